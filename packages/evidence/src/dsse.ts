@@ -1,0 +1,78 @@
+import { concat, fromBase64, fromUtf8, toBase64, toHex, utf8 } from './encoding.ts';
+import { EvidenceError } from './errors.ts';
+import { parseStrictJson } from './json.ts';
+import { sha256, verifyP256 } from './platform.ts';
+
+export const payloadType = 'application/vnd.in-toto+json';
+
+/** One DSSE envelope with exactly one signature. */
+export interface Envelope {
+  /** The exact statement bytes. */
+  readonly payload: Uint8Array;
+  /** Lower-case hex SHA-256 of the signer's SPKI. A hint for look-up only: trust comes from key-events. */
+  readonly keyid: string;
+  /** ECDSA P-256 signature in DER over {@link pae} of the payload. */
+  readonly signature: Uint8Array;
+}
+
+/** DSSE v1 pre-authentication encoding: what is signed, and what `prev` and every reference hash. */
+export function pae(payload: Uint8Array): Uint8Array {
+  return concat(utf8(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `), payload);
+}
+
+/** SHA-256 of the PAE: the name by which statements cite each other, and the digest in the log's leaf. */
+export function statementDigest(payload: Uint8Array): Uint8Array {
+  return sha256(pae(payload));
+}
+
+export function keyId(spki: Uint8Array): string {
+  return toHex(sha256(spki));
+}
+
+/** The one accepted byte form: no spaces, this key order, canonical base64. */
+export function encodeEnvelope(envelope: Envelope): Uint8Array {
+  return utf8(
+    JSON.stringify({
+      payload: toBase64(envelope.payload),
+      payloadType,
+      signatures: [{ keyid: envelope.keyid, sig: toBase64(envelope.signature) }],
+    }),
+  );
+}
+
+const envelopePattern =
+  /^\{"payload":"([A-Za-z0-9+/=]+)","payloadType":"application\/vnd\.in-toto\+json","signatures":\[\{"keyid":"([0-9a-f]{64})","sig":"([A-Za-z0-9+/=]+)"\}\]\}$/;
+
+/** Reads the one accepted form and nothing else. @throws EvidenceError envelope, encoding */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const match = envelopePattern.exec(fromUtf8(bytes));
+  if (!match) throw new EvidenceError('envelope', 'not a DSSE envelope in the accepted form');
+  const [, payload = '', keyid = '', sig = ''] = match;
+  const envelope = { payload: fromBase64(payload), keyid, signature: fromBase64(sig) };
+  parseStrictJson(envelope.payload);
+  if (!isStrictDer(envelope.signature)) throw new EvidenceError('envelope', 'signature is not strict DER');
+  return envelope;
+}
+
+/** True if the envelope was signed with this P-256 key. */
+export function verifyEnvelope(envelope: Envelope, spki: Uint8Array): boolean {
+  return envelope.keyid === keyId(spki) && verifyP256(spki, pae(envelope.payload), envelope.signature);
+}
+
+/** SEQUENCE of two positive INTEGERs in their shortest form, nothing before or after (X.690 section 10, RFC 3279). */
+export function isStrictDer(signature: Uint8Array): boolean {
+  if (signature.length < 8 || signature.length > 72 || signature[0] !== 0x30) return false;
+  if (signature[1] !== signature.length - 2) return false;
+  const afterR = integerEnd(signature, 2);
+  return afterR > 0 && integerEnd(signature, afterR) === signature.length;
+}
+
+function integerEnd(der: Uint8Array, at: number): number {
+  const length = der[at + 1] ?? 0;
+  const end = at + 2 + length;
+  const [first = 0x80, second = 0] = [der[at + 2], der[at + 3]];
+  if (der[at] !== 0x02 || length < 1 || length > 33 || end > der.length) return -1;
+  if (first >= 0x80) return -1;
+  if (first === 0 && (length === 1 || second < 0x80)) return -1;
+  return end;
+}
