@@ -1,1 +1,13 @@
-export {};
+export * from './action-record.ts';
+export * from './approval.ts';
+export * from './dsse.ts';
+export * from './encoding.ts';
+export * from './errors.ts';
+export * from './ids.ts';
+export * from './json.ts';
+export * from './payload.ts';
+export { ed25519Spki, hmacSha256, mlDsa44Spki, randomBytes, sha256, verifyP256, verifyPure } from './platform.ts';
+export * from './predicates.ts';
+export * from './signers.ts';
+export * from './statement.ts';
+export * from './word.ts';

@@ -10,6 +10,10 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return hash.digest();
 }
 
+export function sha512(bytes: Uint8Array): Uint8Array {
+  return crypto.createHash('sha512').update(bytes).digest();
+}
+
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   const mac = crypto.createHmac('sha256', key);
   for (const part of parts) mac.update(part);

@@ -1,0 +1,325 @@
+import { z } from 'zod';
+import { fromBase64 } from './encoding.ts';
+import { idPattern } from './ids.ts';
+
+/** Lower-case hex SHA-256. Which bytes it covers is said where it is used. */
+export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
+const base64 = z.string().refine((text) => {
+  try {
+    return fromBase64(text).length > 0;
+  } catch {
+    return false;
+  }
+}, 'canonical base64');
+export const timestamp = z
+  .string()
+  .regex(/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/)
+  .refine((text) => {
+    const ms = Date.parse(text);
+    return Number.isFinite(ms) && new Date(ms).toISOString() === text;
+  }, 'a real point in time');
+export const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const name = z.string().min(1).max(512);
+const id = (kind: Parameters<typeof idPattern>[0]) => z.string().regex(idPattern(kind));
+
+export const tiers = ['observe', 'record', 'attest', 'approve'] as const;
+export const tier = z.enum(tiers);
+export type Tier = z.infer<typeof tier>;
+
+/** Who saw it, weakest first. */
+export const observers = [
+  'self-reported',
+  'hook',
+  'gateway-observed',
+  'gateway-executed',
+  'downstream-confirmed',
+] as const;
+export const observed = z.enum(observers);
+export type Observed = z.infer<typeof observed>;
+
+/** How far two parties of an act are apart, as the server measured it; `none`: no such party took part. */
+export const distance = z.enum(['same-uid', 'other-uid', 'other-host', 'none']);
+/** agent/server and tool/server. */
+export const separation = z.strictObject({ agent: distance, tool: distance });
+export type Separation = z.infer<typeof separation>;
+
+/** Points to a payload object by its name. `kept: false`: only the digest was wanted (tier observe). */
+export const payloadRef = z.strictObject({ sha256: sha256Hex, size: count, type: name, kept: z.boolean() });
+export type PayloadRef = z.infer<typeof payloadRef>;
+
+export const word = z.strictObject({
+  bytes: base64,
+  signature: z.strictObject({ kind: z.enum(['es256', 'sshsig']), key: base64, sig: base64 }),
+});
+
+const engine = z.strictObject({ name, version: name, sha256: sha256Hex });
+const decision = z.strictObject({
+  outcome: z.enum(['allow', 'deny']),
+  engine,
+  /** Digest of the policy bundle's manifest. */
+  bundle: sha256Hex,
+  /** Ids of the policies that determined the outcome, sorted. */
+  reasons: z.array(name),
+  errors: z.array(name),
+  /** The exact evaluation requests, in order, so that the decision replays. */
+  inputs: payloadRef,
+});
+const authority = z.strictObject({
+  /** How possession of the agent's key was shown for this very call. */
+  pop: z.enum(['shim', 'agent', 'none']),
+  /** The token and the proof, verbatim; null without a token (implicit task). */
+  evidence: payloadRef.nullable(),
+  /** Digest of the grant-decision in force. */
+  grant: sha256Hex,
+  /** True when this runs above what the grant was earned for. */
+  unearned: z.boolean(),
+});
+const tool = z.strictObject({
+  server: name,
+  name,
+  /** SHA-256 of the exact bytes of the tool's definition; null for methods that have none. */
+  definition: sha256Hex.nullable(),
+  /** Digest over the registered program's files. */
+  executable: sha256Hex,
+});
+const eventRef = z.strictObject({
+  source: name,
+  /** Digest of the events-ingested statement. */
+  batch: sha256Hex,
+  /** Name of the event's payload object. */
+  event: sha256Hex,
+});
+
+export const refusalReasons = [
+  'denied', // policy said no
+  'outside-grant', // not among the task's allowed actions, or over its budget
+  'rejected', // a person said no
+  'expired', // nobody answered in time
+  'cancelled', // the caller cancelled or went away while it was held
+  'operands-changed', // what would run is no longer what was approved
+  'proof-replayed', // the proof was used before
+  'task-closed', // the task was no longer open
+  'tool-unknown', // the tool is not offered by the registered server
+  'tool-changed', // its definition is not the pinned one
+  'unwitnessed', // no cosigned checkpoint covered the intent in time
+] as const;
+export type RefusalReason = (typeof refusalReasons)[number];
+
+export const findingTypes = [
+  'hidden_side_effect',
+  'phantom_action',
+  'result_mismatch',
+  'scope_excess',
+  'off_objective',
+  'use_after_close',
+  'unknown_credential',
+  'duplicate_execution',
+  'missing_coverage',
+  'ambiguous',
+] as const;
+export type FindingType = (typeof findingTypes)[number];
+
+export const keyRoles = ['root', 'registrar', 'receipt', 'token', 'log'] as const;
+export type KeyRole = (typeof keyRoles)[number];
+
+/** The fields of each predicate, after the header. One entry a statement type; docs/formats/predicates.md explains them. */
+export const predicates = {
+  'key-event': z.strictObject({
+    event: z.enum(['add', 'end', 'compromised']),
+    key: z.strictObject({
+      role: z.enum(keyRoles),
+      alg: z.enum(['ES256', 'Ed25519', 'ML-DSA-44']),
+      /** SPKI DER. */
+      spki: base64,
+      /** Hex SHA-256 of the SPKI. */
+      keyid: sha256Hex,
+      /** The note verifier key, for log keys; null for others. */
+      vkey: name.nullable(),
+    }),
+    /** The log index from which this holds. */
+    from: count,
+  }),
+  'person-enrolled': z.strictObject({
+    person: id('person'),
+    key: z.strictObject({ kind: z.enum(['es256', 'sshsig']), public: base64 }),
+    roles: z.array(z.enum(['operator', 'approver'])).min(1),
+  }),
+  'agent-enrolled': z.strictObject({
+    agent: id('agent'),
+    spiffe: z.string().regex(/^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/),
+    /** Digest of the declared configuration (model, prompt, tools, artifact); null if none was declared. */
+    definition: sha256Hex.nullable(),
+    key: z.strictObject({ alg: z.literal('ES256'), spki: base64, jkt: z.string().regex(/^[A-Za-z0-9_-]{43}$/) }),
+    how: z.enum(['one-time-code']),
+  }),
+  revoked: z.strictObject({ what: z.literal('agent'), id: id('agent'), reason: name }),
+  'policy-activated': z.strictObject({
+    /** SHA-256 of the manifest below in its one byte form. */
+    bundle: sha256Hex,
+    files: z.array(z.strictObject({ path: name, sha256: sha256Hex })).min(1),
+    version: count,
+    engine,
+    person: id('person'),
+    activation: word,
+  }),
+  'tool-pinned': z.strictObject({
+    server: name,
+    tool: name,
+    definition: sha256Hex,
+    executable: sha256Hex,
+    how: z.enum(['first-sight', 'accepted']),
+    /** The definition that was pinned before, if any. */
+    previous: sha256Hex.nullable(),
+  }),
+  'grant-decision': z.strictObject({
+    grant: id('grant'),
+    verdict: z.enum(['GRANTED', 'DENIED', 'WAIVED', 'RENEWED', 'REVOKED']),
+    /** Whom it is for: one agent, or `*` for each agent of this deployment. */
+    agent: z.union([z.literal('*'), id('agent')]),
+    capability: name,
+    grade: z.enum(['E0', 'E1', 'E2', 'E3', 'E4', 'E5']),
+    ceiling: tier,
+    expires: timestamp,
+    reason: name,
+  }),
+  'task-opened': z.strictObject({
+    objective: payloadRef,
+    /** On whose behalf, and how that was authenticated. */
+    principal: payloadRef,
+    agent: z
+      .strictObject({ id: id('agent'), spiffe: name, definition: sha256Hex.nullable(), jkt: name, enrolled: sha256Hex })
+      .nullable(),
+    /** The allowed actions and their constraints. */
+    allow: payloadRef,
+    ceiling: tier,
+    budget: z.strictObject({ actions: count }),
+    deadline: timestamp,
+    grant: sha256Hex,
+    /** Digest of the policy-activated statement in force. */
+    policy: sha256Hex,
+    credentials: z.array(z.strictObject({ broker: name, blinded: sha256Hex })),
+    implicit: z.boolean(),
+  }),
+  approval: z.strictObject({
+    action: id('action'),
+    record: payloadRef,
+    rendering: payloadRef,
+    person: z.strictObject({ id: id('person'), enrolled: sha256Hex }),
+    approval: word,
+    grade: z.enum(['A0', 'A1', 'A2']),
+    decision,
+  }),
+  intent: z.strictObject({
+    action: id('action'),
+    /** The action record. Its name is the action digest. */
+    record: payloadRef,
+    tier,
+    method: name,
+    tool,
+    authority,
+    decision,
+    /** Digest of the approval statement that this consumes. */
+    approval: sha256Hex.nullable(),
+  }),
+  outcome: z.strictObject({
+    action: id('action'),
+    intent: sha256Hex,
+    status: z.enum(['ok', 'error', 'unknown']),
+    /** The exact bytes of the answer; null if none came. */
+    result: payloadRef.nullable(),
+    /** What the gateway itself saw happen at the resource; null if it could not see. */
+    effects: payloadRef.nullable(),
+    /** The cosigned checkpoint that covered the intent before dispatch (tier approve). */
+    anchor: z.strictObject({ size: count, root: sha256Hex, note: sha256Hex }).nullable(),
+    /** The `unknown` outcome that this one settles. */
+    supersedes: sha256Hex.nullable(),
+  }),
+  refusal: z.strictObject({
+    action: id('action'),
+    record: payloadRef.nullable(),
+    method: name,
+    tool: tool.nullable(),
+    reason: z.enum(refusalReasons),
+    detail: z.string().max(2000),
+    authority: authority.nullable(),
+    decision: decision.nullable(),
+    /** The intent it ends, or for a replay the statement that the proof was first used for. */
+    cites: sha256Hex.nullable(),
+    /** The approval that stays consumed. */
+    approval: sha256Hex.nullable(),
+    /** A person's signed rejection. */
+    rejection: word.nullable(),
+  }),
+  'task-closed': z.strictObject({
+    reason: z.enum(['principal', 'operator', 'budget', 'deadline', 'disconnect', 'idle']),
+    /** Statements in `seq`, this one included. */
+    count,
+    outputs: z.array(z.strictObject({ name, digest: z.record(name, z.string().regex(/^[0-9a-f]{40,128}$/)) })),
+    /** Intents whose outcome will follow in `after`. */
+    open: z.array(sha256Hex),
+  }),
+  'observe-gap': z.strictObject({ since: timestamp, detail: name }),
+  'events-ingested': z.strictObject({
+    source: name,
+    reader: z.strictObject({ name, version: name }),
+    batch: z.strictObject({ root: sha256Hex, credentials: count, events: count }),
+    position: z.strictObject({ from: name, to: name }),
+    watermark: timestamp,
+    coverage: z.array(name),
+    problems: z.array(name),
+  }),
+  finding: z.strictObject({
+    finding: id('finding'),
+    type: z.enum(findingTypes),
+    severity: z.enum(['low', 'medium', 'high', 'critical']),
+    why: z.string().min(1).max(2000),
+    todo: z.string().min(1).max(2000),
+    statements: z.array(sha256Hex),
+    events: z.array(eventRef),
+    credential: sha256Hex.nullable(),
+  }),
+  confirmed: z.strictObject({
+    action: id('action'),
+    outcome: sha256Hex,
+    events: z.array(eventRef).min(1),
+    how: z.enum(['exact']),
+    key: z.array(name).min(1),
+  }),
+  reconciled: z.strictObject({
+    rules: name,
+    sources: z.array(
+      z.strictObject({
+        source: name,
+        /** Head of the source's series that was taken into account. */
+        head: sha256Hex.nullable(),
+        watermark: timestamp,
+        coverage: z.array(name),
+        problems: z.array(name),
+      }),
+    ),
+    confirmed: count,
+    pending: count,
+    findings: z.array(z.strictObject({ finding: id('finding'), type: z.enum(findingTypes) })),
+  }),
+  'case-exported': z.strictObject({
+    case: id('case'),
+    tasks: z.array(id('task')).min(1),
+    heads: z.array(z.strictObject({ series: name, n: count, digest: sha256Hex })).min(1),
+    size: count,
+    members: z.array(z.strictObject({ name, sha256: sha256Hex })).min(1),
+    /** Payload objects that are left out, and why. */
+    left: z.array(z.strictObject({ payload: sha256Hex, how: z.enum(['withheld', 'erased']), reason: name })),
+  }),
+  'rejects-counted': z.strictObject({
+    since: timestamp,
+    until: timestamp,
+    counts: z.array(z.strictObject({ code: name, count })).min(1),
+  }),
+} as const;
+
+export type PredicateName = keyof typeof predicates;
+export type PredicateBody<Name extends PredicateName> = z.infer<(typeof predicates)[Name]>;
+export type Decision = z.infer<typeof decision>;
+export type Authority = z.infer<typeof authority>;
+export type ToolRef = z.infer<typeof tool>;
+export type EventRef = z.infer<typeof eventRef>;
