@@ -1,0 +1,28 @@
+import { concat, toBase64Url, utf8 } from './encoding.ts';
+import { EvidenceError } from './errors.ts';
+import { sha256 } from './platform.ts';
+
+/** Size of a P-256 SubjectPublicKeyInfo with an uncompressed point, the only form accepted. */
+const p256SpkiSize = 91;
+
+/** RFC 7638 thumbprint of a P-256 key, base64url: what `cnf.jkt` names. @throws EvidenceError key */
+export function jwkThumbprint(spki: Uint8Array): string {
+  if (spki.length !== p256SpkiSize || spki[26] !== 4) throw new EvidenceError('key', 'not an uncompressed P-256 key');
+  const [x, y] = [spki.subarray(27, 59), spki.subarray(59, 91)].map(toBase64Url);
+  return toBase64Url(sha256(utf8(`{"crv":"P-256","kty":"EC","x":"${x}","y":"${y}"}`)));
+}
+
+/** A JWS ES256 signature is r || s (RFC 7518 section 3.4); everything else here speaks DER. */
+export function derFromP1363(signature: Uint8Array): Uint8Array {
+  if (signature.length !== 64) throw new EvidenceError('signature', 'an ES256 signature has 64 bytes');
+  const body = concat(integer(signature.subarray(0, 32)), integer(signature.subarray(32)));
+  return concat(Uint8Array.of(0x30, body.length), body);
+}
+
+function integer(value: Uint8Array): Uint8Array {
+  let start = 0;
+  while (start < 31 && value[start] === 0) start++;
+  const bytes = value.subarray(start);
+  const padded = (bytes[0] ?? 0) >= 0x80 ? concat(Uint8Array.of(0), bytes) : bytes;
+  return concat(Uint8Array.of(2, padded.length), padded);
+}

@@ -1,0 +1,183 @@
+import { parseActionRecord } from '../action-record.ts';
+import { members } from '../case/members.ts';
+import { toHex, utf8 } from '../encoding.ts';
+import { EvidenceError } from '../errors.ts';
+import { sha256 } from '../platform.ts';
+import { type Tier, tiers } from '../predicates.ts';
+import type { StatementWith } from '../statement.ts';
+import { type Examination, type Logged, label } from './examination.ts';
+import { provenCheckpoint, readProof } from './proofs.ts';
+
+type Intent = Logged<StatementWith<'intent'>>;
+type Outcome = Logged<StatementWith<'outcome'>>;
+type Refusal = Logged<StatementWith<'refusal'>>;
+
+/** Each action in itself: begun once, allowed, approved where it must be, ended once, anchored where it must be. */
+export function checkActions(exam: Examination): string | null {
+  const approvals = new Map<string, string>();
+  const begun = new Set<string>();
+  let actions = 0;
+  for (const intent of exam.all('intent')) {
+    actions++;
+    const { action } = intent.statement.body;
+    if (begun.has(action)) exam.forged(`${label(intent)}: action ${action} was begun before`);
+    begun.add(action);
+    exam.attempt(label(intent), () => checkRecord(exam, intent));
+    checkTool(exam, intent);
+    checkLimits(exam, intent);
+    checkApproval(exam, intent, approvals);
+    checkEnd(exam, intent);
+  }
+  for (const refusal of exam.all('refusal')) {
+    const { record, action } = refusal.statement.body;
+    const bytes = exam.payload(record);
+    const parsed = bytes && exam.attempt(label(refusal), () => parseActionRecord(bytes));
+    if (parsed && parsed.action !== action) exam.forged(`${label(refusal)}: its record is of another action`);
+  }
+  checkCitations(exam);
+  return `${actions} intents`;
+}
+
+function checkRecord(exam: Examination, intent: Intent): void {
+  const { body, position, subject } = intent.statement;
+  need(subject.sha256 === body.record.sha256, 'its subject is not the action digest');
+  const bytes = exam.payload(body.record);
+  if (!bytes) return;
+  const record = parseActionRecord(bytes);
+  need(
+    'task' in position && record.task === position.task && record.action === body.action,
+    'its record is of another action',
+  );
+  const { tool } = body;
+  const same = record.server === tool.server && record.tool === tool.name && record.definition === tool.definition;
+  need(same && record.executable === tool.executable && record.method === body.method, 'its record names another tool');
+}
+
+function checkTool(exam: Examination, intent: Intent): void {
+  const { server, name, definition, executable } = intent.statement.body.tool;
+  if (definition === null) return;
+  const pins = [...exam.all('tool-pinned')].filter(
+    (pin) => pin.index < intent.index && pin.statement.body.server === server && pin.statement.body.tool === name,
+  );
+  const pin = pins.at(-1)?.statement.body;
+  if (!pin) exam.incomplete(`${label(intent)}: the pinned definition of ${server}/${name} is not here`);
+  else if (pin.definition !== definition || pin.executable !== executable) {
+    exam.forged(`${label(intent)}: ${server}/${name} is not as it was pinned`);
+  }
+}
+
+function checkLimits(exam: Examination, intent: Intent): void {
+  const { position, body } = intent.statement;
+  const opened = 'task' in position ? exam.series.get(position.task)?.[0]?.statement : undefined;
+  if (opened?.predicate !== 'task-opened') return;
+  if (rank(body.tier) > rank(opened.body.ceiling)) exam.forged(`${label(intent)}: above the ceiling of its task`);
+  if (opened.body.deadline < intent.statement.time) exam.forged(`${label(intent)}: after the deadline of its task`);
+  const intents = [...exam.all('intent')].filter(({ statement }) => statement.series === intent.statement.series);
+  if (intents.indexOf(intent) >= opened.body.budget.actions)
+    exam.forged(`${label(intent)}: beyond the budget of its task`);
+}
+
+function rank(tier: Tier): number {
+  return tiers.indexOf(tier);
+}
+
+function checkApproval(exam: Examination, intent: Intent, used: Map<string, string>): void {
+  const { approval, tier, action, record } = intent.statement.body;
+  if (approval === null) {
+    if (tier === 'approve') exam.forged(`${label(intent)}: tier approve without an approval`);
+    return;
+  }
+  const found = exam.find(approval, 'approval');
+  if (!found) exam.incomplete(`${label(intent)}: its approval is not here`);
+  else if (found.statement.body.action !== action || found.statement.body.record.sha256 !== record.sha256) {
+    exam.forged(`${label(intent)}: its approval is for another action`);
+  } else if (found.index > intent.index) exam.forged(`${label(intent)}: approved later`);
+  else if (used.has(approval)) exam.forged(`${label(intent)}: its approval was used by ${used.get(approval)}`);
+  used.set(approval, action);
+}
+
+function checkEnd(exam: Examination, intent: Intent): void {
+  const { digest, body } = intent.statement;
+  const outcomes = [...exam.all('outcome')].filter(({ statement }) => statement.body.intent === digest);
+  const refusals = [...exam.all('refusal')].filter(
+    ({ statement }) => statement.body.cites === digest && endsIntent(statement),
+  );
+  if (outcomes.length + refusals.length === 0)
+    exam.incomplete(`${label(intent)}: neither an outcome nor a refusal ends it`);
+  if (refusals.length > 0 && outcomes.length > 0) exam.forged(`${label(intent)}: refused, and yet it has an outcome`);
+  if (refusals.length > 1) exam.forged(`${label(intent)}: refused twice`);
+  const last = checkOutcomes(exam, intent, outcomes);
+  if (!last) return;
+  const strong = body.tier === 'attest' || body.tier === 'approve';
+  if (strong && last.statement.body.status === 'unknown')
+    exam.incomplete(`${label(intent)}: what came of it is unknown`);
+  if (body.tier === 'approve') exam.attempt(label(last), () => checkAnchor(exam, intent, last));
+}
+
+/** A refused replay cites the first use of its proof; that does not end the first use. */
+function endsIntent(refusal: StatementWith<'refusal'>): boolean {
+  return refusal.body.reason !== 'proof-replayed';
+}
+
+function checkOutcomes(exam: Examination, intent: Intent, outcomes: readonly Outcome[]): Outcome | undefined {
+  for (const outcome of outcomes) {
+    if (outcome.index < intent.index) exam.forged(`${label(outcome)}: stands before its intent`);
+    if (outcome.statement.body.action !== intent.statement.body.action)
+      exam.forged(`${label(outcome)}: of another action`);
+  }
+  const [first, second, third] = outcomes;
+  if (!second) return first;
+  const settles =
+    first?.statement.body.status === 'unknown' && second.statement.body.supersedes === first.statement.digest;
+  if (third || !settles) exam.forged(`${label(second)}: a second outcome of one intent`);
+  return second;
+}
+
+/** The checkpoint that the outcome names covered the intent before the outcome was written, and witnesses had signed it. */
+function checkAnchor(exam: Examination, intent: Intent, outcome: Outcome): void {
+  const { anchor } = outcome.statement.body;
+  if (anchor === null) {
+    exam.unanchored(`${label(outcome)}: an approve action without a cosigned checkpoint`);
+    return;
+  }
+  const bytes = exam.members.get(members.anchorProof(intent.index));
+  if (!bytes) {
+    exam.incomplete(`${label(outcome)}: the proof under its cosigned checkpoint is not here`);
+    return;
+  }
+  const proof = readProof(bytes);
+  need(proof.index === intent.index, 'the anchor does not cover its intent');
+  const checkpoint = provenCheckpoint(exam, intent, proof);
+  need(checkpoint.size === anchor.size && toHex(checkpoint.root) === anchor.root, 'the anchor is another checkpoint');
+  need(toHex(sha256(utf8(proof.checkpoint))) === anchor.note, 'the anchor is another note');
+  need(
+    anchor.size > intent.index && anchor.size <= outcome.index,
+    'the anchor does not stand between intent and outcome',
+  );
+  const judged = exam.judge(proof.checkpoint);
+  if (!judged) return; // no trust file: the check `trust` says so
+  if (judged.badSignatures.length > 0)
+    throw new EvidenceError('signature', `the anchor: bad signature by ${judged.badSignatures.join()}`);
+  if (judged.quorumMet && judged.witnessedTime !== undefined) exam.anchored.add(intent.statement.digest);
+  else exam.unanchored(`${label(outcome)}: its checkpoint has no witness quorum of the trust file`);
+}
+
+function checkCitations(exam: Examination): void {
+  const cited: readonly (readonly [Outcome | Refusal, string | null])[] = [
+    ...[...exam.all('outcome')].map((outcome) => [outcome, outcome.statement.body.intent] as const),
+    ...[...exam.all('refusal')].map((refusal) => [refusal, refusal.statement.body.cites] as const),
+  ];
+  for (const [logged, digest] of cited) {
+    if (digest === null) continue;
+    const target = exam.byDigest.get(digest);
+    if (!target) exam.incomplete(`${label(logged)}: what it cites is not here`);
+    else if (target.index > logged.index) exam.forged(`${label(logged)}: cites what comes later`);
+    else if (logged.statement.predicate === 'outcome' && target.statement.predicate !== 'intent') {
+      exam.forged(`${label(logged)}: an outcome of a ${target.statement.predicate}`);
+    }
+  }
+}
+
+function need(holds: boolean, otherwise: string): void {
+  if (!holds) throw new EvidenceError('case', otherwise);
+}

@@ -1,0 +1,195 @@
+import { parseActionRecord } from '../action-record.ts';
+import { fromUtf8, toHex } from '../encoding.ts';
+import { parseStrictJson } from '../json.ts';
+import { parseCheckpoint } from '../log/checkpoint.ts';
+import { parseNote } from '../log/note.ts';
+import type { PayloadRef } from '../predicates.ts';
+import type { StatementWith } from '../statement.ts';
+import type { Examination, Logged } from './examination.ts';
+import { layersOf } from './layers.ts';
+import {
+  type ActionReport,
+  type CheckResult,
+  type Report,
+  type TaskReport,
+  type Verdict,
+  verdictCodes,
+  verdictOrder,
+} from './report.ts';
+
+/** Puts together what the verifier says: the verdict, its reasons, and the four answers for each action. */
+export function answer(exam: Examination, checks: readonly CheckResult[]): Report {
+  const worst = verdictOrder.find((verdict) => exam.reasons.some((reason) => reason.verdict === verdict));
+  const verdict: Verdict = worst ?? 'VERIFIED';
+  const readable = verdict !== 'unusable';
+  return {
+    verdict,
+    code: verdictCodes[verdict],
+    reasons: exam.reasons,
+    checks,
+    case: exam.json ? { id: exam.json.case, origin: exam.json.origin, tasks: exam.json.tasks } : null,
+    task: readable ? taskOf(exam) : null,
+    actions: readable ? actionsOf(exam) : [],
+    findings: readable ? [...exam.all('finding')].map(({ statement: { body } }) => pickFinding(body)) : [],
+    reconciled: readable ? [...exam.all('reconciled')].map(({ statement }) => coverageOf(statement)) : [],
+    checkpoint: headOf(exam),
+    root: [...exam.keys].find(([, key]) => key.role === 'root')?.[0] ?? null,
+    witnesses: witnessesOf(exam),
+    limits: limitsOf(exam),
+  };
+}
+
+function pickFinding({ finding, type, severity, why, todo }: StatementWith<'finding'>['body']) {
+  return { finding, type, severity, why, todo };
+}
+
+function coverageOf({ time, body }: StatementWith<'reconciled'>): string {
+  const sources = body.sources.map(
+    ({ source, watermark, coverage }) => `${source} up to ${watermark} (${coverage.join(', ')})`,
+  );
+  return `${time}: ${body.confirmed} confirmed, ${body.findings.length} findings; looked at ${sources.join('; ') || 'no source'}`;
+}
+
+function taskOf(exam: Examination): TaskReport | null {
+  const opened = [...exam.all('task-opened')][0];
+  if (!opened) return null;
+  const { body, series, time } = opened.statement;
+  const closed = [...exam.all('task-closed')].find(({ statement }) => statement.series === series);
+  return {
+    task: series,
+    objective: textOf(exam, body.objective) ?? '(withheld)',
+    principal: principalOf(exam, body.principal),
+    opened: time,
+    closed: closed ? `${closed.statement.time} (${closed.statement.body.reason})` : null,
+    statements: exam.series.get(series)?.length ?? 0,
+  };
+}
+
+function textOf(exam: Examination, ref: PayloadRef | null): string | undefined {
+  const bytes = exam.payload(ref);
+  return bytes && fromUtf8(bytes);
+}
+
+function principalOf(exam: Examination, ref: PayloadRef): string {
+  const bytes = exam.payload(ref);
+  if (!bytes) return '(withheld)';
+  const { kind, id, authenticated } = (parseStrictJson(bytes).value ?? {}) as Record<string, unknown>;
+  return `${kind} ${id}, authenticated by ${authenticated}`;
+}
+
+function actionsOf(exam: Examination): ActionReport[] {
+  const intents = [...exam.all('intent')];
+  const ended = new Set(intents.map(({ statement }) => statement.body.action));
+  const replays = (refusal: StatementWith<'refusal'>) => refusal.body.reason === 'proof-replayed';
+  const refused = [...exam.all('refusal')].filter(
+    ({ statement }) => !ended.has(statement.body.action) || replays(statement),
+  );
+  const reports = [
+    ...intents.map((intent) => ({ at: intent.index, report: intentReport(exam, intent) })),
+    ...refused.map((refusal) => ({ at: refusal.index, report: refusalReport(exam, refusal) })),
+  ];
+  return reports.sort((a, b) => a.at - b.at).map(({ report }) => report);
+}
+
+function intentReport(exam: Examination, intent: Logged<StatementWith<'intent'>>): ActionReport {
+  const { body, digest } = intent.statement;
+  const outcome = [...exam.all('outcome')].filter(({ statement }) => statement.body.intent === digest).at(-1);
+  const refusal = [...exam.all('refusal')].find(
+    ({ statement }) => statement.body.cites === digest && statement.body.reason !== 'proof-replayed',
+  );
+  const end = outcome ? outcome.statement.body.status : refusal ? 'refused' : 'open';
+  const grant = exam.find(body.authority.grant, 'grant-decision')?.statement.body;
+  const approved = exam.find(body.approval, 'approval')?.statement.body;
+  const parts = [
+    `policy allowed (${body.decision.reasons.join(', ')})`,
+    grant
+      ? `grant ${grant.verdict} ${grant.grade}${body.authority.unearned ? ', authority not earned' : ''}`
+      : 'grant unknown',
+    ...(approved ? [`approved by ${approved.person.id}`] : []),
+  ];
+  return {
+    action: body.action,
+    end,
+    tier: body.tier,
+    observed: (outcome ?? intent).statement.observed,
+    agent: agentOf(exam, intent.statement),
+    authority: parts.join('; '),
+    resource: resourceOf(exam, body.record, `${body.tool.server}/${body.tool.name}`),
+    result: resultOf(exam, outcome?.statement, refusal?.statement),
+    layers: layersOf(exam, intent, outcome),
+  };
+}
+
+function refusalReport(exam: Examination, refusal: Logged<StatementWith<'refusal'>>): ActionReport {
+  const { body, observed } = refusal.statement;
+  return {
+    action: body.action,
+    end: 'refused',
+    tier: null,
+    observed,
+    agent: agentOf(exam, refusal.statement),
+    authority: body.decision
+      ? `policy: ${body.decision.outcome} (${body.decision.reasons.join(', ') || 'nothing permits it'})`
+      : 'none: refused before policy',
+    resource: resourceOf(exam, body.record, body.tool ? `${body.tool.server}/${body.tool.name}` : body.method),
+    result: `refused: ${body.reason} (${body.detail})`,
+    layers: layersOf(exam, refusal, undefined),
+  };
+}
+
+function agentOf(exam: Examination, statement: StatementWith<'intent'> | StatementWith<'refusal'>): string {
+  const opened = 'task' in statement.position ? exam.series.get(statement.position.task)?.[0]?.statement : undefined;
+  if (opened?.predicate !== 'task-opened') return 'unknown';
+  return opened.body.agent?.spiffe ?? 'agent not enrolled';
+}
+
+function resourceOf(exam: Examination, ref: PayloadRef | null, tool: string): string {
+  const bytes = exam.payload(ref);
+  if (!bytes) return ref?.kept === false ? `${tool} (digest only)` : tool;
+  const { operands } = parseActionRecord(bytes);
+  if (operands.kind === 'paths') return `${tool} ${operands.paths.map(({ real }) => real).join(', ')}`;
+  if (operands.kind === 'none') return tool;
+  const updates = operands.updates.map(
+    (update) => `${update.ref} ${update.old.slice(0, 8)}..${update.new.slice(0, 8)}`,
+  );
+  return `${tool} ${operands.repository} ${updates.join(', ')}`;
+}
+
+function resultOf(exam: Examination, outcome?: StatementWith<'outcome'>, refusal?: StatementWith<'refusal'>): string {
+  if (refusal) return `refused: ${refusal.body.reason} (${refusal.body.detail})`;
+  if (!outcome) return 'no outcome';
+  const { status, result } = outcome.body;
+  const confirmed = exam.corroborated.has(outcome.digest) ? ", confirmed by the system's own record" : '';
+  const digest = result ? `, ${result.size} bytes, sha256 ${result.sha256.slice(0, 12)}` : '';
+  return `${status}${digest}${confirmed}`;
+}
+
+function headOf(exam: Examination): Report['checkpoint'] {
+  if (!exam.exportedProof) return null;
+  const { origin, size, root } = parseCheckpoint(parseNote(exam.exportedProof.checkpoint).text);
+  return { origin, size, root: toHex(root) };
+}
+
+function witnessesOf(exam: Examination): Report['witnesses'] {
+  if (!exam.exportedProof || exam.reasons.some(({ verdict }) => verdict === 'FORGED')) return [];
+  const judged = exam.judge(exam.exportedProof.checkpoint);
+  return (judged?.witnesses ?? []).map(({ name, timestamp }) => ({
+    name,
+    time: new Date(timestamp * 1000).toISOString(),
+  }));
+}
+
+function limitsOf(exam: Examination): string[] {
+  const limits = [
+    'One unbroken chain is shown, not that no second one exists: ask other holders of receipts, or audit the whole log.',
+  ];
+  if ([...exam.all('reconciled')].length === 0)
+    limits.push("No other system's record was looked at: nothing is said about effects behind the gateway.");
+  const witnesses = exam.options.trust?.witnesses ?? [];
+  if (witnesses.length > 0 && witnesses.every(({ name }) => name === 'local')) {
+    limits.push(
+      "The only witness is local: run by the log's own operator, it guards against crashes and rollback, not against that operator.",
+    );
+  }
+  return limits;
+}

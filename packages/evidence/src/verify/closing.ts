@@ -1,0 +1,36 @@
+import { type Examination, label } from './examination.ts';
+
+/** Each task of the case is closed, and its closing counts what is there. */
+export function checkClosing(exam: Examination): string | null {
+  for (const task of exam.json?.tasks ?? []) {
+    const seq = [...(exam.series.get(task) ?? [])].sort((a, b) => a.statement.position.n - b.statement.position.n);
+    const last = seq.at(-1);
+    if (!last) exam.incomplete(`task ${task} has no statement here`);
+    else if (last.statement.predicate !== 'task-closed') exam.incomplete(`task ${task} is not closed`);
+    else if (last.statement.body.count !== last.statement.position.n + 1)
+      exam.forged(`${label(last)}: counts another number of statements`);
+    if (seq.slice(0, -1).some(({ statement }) => statement.predicate === 'task-closed'))
+      exam.forged(`task ${task} goes on after its closing`);
+    if (last?.statement.predicate !== 'task-closed') continue;
+    const ended = new Set(
+      seq.flatMap(({ statement }) =>
+        statement.predicate === 'outcome'
+          ? [statement.body.intent]
+          : statement.predicate === 'refusal'
+            ? [statement.body.cites]
+            : [],
+      ),
+    );
+    const open = seq
+      .filter(({ statement }) => statement.predicate === 'intent' && !ended.has(statement.digest))
+      .map(({ statement }) => statement.digest);
+    if (open.sort().join() !== [...last.statement.body.open].sort().join())
+      exam.forged(`${label(last)}: names other open intents`);
+  }
+  for (const name of exam.series.keys()) {
+    const task = name.replace('/after', '');
+    if (name.startsWith('tsk_') && !exam.json?.tasks.includes(task))
+      exam.forged(`statements of task ${task}, which is not of this case`);
+  }
+  return `${exam.json?.tasks.length ?? 0} task`;
+}

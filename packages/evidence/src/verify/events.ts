@@ -1,0 +1,159 @@
+import { parseEffects } from '../action-record.ts';
+import { batchRoot, eventsRoot } from '../case/batch-tree.ts';
+import { type BatchJson, parseBatchJson } from '../case/case-json.ts';
+import { members } from '../case/members.ts';
+import { blindCredential } from '../credential.ts';
+import { fromHex } from '../encoding.ts';
+import { EvidenceError } from '../errors.ts';
+import { readPushRecord } from '../forge-record.ts';
+import { openPayload } from '../payload.ts';
+import type { EventRef } from '../predicates.ts';
+import type { StatementWith } from '../statement.ts';
+import { type Examination, type Logged, label } from './examination.ts';
+
+type Batch = Logged<StatementWith<'events-ingested'>>;
+
+/** The other systems' own records: nothing slipped in, nothing dropped, and what they confirm is matched again. */
+export function checkEvents(exam: Examination): string | null {
+  const disclosed = new Map<string, string>();
+  for (const batch of exam.all('events-ingested')) {
+    exam.attempt(label(batch), () => {
+      for (const event of checkBatch(exam, batch)) disclosed.set(`${batch.statement.digest}/${event}`, label(batch));
+    });
+  }
+  const explained = new Set<string>();
+  for (const confirmed of exam.all('confirmed')) {
+    for (const ref of confirmed.statement.body.events) explained.add(key(ref));
+    exam.attempt(label(confirmed), () => checkConfirmed(exam, confirmed));
+  }
+  for (const finding of exam.all('finding')) for (const ref of finding.statement.body.events) explained.add(key(ref));
+  checkReconciled(exam);
+  for (const [event, where] of disclosed) {
+    if (!explained.has(event) && wasReconciled(exam, event)) {
+      exam.incomplete(`${where}: event ${event.slice(65)} of the task's credential is neither confirmed nor a finding`);
+    }
+  }
+  return `${disclosed.size} events of the task's credentials`;
+}
+
+function key(ref: EventRef): string {
+  return `${ref.batch}/${ref.event}`;
+}
+
+/** Checks a batch tree and returns the events of the tasks' credentials that it discloses. */
+function checkBatch(exam: Examination, batch: Batch): string[] {
+  const { digest, body } = batch.statement;
+  const bytes = exam.members.get(members.batch(digest));
+  if (!bytes) {
+    exam.incomplete(`${label(batch)}: its tree is not here`);
+    return [];
+  }
+  const json = parseBatchJson(bytes);
+  const total = json.leaves.reduce((sum, leaf) => sum + leaf.events, 0);
+  need(
+    batchRoot(json.leaves) === body.batch.root && batch.statement.subject.sha256 === body.batch.root,
+    'its tree has another root',
+  );
+  need(json.leaves.length === body.batch.credentials && total === body.batch.events, 'its tree has other counts');
+  const sorted = json.leaves.every((leaf, i) => i === 0 || (json.leaves[i - 1]?.credential ?? '') < leaf.credential);
+  need(sorted, 'its tree is not sorted by credential');
+  for (const entry of json.disclosed) checkDisclosed(exam, digest, json, entry);
+  const shown = new Map(json.disclosed.map((entry) => [entry.credential, entry]));
+  const events: string[] = [];
+  for (const credential of taskCredentials(exam)) {
+    const isThere = json.leaves.some((leaf) => leaf.credential === credential);
+    const entry = shown.get(credential);
+    if (isThere && !entry) exam.incomplete(`${label(batch)}: the events of a credential of the task are not here`);
+    if (entry) events.push(...entry.events);
+  }
+  return events;
+}
+
+function checkDisclosed(
+  exam: Examination,
+  batch: string,
+  json: BatchJson,
+  entry: BatchJson['disclosed'][number],
+): void {
+  const leaf = json.leaves.find(({ credential }) => credential === entry.credential);
+  need(
+    leaf?.root === eventsRoot(entry.events) && leaf.events === entry.events.length,
+    'a disclosed sub-tree has another root',
+  );
+  need(blindCredential(fromHex(entry.blind), entry.id) === entry.credential, 'a disclosed credential does not open');
+  for (const event of entry.events) {
+    const object = exam.members.get(members.event(batch, event));
+    if (!object) exam.incomplete(`event ${event} of a disclosed sub-tree is not here`);
+    else openPayload(object, event);
+  }
+}
+
+function taskCredentials(exam: Examination): string[] {
+  return [...exam.all('task-opened')].flatMap(({ statement }) =>
+    statement.body.credentials.map(({ blinded }) => blinded),
+  );
+}
+
+/** Matches again: repository, ref, old and new of the record are those of an effect that the outcome claims. */
+function checkConfirmed(exam: Examination, confirmed: Logged<StatementWith<'confirmed'>>): void {
+  const { body } = confirmed.statement;
+  const outcome = exam.find(body.outcome, 'outcome');
+  if (!outcome) throw new EvidenceError('case', 'confirms an outcome that is not here');
+  need(outcome.statement.body.action === body.action && outcome.index < confirmed.index, 'confirms another action');
+  const effectBytes = exam.payload(outcome.statement.body.effects);
+  if (!effectBytes) return;
+  const { effects } = parseEffects(effectBytes);
+  const unmatched = [...effects];
+  for (const ref of body.events) {
+    const push = readPushRecord(eventOf(exam, ref));
+    const at = unmatched.findIndex(
+      (effect) =>
+        push?.repository === effect.repository &&
+        push.ref === effect.ref &&
+        push.old === effect.old &&
+        push.new === effect.new,
+    );
+    need(at >= 0, `event ${ref.event} is not what the outcome says happened`);
+    unmatched.splice(at, 1);
+  }
+  need(unmatched.length === 0, 'effects of the outcome remain without a record');
+  exam.corroborated.add(body.outcome);
+}
+
+/** The raw event, which must stand in the sub-tree of a credential of the task. */
+function eventOf(exam: Examination, ref: EventRef): Uint8Array {
+  const bytes = exam.members.get(members.batch(ref.batch));
+  const object = exam.members.get(members.event(ref.batch, ref.event));
+  if (!exam.find(ref.batch, 'events-ingested') || !bytes || !object)
+    throw new EvidenceError('case', `event ${ref.event} is not here`);
+  const own = new Set(taskCredentials(exam));
+  const stands = parseBatchJson(bytes).disclosed.some(
+    (entry) => own.has(entry.credential) && entry.events.includes(ref.event),
+  );
+  need(stands, `event ${ref.event} is not under a credential of the task`);
+  return openPayload(object, ref.event).bytes;
+}
+
+function checkReconciled(exam: Examination): void {
+  const held = new Set([...exam.all('finding')].map(({ statement }) => statement.body.finding));
+  for (const reconciled of exam.all('reconciled')) {
+    for (const { source, head } of reconciled.statement.body.sources) {
+      if (head !== null && !exam.find(head, 'events-ingested'))
+        exam.incomplete(`${label(reconciled)}: the batch of ${source} it rests on is not here`);
+    }
+    for (const { finding, type } of reconciled.statement.body.findings) {
+      if (!held.has(finding) && type !== 'unknown_credential')
+        exam.incomplete(`${label(reconciled)}: its finding ${finding} is not here`);
+    }
+  }
+}
+
+/** True if a reconciliation took the event's batch into account. */
+function wasReconciled(exam: Examination, event: string): boolean {
+  const batch = exam.byDigest.get(event.slice(0, 64));
+  return [...exam.all('reconciled')].some((reconciled) => batch !== undefined && reconciled.index > batch.index);
+}
+
+function need(holds: boolean, otherwise: string): void {
+  if (!holds) throw new EvidenceError('case', otherwise);
+}

@@ -1,0 +1,127 @@
+import type { CaseJson } from '../case/case-json.ts';
+import type { Envelope } from '../dsse.ts';
+import { DeedError, EvidenceError } from '../errors.ts';
+import { type CheckpointJudgement, judgeCheckpoint } from '../log/judge-checkpoint.ts';
+import type { TlogProof } from '../log/tlog-proof.ts';
+import type { Trust } from '../log/trust.ts';
+import { openPayload } from '../payload.ts';
+import type { KeyRole, PayloadRef, PredicateName } from '../predicates.ts';
+import type { Statement, StatementWith } from '../statement.ts';
+import type { Reason } from './report.ts';
+
+/** A statement at its place in the log. */
+export interface Logged<S extends Statement = Statement> {
+  readonly index: number;
+  readonly envelope: Envelope;
+  readonly statement: S;
+}
+
+export interface RoleKey {
+  readonly role: KeyRole;
+  readonly spki: Uint8Array;
+  readonly vkey: string | null;
+  /** Log index from which the key may be used, and before which it must have been. */
+  readonly from: number;
+  readonly until: number;
+}
+
+export interface VerifyOptions {
+  readonly trust?: Trust | undefined;
+  /** Now, in milliseconds, for `max-age`. */
+  readonly nowMs?: number;
+}
+
+/**
+ * The case on the verifier's table: what has been read so far, and every reason found against it. Each check reads what the
+ * checks before it laid down and adds to it.
+ */
+export class Examination {
+  readonly options: VerifyOptions;
+  readonly reasons: Reason[] = [];
+  readonly keys = new Map<string, RoleKey>();
+  readonly series = new Map<string, Logged[]>();
+  readonly byDigest = new Map<string, Logged>();
+  members: ReadonlyMap<string, Uint8Array> = new Map();
+  json: CaseJson | null = null;
+  exported: Logged<StatementWith<'case-exported'>> | null = null;
+  exportedProof: TlogProof | null = null;
+  statements: Logged[] = [];
+  private readonly judged = new Map<string, CheckpointJudgement>();
+  /** The note under which the proofs of all statements stand. */
+  note: string | null = null;
+  /** The intents of approve actions whose anchor a witness quorum of the trust file signed. */
+  readonly anchored = new Set<string>();
+  /** Outcomes whose effects the touched system's own record confirmed. */
+  readonly corroborated = new Set<string>();
+  check = '';
+
+  constructor(options: VerifyOptions) {
+    this.options = options;
+  }
+
+  unusable(message: string): void {
+    this.reasons.push({ verdict: 'unusable', check: this.check, message });
+  }
+
+  forged(message: string): void {
+    this.reasons.push({ verdict: 'FORGED', check: this.check, message });
+  }
+
+  incomplete(message: string): void {
+    this.reasons.push({ verdict: 'INCOMPLETE', check: this.check, message });
+  }
+
+  unanchored(message: string): void {
+    this.reasons.push({ verdict: 'UNANCHORED', check: this.check, message });
+  }
+
+  /** Runs a reader of untrusted parts; a coded error becomes a reason, anything else is the verifier's own failure. */
+  attempt<T>(what: string, read: () => T, blame: 'forged' | 'unusable' = 'forged'): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof DeedError)) throw error;
+      this[blame](`${what}: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  *all<Name extends PredicateName>(predicate: Name): Generator<Logged<StatementWith<Name>>> {
+    for (const logged of this.statements) {
+      if (logged.statement.predicate === predicate) yield logged as Logged<StatementWith<Name>>;
+    }
+  }
+
+  /** The statement with this digest, if it is in the case and of this kind. */
+  find<Name extends PredicateName>(digest: string | null, predicate: Name): Logged<StatementWith<Name>> | undefined {
+    const logged = digest === null ? undefined : this.byDigest.get(digest);
+    return logged?.statement.predicate === predicate ? (logged as Logged<StatementWith<Name>>) : undefined;
+  }
+
+  /** What the trust file says of a checkpoint note; undefined without one. @throws EvidenceError note */
+  judge(note: string): CheckpointJudgement | undefined {
+    const { trust } = this.options;
+    if (!trust) return undefined;
+    const judgement = this.judged.get(note) ?? judgeCheckpoint(note, trust);
+    this.judged.set(note, judgement);
+    return judgement;
+  }
+
+  /** The bytes of a payload, or undefined where the case does not hold them. */
+  payload(ref: PayloadRef | null): Uint8Array | undefined {
+    const object = ref === null ? undefined : this.members.get(`payloads/${ref.sha256}`);
+    if (ref === null || object === undefined) return undefined;
+    try {
+      return openPayload(object, ref.sha256).bytes;
+    } catch (error) {
+      if (error instanceof EvidenceError) return undefined; // reported by the check `payloads`
+      throw error;
+    }
+  }
+}
+
+/** How reasons name a statement. */
+export function label({ index, statement }: Logged): string {
+  const { position, predicate, series } = statement;
+  return `${predicate} (${series} ${position.n}, log index ${index})`;
+}

@@ -1,0 +1,111 @@
+import type { StatementWith } from '../statement.ts';
+import type { Examination, Logged } from './examination.ts';
+import type { Layer, LayerName } from './report.ts';
+
+type Acted = Logged<StatementWith<'intent'> | StatementWith<'refusal'>>;
+
+const present = (why: string): Layer => ({ state: 'present', why });
+const missing = (why: string): Layer => ({ state: 'missing', why });
+const notAsked = (why: string): Layer => ({ state: 'not-asked', why });
+
+/** Which layers of evidence an action has. A layer is present only if what it rests on was checked in this case. */
+export function layersOf(
+  exam: Examination,
+  acted: Acted,
+  outcome: Logged<StatementWith<'outcome'>> | undefined,
+): Readonly<Record<LayerName, Layer>> {
+  const sound = !exam.reasons.some(({ verdict }) => verdict === 'FORGED');
+  if (!sound) {
+    const none = missing('the case is forged');
+    return {
+      identity: none,
+      authority: none,
+      decision: none,
+      approval: none,
+      record: none,
+      separation: none,
+      anchor: none,
+      corroboration: none,
+    };
+  }
+  return {
+    identity: identity(exam, acted),
+    authority: authority(exam, acted),
+    decision: decision(exam, acted),
+    approval: approval(acted),
+    record: record(exam, acted, outcome),
+    separation: separation(acted),
+    anchor: anchor(exam, acted),
+    corroboration: corroboration(exam, acted, outcome),
+  };
+}
+
+function identity(exam: Examination, { statement }: Acted): Layer {
+  const { authority: shown } = statement.body;
+  if (!shown || shown.pop === 'none') return missing('agent not enrolled: no key was proved');
+  if (!exam.payload(shown.evidence)) return missing('token and proof are not in the case');
+  return present(
+    shown.pop === 'shim'
+      ? "the agent's key signed this very message (in the shim)"
+      : "the agent's key signed this very message",
+  );
+}
+
+function authority(exam: Examination, { statement }: Acted): Layer {
+  const { authority: shown } = statement.body;
+  const grant = exam.find(shown?.grant ?? null, 'grant-decision');
+  if (!shown || !grant) return missing('no grant');
+  const { verdict, grade } = grant.statement.body;
+  if (shown.unearned) return missing(`authority not earned: grant ${verdict}, grade ${grade}`);
+  return present(`grant ${verdict}, grade ${grade}`);
+}
+
+function decision(exam: Examination, { statement }: Acted): Layer {
+  const { decision: made } = statement.body;
+  if (!made) return missing('refused before policy was asked');
+  return exam.payload(made.inputs)
+    ? present('policy decision with its inputs: it replays')
+    : missing('the inputs of the decision are not in the case');
+}
+
+function approval({ statement }: Acted): Layer {
+  if (statement.body.approval !== null)
+    return present("a person's key signed exactly this action, as shown (grade A0)");
+  const asked = statement.predicate === 'intent' && statement.body.tier === 'approve';
+  return asked ? missing('none') : notAsked('the tier does not ask for one');
+}
+
+function record(exam: Examination, { statement }: Acted, outcome?: Logged<StatementWith<'outcome'>>): Layer {
+  const { record: call } = statement.body;
+  if (call?.kept === false) return notAsked('tier observe keeps digests only');
+  if (!exam.payload(call)) return missing('the bytes of the call are not in the case');
+  const answer = outcome?.statement.body.result ?? null;
+  if (answer && !exam.payload(answer)) return missing('the bytes of the answer are not in the case');
+  return present(answer ? 'exact bytes of call and answer' : 'exact bytes of the call');
+}
+
+function separation({ statement }: Acted): Layer {
+  const { agent, tool } = statement.separation;
+  const near = [...(agent === 'same-uid' ? ['agent'] : []), ...(tool === 'same-uid' ? ['tool'] : [])];
+  if (near.length > 0)
+    return missing(`${near.join(' and ')} ran as the same user as the server and could have read its keys`);
+  return present(`agent ${agent}, tool ${tool}`);
+}
+
+function anchor(exam: Examination, { statement }: Acted): Layer {
+  const { exportedProof } = exam;
+  const judged = exportedProof ? exam.judge(exportedProof.checkpoint) : undefined;
+  if (!judged) return missing('no trust file was given');
+  if (!judged.quorumMet || judged.witnessedTime === undefined) return missing('no witness quorum');
+  const names = judged.witnesses.map(({ name }) => name);
+  const local = names.every((name) => name === 'local') ? ' (run by the same operator)' : '';
+  const before = exam.anchored.has(statement.digest) ? ', and before the action was dispatched' : '';
+  return present(`witnessed by ${names.join(', ')}${local}${before}`);
+}
+
+function corroboration(exam: Examination, { statement }: Acted, outcome?: Logged<StatementWith<'outcome'>>): Layer {
+  if (statement.predicate === 'refusal') return notAsked('nothing was dispatched');
+  if (!outcome) return missing('no outcome');
+  if (exam.corroborated.has(outcome.statement.digest)) return present("the touched system's own record agrees");
+  return missing('no source covers this resource, or its record was not matched');
+}

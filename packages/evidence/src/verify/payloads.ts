@@ -1,0 +1,50 @@
+import { openPayload } from '../payload.ts';
+import { type PayloadRef, payloadRef, type Tier } from '../predicates.ts';
+import type { Statement } from '../statement.ts';
+import { type Examination, type Logged, label } from './examination.ts';
+
+/** Each payload object hashes to its name and has the stated size; those that the tier demands are here. */
+export function checkPayloads(exam: Examination): string | null {
+  let held = 0;
+  for (const [name, object] of exam.members) {
+    if (!name.startsWith('payloads/')) continue;
+    held++;
+    exam.attempt(name, () => openPayload(object, name.slice('payloads/'.length)));
+  }
+  const left = new Map(exam.exported?.statement.body.left.map((entry) => [entry.payload, entry]));
+  const tierOfAction = new Map(
+    [...exam.all('intent')].map(({ statement }) => [statement.body.action, statement.body.tier]),
+  );
+  for (const logged of exam.statements) {
+    for (const ref of payloadRefs(logged.statement)) {
+      const bytes = exam.payload(ref);
+      if (bytes && bytes.length !== ref.size) exam.forged(`${label(logged)}: payload ${ref.sha256} has another size`);
+      if (bytes || !ref.kept) continue;
+      const named = left.get(ref.sha256);
+      if (!named) exam.incomplete(`${label(logged)}: payload ${ref.sha256} is not here and not named as left out`);
+      else if (named.how === 'erased')
+        exam.incomplete(`payload ${ref.sha256} is called erased, but no statement erased it`);
+      else if (demanded(logged, tierOfAction))
+        exam.incomplete(`${label(logged)}: payload ${ref.sha256} is withheld, its tier demands it`);
+    }
+  }
+  return `${held} payloads`;
+}
+
+function demanded({ statement }: Logged, tierOfAction: ReadonlyMap<string, Tier>): boolean {
+  const tier = 'action' in statement.body ? tierOfAction.get(statement.body.action) : undefined;
+  return tier === 'attest' || tier === 'approve';
+}
+
+/** Every payload that a statement points to, wherever in its body it does. */
+export function payloadRefs(statement: Statement): PayloadRef[] {
+  const found: PayloadRef[] = [];
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const ref = payloadRef.safeParse(value);
+    if (ref.success) found.push(ref.data);
+    else for (const inner of Object.values(value)) visit(inner);
+  };
+  visit(statement.body);
+  return found;
+}

@@ -1,0 +1,87 @@
+import type { FindingType, Observed, Tier } from '../predicates.ts';
+
+export type Verdict = 'VERIFIED' | 'UNANCHORED' | 'INCOMPLETE' | 'FORGED' | 'unusable';
+
+/** Exit codes. 1 is the verifier's own failure and never a verdict. */
+export const verdictCodes = { VERIFIED: 0, UNANCHORED: 3, INCOMPLETE: 4, FORGED: 5, unusable: 2 } as const;
+
+/** The first that applies is the verdict. */
+export const verdictOrder = ['unusable', 'FORGED', 'INCOMPLETE', 'UNANCHORED'] as const;
+
+export interface Reason {
+  readonly verdict: Exclude<Verdict, 'VERIFIED'>;
+  readonly check: string;
+  readonly message: string;
+}
+
+export interface CheckResult {
+  readonly check: string;
+  readonly result: 'ok' | 'failed' | 'not-reached';
+  /** What was looked at, in a few words. */
+  readonly detail: string;
+}
+
+export const layerNames = [
+  'identity',
+  'authority',
+  'decision',
+  'approval',
+  'record',
+  'separation',
+  'anchor',
+  'corroboration',
+] as const;
+export type LayerName = (typeof layerNames)[number];
+
+export interface Layer {
+  readonly state: 'present' | 'missing' | 'not-asked';
+  readonly why: string;
+}
+
+/** One action with the four answers and its layers of evidence. */
+export interface ActionReport {
+  readonly action: string;
+  readonly end: 'ok' | 'error' | 'unknown' | 'refused' | 'open';
+  readonly tier: Tier | null;
+  readonly observed: Observed;
+  readonly agent: string;
+  readonly authority: string;
+  readonly resource: string;
+  readonly result: string;
+  readonly layers: Readonly<Record<LayerName, Layer>>;
+}
+
+export interface FindingReport {
+  readonly finding: string;
+  readonly type: FindingType;
+  readonly severity: string;
+  readonly why: string;
+  readonly todo: string;
+}
+
+export interface Report {
+  readonly verdict: Verdict;
+  readonly code: number;
+  readonly reasons: readonly Reason[];
+  readonly checks: readonly CheckResult[];
+  readonly case: { readonly id: string; readonly origin: string; readonly tasks: readonly string[] } | null;
+  readonly task: TaskReport | null;
+  readonly actions: readonly ActionReport[];
+  readonly findings: readonly FindingReport[];
+  readonly reconciled: readonly string[];
+  readonly checkpoint: { readonly origin: string; readonly size: number; readonly root: string } | null;
+  /** SHA-256 of the root key's SPKI as the case has it; compare it with the one you were told. */
+  readonly root: string | null;
+  readonly witnesses: readonly { readonly name: string; readonly time: string }[];
+  /** What the verdict does not say. */
+  readonly limits: readonly string[];
+}
+
+export interface TaskReport {
+  readonly task: string;
+  readonly objective: string;
+  readonly principal: string;
+  readonly opened: string;
+  readonly closed: string | null;
+  readonly statements: number;
+}
