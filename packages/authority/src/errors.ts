@@ -1,0 +1,53 @@
+import { DeedError } from '@deed/evidence';
+
+/** Why authority said no. Closed: tests and callers assert these codes. */
+export type AuthorityErrorCode =
+  // keys and folders
+  | 'passphrase' // wrong passphrase, or the sealed file was changed
+  | 'key' // a key of a kind that is not accepted, or missing
+  | 'ssh-agent' // no agent, or it does not hold the key
+  | 'folder' // a data folder that is not fresh, or not one of ours
+  | 'vault' // a payload that is not there, or whose task key is gone
+  // people, agents, grants
+  | 'name' // a name that is not accepted
+  | 'code' // a one-time code that is unknown, used or too old
+  | 'proof-of-key' // the new key did not sign the challenge
+  | 'unknown-person'
+  | 'unknown-agent'
+  | 'agent-revoked'
+  | 'grant-expired'
+  // policy
+  | 'policy-invalid'
+  | 'activation' // the word that activates does not fit, or the version does not rise
+  | 'replay' // the recorded inputs do not fit this bundle
+  // tokens and proofs: the rejects of strangers
+  | 'token-invalid'
+  | 'token-expired'
+  | 'token-epoch'
+  | 'assertion-invalid'
+  | 'proof-invalid'
+  | 'proof-expired'
+  | 'proof-body'
+  | 'proof-replayed'
+  // tasks and actions
+  | 'task' // fields of a task that are not accepted
+  | 'unknown-task'
+  | 'task-closed'
+  | 'broker' // a credential could not be minted
+  | 'proposal' // a proposal that does not fit its task, action or verdict
+  | 'denied'
+  | 'outside-grant'
+  | 'operands-changed'
+  | 'unknown-intent'
+  | 'outcome' // the intent has its one outcome already
+  // approvals
+  | 'rendering' // a rendering that hides characters
+  | 'unknown-hold' // no such hold, or it ended
+  | 'not-approver'
+  | 'word' // a word that does not fit what is held
+  | 'word-expired'
+  | 'approval'; // missing, used, or for another record
+
+export class AuthorityError extends DeedError<AuthorityErrorCode> {
+  override readonly name = 'AuthorityError';
+}

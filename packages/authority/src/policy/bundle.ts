@@ -1,0 +1,156 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import { encodePolicyManifest, fromUtf8, sha256, type Tier, tiers, toHex } from '@deed/evidence';
+import { AuthorityError } from '../errors.ts';
+
+const schemaFile = 'schema.cedarschema';
+const fileName = /^[a-z0-9][a-z0-9._-]{0,99}\.cedar$/;
+const maxFileBytes = 256 * 1024;
+const maxPolicies = 500;
+
+export interface BundleFile {
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface BundlePolicy {
+  /** From its `@id`. */
+  readonly id: string;
+  readonly text: string;
+  /** From its `@tier`; null if it names none. */
+  readonly tier: Tier | null;
+  readonly effect: 'permit' | 'forbid';
+}
+
+/** A checked policy bundle. */
+export interface Bundle {
+  /** Hex SHA-256 of the manifest in its one byte form. */
+  readonly digest: string;
+  readonly files: readonly BundleFile[];
+  readonly schema: string;
+  readonly policies: ReadonlyMap<string, BundlePolicy>;
+}
+
+/**
+ * Reads and checks a bundle: a folder with `schema.cedarschema` and `*.cedar`, nothing else. Every policy needs an `@id`
+ * of its own, may name a `@tier`, and must pass Cedar's strict validation without an error or a warning (a policy
+ * that can never apply is a mistake, and one that can fail at run time would be skipped).
+ * @throws AuthorityError policy-invalid (with Cedar's own text, file, line and column)
+ */
+export function checkBundle(folder: string): Bundle {
+  return checkFiles(readFolder(folder));
+}
+
+function checkFiles(files: readonly BundleFile[]): Bundle {
+  const schema = text(files, schemaFile);
+  const parsed = cedar.checkParseSchema(schema);
+  if (parsed.type === 'failure') throw located(schemaFile, schema, 0, parsed.errors);
+  const policies = new Map<string, BundlePolicy>();
+  const places = new Map<string, Place>();
+  for (const file of files) {
+    if (file.path === schemaFile) continue;
+    for (const { policy, place } of policiesOf(file.path, fromUtf8(file.bytes))) {
+      if (policies.has(policy.id)) throw invalid(place, 0, `there are two policies with @id("${policy.id}")`);
+      policies.set(policy.id, policy);
+      places.set(policy.id, place);
+    }
+  }
+  if (policies.size === 0)
+    throw new AuthorityError('policy-invalid', 'the bundle has no policy: nothing could be done');
+  if (policies.size > maxPolicies) throw new AuthorityError('policy-invalid', `more than ${maxPolicies} policies`);
+  validate(schema, policies, places);
+  return { digest: toHex(sha256(encodePolicyManifest([...files]))), files, schema, policies };
+}
+
+interface Place {
+  readonly path: string;
+  readonly source: string;
+  /** UTF-16 offset of the policy in its file. */
+  readonly start: number;
+}
+
+function readFolder(folder: string): readonly BundleFile[] {
+  let names: string[];
+  try {
+    names = readdirSync(folder).sort();
+  } catch (cause) {
+    throw new AuthorityError('policy-invalid', `there is no policy folder at ${folder}`, { cause });
+  }
+  if (!names.includes(schemaFile)) throw new AuthorityError('policy-invalid', `${schemaFile} is missing in ${folder}`);
+  return names.map((name) => {
+    const file = join(folder, name);
+    if (name !== schemaFile && !fileName.test(name)) {
+      throw new AuthorityError('policy-invalid', `${file} does not belong in a bundle: only ${schemaFile} and *.cedar`);
+    }
+    const { size } = statSync(file);
+    if (size > maxFileBytes) throw new AuthorityError('policy-invalid', `${file} is larger than ${maxFileBytes} bytes`);
+    const bytes = readFileSync(file);
+    return { path: name, sha256: toHex(sha256(bytes)), bytes };
+  });
+}
+
+function text(files: readonly BundleFile[], path: string): string {
+  const file = files.find((candidate) => candidate.path === path);
+  if (!file) throw new AuthorityError('policy-invalid', `${path} is missing`);
+  return fromUtf8(file.bytes);
+}
+
+function policiesOf(path: string, source: string): readonly { policy: BundlePolicy; place: Place }[] {
+  const parts = cedar.policySetTextToParts(source);
+  if (parts.type === 'failure') throw located(path, source, 0, parts.errors);
+  if (parts.policy_templates.length > 0) {
+    throw invalid({ path, source, start: 0 }, 0, 'templates are not accepted: write the policy out');
+  }
+  return parts.policies.map((policyText) => {
+    const place = { path, source, start: Math.max(0, source.indexOf(policyText)) };
+    const json = cedar.policyToJson(policyText);
+    if (json.type === 'failure') throw located(path, source, place.start, json.errors);
+    const { id, tier = null } = json.json.annotations ?? {};
+    if (!id) throw invalid(place, 0, 'this policy has no @id("…"): decisions cite policies by their id');
+    if (!isTierOrNull(tier)) throw invalid(place, 0, `@tier("${tier}") is none of ${tiers.join(', ')}`);
+    return { policy: { id, text: policyText, tier, effect: json.json.effect }, place };
+  });
+}
+
+function isTierOrNull(value: string | null): value is Tier | null {
+  return value === null || (tiers as readonly string[]).includes(value);
+}
+
+function validate(
+  schema: string,
+  policies: ReadonlyMap<string, BundlePolicy>,
+  places: ReadonlyMap<string, Place>,
+): void {
+  const staticPolicies = Object.fromEntries([...policies.values()].map(({ id, text }) => [id, text]));
+  const answer = cedar.validate({ schema, policies: { staticPolicies }, validationSettings: { mode: 'strict' } });
+  if (answer.type === 'failure') throw located('the bundle', '', 0, answer.errors);
+  const problem = [...answer.validationErrors, ...answer.validationWarnings][0];
+  const place = problem && places.get(problem.policyId);
+  if (place) throw located(place.path, place.source, place.start, [problem.error]);
+  const other = answer.otherWarnings[0];
+  if (problem ?? other)
+    throw located(
+      'the bundle',
+      '',
+      0,
+      [problem?.error ?? other].filter((error) => !!error),
+    );
+}
+
+function located(path: string, source: string, start: number, errors: readonly cedar.DetailedError[]): AuthorityError {
+  const [first] = errors;
+  const location = first?.sourceLocations?.[0];
+  const said = [first?.message ?? 'not accepted', location?.label, first?.help].filter((part) => !!part).join('; ');
+  return invalid({ path, source, start }, location?.start ?? 0, said);
+}
+
+/** `offsetBytes` counts UTF-8 bytes from the start of the place, as Cedar does. */
+function invalid(place: Place, offsetBytes: number, said: string): AuthorityError {
+  const rest = Buffer.from(place.source.slice(place.start)).subarray(0, offsetBytes).toString();
+  const before = place.source.slice(0, place.start) + rest;
+  const line = before.split('\n').length;
+  const column = before.length - before.lastIndexOf('\n');
+  return new AuthorityError('policy-invalid', `${place.path}:${line}:${column}: ${said}`);
+}

@@ -1,0 +1,103 @@
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import { type Tier, tiers } from '@deed/evidence';
+import { AuthorityError } from '../errors.ts';
+import { type Bundle, checkBundle } from './bundle.ts';
+import { type PolicyRequest, parseInputs } from './request.ts';
+
+export interface Evaluation {
+  readonly outcome: 'allow' | 'deny';
+  /** The strictest tier that a determining permit names. */
+  readonly tier: Tier;
+  /** Ids of the determining policies, sorted, each once. */
+  readonly reasons: readonly string[];
+  readonly errors: readonly string[];
+}
+
+// Cedar keeps what was parsed, by name, for the life of the thread: the name is the bundle's digest, never tenant input.
+const prepared = new Set<string>();
+
+/** Parses a bundle once. @throws AuthorityError policy-invalid */
+export function prepare(bundle: Bundle): void {
+  if (prepared.has(bundle.digest)) return;
+  const staticPolicies = Object.fromEntries([...bundle.policies.values()].map(({ id, text }) => [id, text]));
+  const answers = [
+    cedar.preparseSchema(bundle.digest, bundle.schema),
+    cedar.preparsePolicySet(bundle.digest, { staticPolicies }),
+  ];
+  for (const answer of answers) {
+    if (answer.type === 'failure') throw new AuthorityError('policy-invalid', answer.errors[0]?.message ?? 'no reason');
+  }
+  prepared.add(bundle.digest);
+}
+
+/**
+ * Decides one action: every request must be allowed, and any error in any of them denies (Cedar itself skips a policy
+ * that errors, even a forbid). Pure: the same bundle and requests give the same answer for ever.
+ */
+export function evaluate(bundle: Bundle, requests: readonly PolicyRequest[]): Evaluation {
+  prepare(bundle);
+  const single = requests.map((request) => evaluateOne(bundle, request));
+  const errors = sorted(single.flatMap((one) => one.errors));
+  const denying = single.filter((one) => one.outcome === 'deny');
+  const denied = denying.length > 0 || single.length === 0;
+  const determining = denied ? denying : single;
+  return {
+    outcome: denied ? 'deny' : 'allow',
+    tier: strictest(single.map((one) => one.tier)),
+    reasons: sorted(determining.flatMap((one) => one.reasons)),
+    errors,
+  };
+}
+
+/** Decides recorded inputs again with the archived bundle. @throws AuthorityError replay (another bundle), policy-invalid */
+export function replayDecision(inputs: Uint8Array, bundleFolder: string): Evaluation {
+  const recorded = parseInputs(inputs);
+  const bundle = checkBundle(bundleFolder);
+  if (recorded.bundle !== bundle.digest) {
+    throw new AuthorityError('replay', `decided by bundle ${recorded.bundle}, but the folder holds ${bundle.digest}`);
+  }
+  return evaluate(bundle, recorded.requests);
+}
+
+/** The strictest of some tiers; record when there is none. */
+export function strictest(candidates: readonly Tier[]): Tier {
+  return tiers[Math.max(...candidates.map((tier) => tiers.indexOf(tier)))] ?? 'record';
+}
+
+export function isAbove(tier: Tier, ceiling: Tier): boolean {
+  return tiers.indexOf(tier) > tiers.indexOf(ceiling);
+}
+
+function evaluateOne(bundle: Bundle, request: PolicyRequest): Evaluation {
+  const answer = ask(bundle, request);
+  if (answer.type === 'failure') {
+    return { outcome: 'deny', tier: 'record', reasons: [], errors: answer.errors.map((error) => error.message) };
+  }
+  const { decision, diagnostics } = answer.response;
+  const errors = diagnostics.errors.map((each) => `${each.policyId}: ${each.error.message}`);
+  const reasons = diagnostics.reason;
+  const outcome = decision === 'allow' && errors.length === 0 ? 'allow' : 'deny';
+  return { outcome, tier: strictest(reasons.map((id) => bundle.policies.get(id)?.tier ?? 'record')), reasons, errors };
+}
+
+function ask(bundle: Bundle, request: PolicyRequest): cedar.AuthorizationAnswer {
+  const { entities, context, ...rest } = request;
+  try {
+    return cedar.statefulIsAuthorized({
+      ...rest,
+      context: context as unknown as cedar.Context,
+      entities: entities as unknown as cedar.Entities,
+      preparsedSchemaName: bundle.digest,
+      preparsedPolicySetId: bundle.digest,
+      validateRequest: true,
+    });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const failed = { message, help: null, code: null, url: null, severity: null };
+    return { type: 'failure', errors: [failed], warnings: [] };
+  }
+}
+
+function sorted(values: readonly string[]): readonly string[] {
+  return [...new Set(values)].sort();
+}

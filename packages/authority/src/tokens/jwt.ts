@@ -1,0 +1,36 @@
+import type { KeyObject } from 'node:crypto';
+import { type CompactJwt, parseJwt } from '@deed/evidence';
+import { SignJWT } from 'jose';
+import type { z } from 'zod';
+import { AuthorityError, type AuthorityErrorCode } from '../errors.ts';
+
+/** How far the clocks of agent and server may be apart. */
+export const skewSeconds = 5;
+
+/** Signs claims as a compact ES256 JWT of one type. */
+export function signJwt(key: KeyObject, typ: string, claims: Readonly<Record<string, unknown>>): Promise<string> {
+  return new SignJWT({ ...claims }).setProtectedHeader({ alg: 'ES256', typ }).sign(key);
+}
+
+/**
+ * Reads and verifies with the very parser of the offline verifier, so that nothing is admitted here that it would later
+ * call forged (jose, for one, takes the last of two equal keys).
+ */
+export function readJwt<T>(
+  text: string,
+  typ: string,
+  keys: readonly Uint8Array[],
+  claims: z.ZodType<T>,
+  code: AuthorityErrorCode,
+): T {
+  let jwt: CompactJwt;
+  try {
+    jwt = parseJwt(text, typ);
+  } catch (cause) {
+    throw new AuthorityError(code, `not a JWT of type ${typ} in the accepted form`, { cause });
+  }
+  if (!keys.some((spki) => jwt.verify(spki))) throw new AuthorityError(code, `the signature of the ${typ} fails`);
+  const parsed = claims.safeParse(jwt.claims);
+  if (!parsed.success) throw new AuthorityError(code, `the claims of the ${typ} are not as they must be`);
+  return parsed.data;
+}
