@@ -35,6 +35,17 @@ function post(url: string, body: Uint8Array, headers: Record<string, string> = {
   });
 }
 
+/** The status of a GET whose path is sent as it is: URL would tidy it up first. */
+function rawGet(baseUrl: string, path: string): Promise<number> {
+  const { hostname, port } = new URL(baseUrl);
+  return new Promise((resolve, reject) => {
+    const out = httpRequest({ hostname, port, path, agent: false }, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0));
+    });
+    out.on('error', reject).end();
+  });
+}
+
 function pkt(text: string): string {
   return (text.length + 4).toString(16).padStart(4, '0') + text;
 }
@@ -183,10 +194,14 @@ describe('reads', () => {
     const { baseUrl } = world.session;
     const guess = new URL(`/${'A'.repeat(43)}/service.git/git-upload-pack`, baseUrl).href;
     expect((await post(guess, new Uint8Array())).status).toBe(404);
-    expect((await fetch(`${baseUrl}service.git/HEAD`)).status).toBe(404);
-    expect((await fetch(`${baseUrl}service.git/%2e%2e/other.git/info/refs?service=git-upload-pack`)).status).toBe(404);
-    expect((await fetch(`${baseUrl}service.git/git-receive-pack`)).status).toBe(405);
-    expect((await fetch(`${baseUrl}admin/repositories`)).status).toBe(404);
+    const get = (path: string) => rawGet(baseUrl, new URL(baseUrl).pathname + path);
+    expect(await get('service.git/info/refs?service=git-upload-pack')).toBe(200);
+    expect(await get('service.git/HEAD')).toBe(404);
+    expect(await get('service.git/info/refs')).toBe(404);
+    expect(await get('x/../service.git/info/refs?service=git-upload-pack')).toBe(404);
+    expect(await get('x/%2e%2e/service.git/info/refs?service=git-upload-pack')).toBe(404);
+    expect(await get('admin/repositories')).toBe(404);
+    expect(await get('service.git/git-receive-pack')).toBe(405);
   });
 });
 
