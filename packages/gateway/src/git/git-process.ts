@@ -18,14 +18,15 @@ export interface GitPlace {
 const maxOutputBytes = 8 * 1_048_576;
 
 /** Runs git and waits for its end, whatever its exit code. @throws GitError git (cannot start, aborted), timeout, limit */
-export function runGit(place: GitPlace, args: readonly string[]): Promise<GitRun> {
+export function runGit(place: GitPlace, args: readonly string[], input = ''): Promise<GitRun> {
   return new Promise((resolve, reject) => {
     const child = spawn('git', args, {
       cwd: place.cwd,
       env: place.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
+    child.stdin.on('error', () => {}).end(input); // git may end before it has read all
     const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
     let size = 0;
     let failure: GitError | undefined;
@@ -70,8 +71,8 @@ export function runGit(place: GitPlace, args: readonly string[]): Promise<GitRun
 }
 
 /** As runGit, and its standard output. @throws GitError git (with git's own words) when the exit code is not 0 */
-export async function gitOutput(place: GitPlace, args: readonly string[]): Promise<string> {
-  const run = await runGit(place, args);
+export async function gitOutput(place: GitPlace, args: readonly string[], input?: string): Promise<string> {
+  const run = await runGit(place, args, input);
   if (run.exitCode !== 0) throw new GitError('git', `git ${args[0]} failed: ${run.stderr.trim().slice(0, 400)}`);
   return run.stdout;
 }

@@ -55,7 +55,7 @@ export async function resolvePush(call: PushCall): Promise<PushOperands> {
   const args = pushArguments(call.arguments);
   const place: GitPlace = {
     cwd: call.repositoryPath,
-    env: { PATH: call.path, HOME: '/nonexistent', LC_ALL: 'C', ...session.gitEnv, GIT_OPTIONAL_LOCKS: '0' },
+    env: readerEnvironment(call),
     timeoutMs: call.timeoutMs ?? 30_000,
     signal: call.signal,
   };
@@ -86,6 +86,27 @@ export async function resolvePush(call: PushCall): Promise<PushOperands> {
     commits: commits.length,
     log: commits.slice(0, maxSubjects),
     diffstat: await diffstat(place, updates, known),
+  };
+}
+
+/**
+ * git here runs with the gateway's rights on a repository of the agent's making. The session's settings already turn
+ * off hooks, helpers, prompts and every transport but http; here also the last command that reading could start.
+ * A repository of another user is expected: the tool runs as that user under `--service`.
+ */
+function readerEnvironment({ session, path, repositoryPath }: PushCall): Readonly<Record<string, string>> {
+  const count = Number(session.gitEnv.GIT_CONFIG_COUNT ?? 0);
+  return {
+    ...session.gitEnv,
+    PATH: path,
+    HOME: '/nonexistent',
+    LC_ALL: 'C',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_CONFIG_COUNT: String(count + 2),
+    [`GIT_CONFIG_KEY_${count}`]: 'core.alternateRefsCommand',
+    [`GIT_CONFIG_VALUE_${count}`]: 'true',
+    [`GIT_CONFIG_KEY_${count + 1}`]: 'safe.directory',
+    [`GIT_CONFIG_VALUE_${count + 1}`]: repositoryPath,
   };
 }
 
@@ -141,24 +162,15 @@ async function updateOf(place: GitPlace, line: PorcelainLine, advertised: string
 
 /** Those of the forge's objects that this repository has: only they can be left out of a list of new commits. */
 async function knownHere(place: GitPlace, ids: readonly string[]): Promise<readonly string[]> {
-  const known: string[] = [];
-  for (const id of ids) {
-    if ((await runGit(place, ['cat-file', '-e', `${id}^{commit}`])).exitCode === 0) known.push(id);
-  }
-  return known;
+  const asked = ids.map((id) => `${id}^{commit}\n`).join('');
+  const answers = (await gitOutput(place, ['cat-file', '--batch-check=%(objecttype)'], asked)).split('\n');
+  return ids.filter((_, index) => answers[index] === 'commit');
 }
 
 async function newCommits(place: GitPlace, tips: readonly string[], known: readonly string[]) {
-  const without = known.map((id) => `^${id}`);
-  const list = await gitOutput(place, [
-    'log',
-    '--no-show-signature',
-    '--format=%H %s',
-    '--topo-order',
-    ...tips,
-    ...without,
-    '--',
-  ]);
+  const input = [...tips, ...known.map((id) => `^${id}`), ''].join('\n');
+  const flags = ['--no-show-signature', '--format=%H %s', '--topo-order', '--stdin'];
+  const list = await gitOutput(place, ['log', ...flags], input);
   return list
     .split('\n')
     .filter((line) => line !== '')
@@ -170,7 +182,7 @@ async function diffstat(place: GitPlace, updates: readonly PushUpdate[], known: 
   const parts: string[] = [];
   for (const update of updates) {
     if (update.kind === 'delete') continue;
-    const emptyTree = await gitOutput(place, ['hash-object', '-t', 'tree', '/dev/null']);
+    const emptyTree = await gitOutput(place, ['hash-object', '-t', 'tree', '--stdin']);
     const from = known.includes(update.old) ? update.old : emptyTree.trim();
     const flags = ['--stat=100', '--no-color', '--no-ext-diff', '--no-textconv', '--no-renames'];
     const run = await runGit(place, ['diff', ...flags, from, `${update.new}^{tree}`, '--']);

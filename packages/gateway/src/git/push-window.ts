@@ -69,6 +69,7 @@ export function reportOf(allowed: AllowedPush, answer: ForgeAnswer): PushReport 
       return { ...update, status: refused ? 'rejected' : 'unknown', ...(message === undefined ? {} : { message }) };
     }
     const changed = one.options.find((option) => !sameAsAsked(option, update));
+    if (one.ok && report?.unpack !== 'ok') return { ...update, status: 'unknown', message: 'the pack was not stored' };
     if (one.ok && changed !== undefined) return { ...update, status: 'unknown', message: `the forge says: ${changed}` };
     return {
       ...update,

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AccessRecord, type PushRecord, parseAccess, parsePush } from './forge-records.ts';
 import { type FilePosition, type LogFile, type LogLine, readLogFile, startOfFile } from './log-file.ts';
-import { parseReflogLine, type ReflogLine } from './reflog.ts';
+import { decideReflogs, identityOf, pairReflogs, type UnpairedLine } from './reflog-pairing.ts';
 
 /** One record of the forge, as its own log holds it. */
 export interface ForgeEvent {
@@ -75,7 +74,7 @@ export async function readForgeLog(dir: string, from: ForgePosition = startOfFor
   let watermark = from.watermark;
   for (const { line, record } of fresh('access.jsonl', access, from.access, parseAccess, problems)) {
     const until = record.open !== null && record.open < record.time ? record.open : record.time;
-    if (watermark === null || until > watermark) watermark = until;
+    watermark = later(watermark, until);
     if (record.status >= 400 && record.claimed !== null && record.reason !== null) events.push(refusal(line, record));
   }
 
@@ -83,19 +82,28 @@ export async function readForgeLog(dir: string, from: ForgePosition = startOfFor
   const newPushes = fresh('pushes.jsonl', pushes, from.pushes, parsePush, problems);
   const allPushes = pushes.lines.map((line) => parsePush(line.raw)).filter((record) => typeof record !== 'string');
 
-  const reflogs = await readReflogs(dir, from, allPushes, problems);
-  for (const { line, record } of newPushes) events.push(pushEvent(line, record, reflogs.agreeing));
-  const settled = settle(reflogs.files, reflogs.unmatched, watermark);
-  events.push(...settled.events);
+  const paired = await pairReflogs(join(dir, 'repositories'), from.reflogs, allPushes);
+  problems.push(...paired.problems);
+  for (const { line, record } of newPushes) events.push(pushEvent(line, record, paired.agreeing));
+  const decided = decideReflogs(paired, watermark);
+  for (const one of decided.bypassed) events.push(bypassEvent(one));
+
+  // What is left for the next reading is not before this one's watermark; the earlier one was true and stays.
+  const limit = decided.undecidedFrom;
+  if (watermark !== null && limit !== undefined && limit < watermark) watermark = later(from.watermark, limit);
 
   const to: ForgePosition = {
     access: access.continues ? access.after(access.lines.length - 1) : from.access,
     pushes: pushes.continues ? pushes.after(pushes.lines.length - 1) : from.pushes,
-    reflogs: settled.positions,
+    reflogs: decided.positions,
     watermark,
   };
   events.sort((a, b) => (a.time === b.time ? 0 : a.time < b.time ? -1 : 1));
   return { events, from, to, watermark, coverage: forgeCoverage, problems };
+}
+
+function later(a: string | null, b: string): string {
+  return a !== null && a > b ? a : b;
 }
 
 /** The records after a position; what is wrong with the file or a line goes to `problems`. */
@@ -121,114 +129,7 @@ function fresh<T extends object>(
   return records;
 }
 
-interface Unmatched {
-  readonly path: string;
-  readonly repository: string;
-  readonly ref: string;
-  readonly line: ReflogLine;
-}
-
-interface ReflogFile {
-  readonly path: string;
-  readonly file: LogFile;
-  readonly from: FilePosition;
-}
-
-/** Pairs every reflog line with a push record of the same change; a record without a user agrees with any. */
-async function readReflogs(dir: string, from: ForgePosition, pushes: readonly PushRecord[], problems: string[]) {
-  const waiting = Map.groupBy(pushes, keyOf);
-  const agreeing = new Set<PushRecord | string>();
-  const unmatched: Unmatched[] = [];
-  const files: ReflogFile[] = [];
-  const deleted = new Set(
-    pushes.filter((push) => /^0+$/.test(push.new)).map(({ repository, ref }) => `${repository}.git/logs/${ref}`),
-  );
-  for (const path of await reflogPaths(join(dir, 'repositories'), from)) {
-    let start = from.reflogs[path] ?? startOfFile;
-    let file = await readLogFile(join(dir, 'repositories', path), start);
-    if (!file.continues) {
-      // Deleting a ref deletes its reflog, and a new ref of that name starts a new one.
-      if (!deleted.has(path)) problems.push(`reflog ${path} shrank or its past was changed`);
-      start = startOfFile;
-      file = await readLogFile(join(dir, 'repositories', path), start);
-    }
-    files.push({ path, file, from: start });
-    const [repository = '', ref = ''] = path.split('.git/logs/');
-    for (const [index, line] of file.lines.entries()) {
-      const parsed = parseReflogLine(line.offset, line.raw);
-      if (parsed === undefined) {
-        if (index >= start.lines) problems.push(`reflog ${path} at byte ${line.offset}: not a reflog line`);
-        continue;
-      }
-      const same = waiting.get(keyOf({ repository, ref, old: parsed.old, new: parsed.new })) ?? [];
-      const at = same.findIndex((push) => push.user === null || push.user === parsed.user);
-      const [push] = at < 0 ? [] : same.splice(at, 1);
-      if (push !== undefined) agreeing.add(identityOf(push));
-      else if (index >= start.lines) unmatched.push({ path, repository, ref, line: parsed });
-    }
-  }
-  return { agreeing, unmatched, files };
-}
-
-function keyOf(change: Pick<PushRecord, 'repository' | 'ref' | 'old' | 'new'>): string {
-  return JSON.stringify([change.repository, change.ref, change.old, change.new]);
-}
-
-function identityOf(push: PushRecord): string {
-  return JSON.stringify([keyOf(push), push.time, push.requestId, push.user]);
-}
-
-/** Reflogs of every repository but that of HEAD, which repeats its branch; those known from before come along. */
-async function reflogPaths(repositories: string, from: ForgePosition): Promise<readonly string[]> {
-  const paths = new Set(Object.keys(from.reflogs));
-  const names = await readdir(repositories).catch(() => []);
-  for (const name of names.filter((one) => one.endsWith('.git'))) {
-    const logs = join(repositories, name, 'logs', 'refs');
-    const entries = await readdir(logs, { recursive: true, withFileTypes: true }).catch(() => []);
-    for (const entry of entries) {
-      if (entry.isFile()) paths.add(join(entry.parentPath, entry.name).slice(repositories.length + 1));
-    }
-  }
-  return [...paths].sort();
-}
-
-/**
- * A change in a reflog that pushes.jsonl lacks bypassed the hook, and is an event of its own, once the watermark has
- * passed it; until then the hook may still be about to write, and the line is read again.
- */
-function settle(files: readonly ReflogFile[], unmatched: readonly Unmatched[], watermark: string | null) {
-  const events: ForgeEvent[] = [];
-  const positions: Record<string, FilePosition> = {};
-  for (const { path, file } of files) {
-    const mine = unmatched.filter((one) => one.path === path);
-    // The whole second that the reflog names must have passed.
-    const early = mine.find(({ line }) => watermark === null || Date.parse(line.time) + 1000 > Date.parse(watermark));
-    const decided = early === undefined ? mine : mine.slice(0, mine.indexOf(early));
-    for (const { repository, ref, line } of decided) {
-      events.push({
-        ...identify(`reflog/${path}`, line),
-        record: 'reflog',
-        time: line.time,
-        credential: line.user,
-        authenticated: false,
-        kind: 'push',
-        repository,
-        ref,
-        old: line.old,
-        new: line.new,
-        status: 'ok',
-        requestId: null,
-        reflog: 'agrees',
-      });
-    }
-    const stop = file.lines.findIndex((line) => line.offset === early?.line.offset);
-    const position = file.after(stop < 0 ? file.lines.length - 1 : stop - 1);
-    if (position.bytes > 0) positions[path] = position;
-  }
-  return { events, positions };
-}
-
-function pushEvent(line: LogLine, record: PushRecord, agreeing: ReadonlySet<PushRecord | string>): ForgeEvent {
+function pushEvent(line: LogLine, record: PushRecord, agreeing: ReadonlySet<string>): ForgeEvent {
   const { time, user, repository, ref, old, new: to, requestId } = record;
   return {
     ...identify('pushes', line),
@@ -244,6 +145,25 @@ function pushEvent(line: LogLine, record: PushRecord, agreeing: ReadonlySet<Push
     status: 'ok',
     requestId,
     reflog: agreeing.has(identityOf(record)) ? 'agrees' : 'absent',
+  };
+}
+
+/** A change that git noted and the hook did not. */
+function bypassEvent({ path, repository, ref, line }: UnpairedLine): ForgeEvent {
+  return {
+    ...identify(`reflog/${path}`, line),
+    record: 'reflog',
+    time: line.time,
+    credential: line.user,
+    authenticated: false,
+    kind: 'push',
+    repository,
+    ref,
+    old: line.old,
+    new: line.new,
+    status: 'ok',
+    requestId: null,
+    reflog: 'agrees',
   };
 }
 
