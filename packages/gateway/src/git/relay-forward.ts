@@ -31,7 +31,15 @@ export interface IncomingPush {
 }
 
 /** Nothing else of the tool's request goes on: no Authorization, Cookie or Host of its making. */
-const requestHeaders = ['accept', 'content-type', 'content-encoding', 'accept-encoding', 'git-protocol', 'user-agent'];
+const requestHeaders = [
+  'accept',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'accept-encoding',
+  'git-protocol',
+  'user-agent',
+];
 const responseHeaders = ['content-type', 'content-encoding', 'cache-control', 'expires', 'pragma', 'x-request-id'];
 const maxAdvertisedBytes = 64 * 1_048_576;
 

@@ -22,6 +22,7 @@ export interface TakenWindow {
 /** The window of one session: at most one is open, and one push takes it whatever comes of it. */
 export class WindowSlot {
   #open: TakenWindow | undefined;
+  #close: (() => void) | undefined;
 
   /** @throws GitError window */
   open(allowed: AllowedPush, signal?: AbortSignal): PushWindow {
@@ -40,10 +41,16 @@ export class WindowSlot {
       resolve(notSent(copy, 'the window was closed before anything was pushed'));
     };
     this.#open = window;
+    this.#close = close;
     if (signal?.aborted) close();
     signal?.addEventListener('abort', close, { once: true });
     void promise.then(() => signal?.removeEventListener('abort', close));
     return { result: promise, close };
+  }
+
+  /** Closes the window if one is open. */
+  close(): void {
+    this.#close?.();
   }
 
   take(): TakenWindow | undefined {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { GitError } from './errors.ts';
 import type { AllowedPush } from './push-window.ts';
 import { differenceFrom, notSent, reportOf } from './push-window.ts';
-import { readReceivePackHead } from './receive-pack.ts';
+import { type RefUpdate, readReceivePackHead } from './receive-pack.ts';
 import { advertisedRefs, forwardPush, forwardRead, type Upstream } from './relay-forward.ts';
 import { type ForgeCredential, forgeBase, gitEnvironment, type PushWindow, WindowSlot } from './relay-session.ts';
 
@@ -19,7 +19,7 @@ export interface RelaySession {
    * @throws GitError window (one is open, or no updates), session (closed)
    */
   allow(push: AllowedPush, signal?: AbortSignal): PushWindow;
-  /** The refs of a repository as the forge itself advertises them, read by the relay. @throws GitError git, timeout */
+  /** The refs of a repository as the forge itself advertises them, read by the relay. @throws GitError git, timeout, session */
   refs(repository: string): Promise<ReadonlyMap<string, string>>;
   /** From now on its path is unknown (404). A push under way ends and is reported. */
   close(): void;
@@ -36,7 +36,23 @@ export interface RelayLimits {
 
 const defaultLimits: RelayLimits = { maxPackBytes: 2 ** 31, maxReadBytes: 2 ** 24, idleMs: 120_000 };
 
+/** A push that the relay refused: without an open window, or other than approved. */
+export interface RefusedPush {
+  readonly repository: string;
+  readonly updates: readonly RefUpdate[];
+  readonly why: string;
+}
+
+export interface SessionOptions {
+  /** Start of every repository's URL at the forge: https, or http on this machine. */
+  readonly forgeUrl: string;
+  readonly credential: ForgeCredential;
+  /** Told of each refused push before the tool is: refusals are evidence too. Must not throw. */
+  readonly onRefused?: (push: RefusedPush) => void;
+}
+
 interface Session {
+  readonly onRefused: ((push: RefusedPush) => void) | undefined;
   readonly upstream: Upstream;
   readonly slot: WindowSlot;
 }
@@ -77,7 +93,7 @@ export class GitRelay {
   }
 
   /** @throws GitError session (a forge URL that is not usable, a credential that Basic cannot carry) */
-  open(options: { readonly forgeUrl: string; readonly credential: ForgeCredential }): RelaySession {
+  open(options: SessionOptions): RelaySession {
     const { id, secret } = options.credential;
     if (id.includes(':')) throw new GitError('session', 'a credential id must not hold ":"');
     const forge = forgeBase(options.forgeUrl);
@@ -85,28 +101,37 @@ export class GitRelay {
     const { port } = this.#server.address() as AddressInfo;
     const baseUrl = `http://127.0.0.1:${port}/${key}/`;
     const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
-    const session: Session = { upstream: { forge, authorization, ...this.#limits }, slot: new WindowSlot() };
+    const session: Session = {
+      upstream: { forge, authorization, ...this.#limits },
+      slot: new WindowSlot(),
+      onRefused: options.onRefused,
+    };
     this.#sessions.set(key, session);
-    let last: PushWindow | undefined;
+    const mustBeOpen = (): void => {
+      if (this.#sessions.get(key) !== session) throw new GitError('session', 'the relay session is closed');
+    };
     return {
       baseUrl,
       forgeUrl: forge.href,
       gitEnv: gitEnvironment(baseUrl, forge),
       allow: (push, signal) => {
-        if (!this.#sessions.has(key)) throw new GitError('session', 'the relay session is closed');
-        last = session.slot.open(push, signal);
-        return last;
+        mustBeOpen();
+        return session.slot.open(push, signal);
       },
-      refs: (repository) => advertisedRefs(session.upstream, repository),
+      refs: async (repository) => {
+        mustBeOpen();
+        return advertisedRefs(session.upstream, repository);
+      },
       close: () => {
         this.#sessions.delete(key);
-        last?.close();
+        session.slot.close();
       },
     };
   }
 
-  /** Ends every session and connection. */
+  /** Ends every session and connection. A push under way becomes `unknown`. */
   async close(): Promise<void> {
+    for (const { slot } of this.#sessions.values()) slot.close();
     this.#sessions.clear();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
@@ -151,6 +176,7 @@ async function push(route: Route, request: IncomingMessage, response: ServerResp
   if (window === undefined || difference !== undefined) {
     window?.settle(notSent(window.allowed, `something else was pushed: ${difference}`));
     const why = window === undefined ? 'no approval is open for it' : `it is not what was approved: ${difference}`;
+    route.session.onRefused?.({ repository: route.repository, updates: head.updates, why });
     answer(response, 403, `Deed refused this push: ${why}`);
     await body.return?.();
     request.resume();

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,7 +13,7 @@ let transport: StdioClientTransport;
 
 beforeAll(async () => {
   world = await makeWorld();
-  const server = createRequire(import.meta.url).resolve('@cyanheads/git-mcp-server');
+  const server = fileURLToPath(import.meta.resolve('@cyanheads/git-mcp-server'));
   transport = new StdioClientTransport({
     command: process.execPath,
     args: [server],
@@ -33,7 +33,7 @@ beforeAll(async () => {
   await client.connect(transport);
 });
 afterAll(async () => {
-  await client.close();
+  await client?.close();
   await world.end();
 });
 
@@ -74,10 +74,10 @@ test('what the real git server pushes is what its arguments resolved to', async 
 
 test('its success without effect leaves the window unused', async () => {
   const { session } = world;
-  await approvedCall({});
+  await approvedCall({ branch: 'main' });
   const updates = [{ ref: 'refs/heads/main', old: '0'.repeat(40), new: await world.head() }];
   const window = session.allow({ repository: 'service', updates });
-  const result = await client.callTool({ name: 'git_push', arguments: { path: world.work } });
+  const result = await client.callTool({ name: 'git_push', arguments: { path: world.work, branch: 'main' } });
   window.close();
   expect(result.isError ?? false).toBe(false);
   expect((await window.result).updates[0]?.status).toBe('not-sent');

@@ -35,6 +35,16 @@ function post(url: string, body: Uint8Array, headers: Record<string, string> = {
   });
 }
 
+/** Whether the slot is free again: it is, as soon as a push has taken the window. */
+function windowTaken(old: string, tip: string): boolean {
+  try {
+    world.session.allow({ repository: 'service', updates: [{ ref: main, old, new: tip }] }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The status of a GET whose path is sent as it is: URL would tidy it up first. */
 function rawGet(baseUrl: string, path: string): Promise<number> {
   const { hostname, port } = new URL(baseUrl);
@@ -69,11 +79,13 @@ describe('a push through the relay', () => {
 
   test('is refused without an approval, and nothing arrives', async () => {
     const old = await world.atForge(main);
-    await world.commit('b.txt', 'b\n');
+    const tip = await world.commit('b.txt', 'b\n');
     const git = await world.git('push', 'origin', 'main');
     expect(git.code).not.toBe(0);
     expect(git.err).toContain('403');
     expect(await world.atForge(main)).toBe(old);
+    const why = 'no approval is open for it';
+    expect(world.refused.at(-1)).toEqual({ repository: 'service', updates: [{ ref: main, old, new: tip }], why });
   });
 
   test('is refused when the commit was swapped after the approval', async () => {
@@ -219,10 +231,12 @@ describe('hostile bytes', () => {
     ],
   ];
   test.each(malformed)('%s is refused and never reaches the forge', async (_name, body) => {
-    const before = (await world.forgeLog('access')).length;
+    const pushes = async () =>
+      (await world.forgeLog('access')).filter((line) => line.service === 'git-receive-pack').length;
+    const before = await pushes();
     const answer = await post(`${world.session.baseUrl}service.git/git-receive-pack`, Buffer.from(body));
     expect(answer.status).toBe(400);
-    expect((await world.forgeLog('access')).length).toBe(before);
+    expect(await pushes()).toBe(before);
   });
 
   test('an encoded push is refused, because it could not be compared', async () => {
@@ -309,8 +323,9 @@ describe('the credential', () => {
     const report = await window.result;
     expect(report).toMatchObject({ httpStatus: 401, updates: [{ status: 'rejected' }] });
     await expect(session.refs('service')).rejects.toMatchObject({ code: 'git' });
-    const refused = (await world.forgeLog('access')).filter((line) => line.requestId === report.requestId);
-    expect(refused).toMatchObject([{ claimed: 'task_2', user: null, reason: 'revoked', status: 401 }]);
+    // The forge notes a request when it has completely ended, which may be a moment after its answer.
+    const noted = async () => (await world.forgeLog('access')).filter((line) => line.requestId === report.requestId);
+    await expect.poll(noted).toMatchObject([{ claimed: 'task_2', user: null, reason: 'revoked', status: 401 }]);
     expect(await world.atForge(main)).toBe(old);
     session.close();
     expect((await post(`${session.baseUrl}service.git/git-receive-pack`, body)).status).toBe(404);
@@ -345,6 +360,34 @@ describe('a forge that dies or misbehaves', () => {
     expect(git.code).not.toBe(0);
     expect(report).toMatchObject({ unpack: null, updates: [{ ref: main, status: 'unknown' }] });
     await mine.end();
+  });
+
+  test('is not hidden by a tool that goes away in the middle of its push', async () => {
+    const old = await world.atForge(main);
+    const tip = await world.commit('gone.txt', 'gone\n');
+    const window = world.session.allow({ repository: 'service', updates: [{ ref: main, old, new: tip }] });
+    const out = httpRequest(`${world.session.baseUrl}service.git/git-receive-pack`, {
+      method: 'POST',
+      agent: false,
+      headers: { 'content-type': 'application/x-git-receive-pack-request' },
+    });
+    out.on('error', () => {});
+    out.write(`${pkt(`${old} ${tip} ${main}\0report-status`)}0000PACK`);
+    // The window is taken once the commands were read, and only then does the tool vanish.
+    await expect.poll(() => windowTaken(old, tip)).toBe(true);
+    out.destroy();
+    expect((await window.result).updates[0]?.status).toBe('unknown');
+    expect(await world.atForge(main)).toBe(old);
+  });
+
+  test('a relay that closes settles its open window', async () => {
+    const relay = await GitRelay.start();
+    const session = relay.open({ forgeUrl: world.forge.url, credential: { id: 'task_1', secret } });
+    const updates = [{ ref: main, old: zeros, new: '1'.repeat(40) }];
+    const window = session.allow({ repository: 'service', updates });
+    await relay.close();
+    expect((await window.result).updates[0]?.status).toBe('not-sent');
+    await expect(session.refs('service')).rejects.toMatchObject({ code: 'session' });
   });
 
   test('with a redirect is not followed, and a false or cut report is unknown', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type RunningForge, startForge } from '../../../../examples/forge/start.ts';
 import type { RefUpdate } from '../../src/git/receive-pack.ts';
-import { GitRelay, type RelaySession } from '../../src/git/relay.ts';
+import { GitRelay, type RefusedPush, type RelaySession } from '../../src/git/relay.ts';
 
 const run = promisify(execFile);
 
@@ -34,6 +34,7 @@ export interface World {
   readonly forge: RunningForge;
   readonly relay: GitRelay;
   readonly session: RelaySession;
+  readonly refused: readonly RefusedPush[];
   git(...args: string[]): Promise<GitResult>;
   commit(file: string, text: string, message?: string): Promise<string>;
   head(): Promise<string>;
@@ -60,7 +61,12 @@ export async function makeWorld(): Promise<World> {
   await forge.createRepository('other');
   await forge.putCredential('task_1', secret, ['service', 'other']);
   const relay = await GitRelay.start();
-  const session = relay.open({ forgeUrl: forge.url, credential: { id: 'task_1', secret } });
+  const refused: RefusedPush[] = [];
+  const session = relay.open({
+    forgeUrl: forge.url,
+    credential: { id: 'task_1', secret },
+    onRefused: (push) => refused.push(push),
+  });
   await run('git', ['init', '-q', '-b', 'main', '--template=', work], { env: { PATH: identity.PATH, HOME: home } });
 
   const git = async (...args: string[]): Promise<GitResult> => {
@@ -80,6 +86,7 @@ export async function makeWorld(): Promise<World> {
     forge,
     relay,
     session,
+    refused,
     git,
     async commit(file, text, message = `change ${file}`) {
       await writeFile(join(work, file), text);
