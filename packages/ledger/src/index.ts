@@ -1,1 +1,15 @@
-export {};
+export type { PublishedCheckpoint } from './checkpoints.ts';
+export { type Entry, leafHashOf, leafOf, readEntries, readEntry, readSeries } from './entry.ts';
+export * from './errors.ts';
+export { type Ledger, type LedgerOptions, openLedger } from './ledger.ts';
+export * from './log-http.ts';
+export * from './log-keys.ts';
+export type { Draft, Recorded } from './record-door.ts';
+export { ledgerMigrations } from './schema.ts';
+export type { Place } from './series-heads.ts';
+export * from './signer.ts';
+export { TileFolder } from './tile-folder.ts';
+export { parseTilePath, type TileName, tilePath, tileWidth } from './tile-path.ts';
+export type { WitnessEndpoint } from './witness/client.ts';
+export { startWitness, type Witness, type WitnessOptions } from './witness/server.ts';
+export { initWitness, trustLog, witnessAddress } from './witness/state.ts';

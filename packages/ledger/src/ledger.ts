@@ -1,0 +1,269 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  consistencyProofFrom,
+  formatTlogProof,
+  inclusionProofFrom,
+  parseCheckpoint,
+  parseNote,
+  parseStatement,
+  verifyInclusion,
+} from '@deed/evidence';
+import { type Database, lockFolder, type Migration, openDatabase, sweepTemps } from '@deed/store';
+import { Checkpoints, type PublishedCheckpoint } from './checkpoints.ts';
+import { type Entry, leafHashOf, readEntry, readSeries } from './entry.ts';
+import { LedgerError } from './errors.ts';
+import type { LogKeys } from './log-keys.ts';
+import { Publisher } from './publisher.ts';
+import { type Draft, RecordDoor, type Recorded } from './record-door.ts';
+import { recover } from './recover.ts';
+import { ledgerMigrations } from './schema.ts';
+import type { Signer } from './signer.ts';
+import { TileFolder } from './tile-folder.ts';
+import { TileTree } from './tile-tree.ts';
+import { WitnessClient, type WitnessEndpoint } from './witness/client.ts';
+
+export interface LedgerOptions {
+  /** The data folder: one folder is one deployment. */
+  readonly folder: string;
+  readonly logKeys: LogKeys;
+  /** Signs what no draft names another signer for. */
+  readonly signer: Signer;
+  /** Tables of the rooms above, which share the database. */
+  readonly migrations?: readonly Migration[];
+  readonly witnesses?: readonly WitnessEndpoint[];
+  /** Cosignatures that make a checkpoint witnessed. Default: all witnesses. */
+  readonly quorum?: number;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+  /** Refuses bytes before they get a place. Default: the verifier's own `parseStatement`. */
+  readonly check?: (payload: Uint8Array) => void;
+  /** Default 250. */
+  readonly publishIntervalMs?: number;
+  /** Default 1000. */
+  readonly witnessTimeoutMs?: number;
+  /** Statements that may wait to be signed and committed. Default 4096. */
+  readonly maxQueue?: number;
+  /** Committed entries that may wait to be published. Default 50,000. */
+  readonly maxUnpublished?: number;
+  /** Entries of one transaction. Default 256. */
+  readonly maxBatch?: number;
+  /** Called once, when the ledger can no longer keep its promises. Default: says why and ends the process with code 70. */
+  readonly onFatal?: (error: LedgerError) => void;
+}
+
+export interface Ledger {
+  readonly origin: string;
+  /** Vkeys of the log, for trust files. */
+  readonly vkeys: readonly string[];
+  /** Shared by the rooms above. Writes that evidence something go through a draft's `apply`. */
+  readonly database: Database;
+  /** The folder that any static host can serve under `/log/`. */
+  readonly logFolder: string;
+  /** When new entries are admitted. @throws LedgerError forked, stopped */
+  readonly ready: Promise<void>;
+  readonly isReady: boolean;
+  /** Committed entries. */
+  readonly size: number;
+  record(draft: Draft): Recorded;
+  entry(index: number): Entry | undefined;
+  /** Entries of a series with `from <= n <= to`, in order. */
+  series(name: string, from?: number, to?: number): readonly Entry[];
+  /** @throws LedgerError absent, EvidenceError proof */
+  inclusionProof(index: number, size: number): readonly Uint8Array[];
+  /** @throws LedgerError absent, EvidenceError proof */
+  consistencyProof(oldSize: number, newSize: number): readonly Uint8Array[];
+  /** The tlog-proof file of an entry under a checkpoint of this log. @throws LedgerError absent, damaged */
+  tlogProof(index: number, checkpointNote: string): string;
+  latestPublished(): PublishedCheckpoint | undefined;
+  latestWitnessed(): PublishedCheckpoint | undefined;
+  /** A checkpoint that somebody waited for, or one of the latest. */
+  checkpointAt(size: number): PublishedCheckpoint | undefined;
+  /** A checkpoint that covers an entry, as in {@link Recorded}. @throws LedgerError stopped, witness */
+  published(index: number, signal?: AbortSignal): Promise<PublishedCheckpoint>;
+  witnessed(index: number, signal?: AbortSignal): Promise<PublishedCheckpoint>;
+  /** Commits and publishes what was admitted, then lets go of the folder. */
+  close(): Promise<void>;
+}
+
+const askAgainMs = 1000;
+
+/**
+ * Opens a data folder for writing: takes its lock, brings the database up to date, takes up the published tree, asks the
+ * witnesses whether this is the newest state. It reads at once; it admits new entries when enough witnesses have answered.
+ * @throws StoreError locked, newer; LedgerError foreign, damaged, forked, clock
+ */
+export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  const lock = lockFolder(options.folder);
+  let database: Database | undefined;
+  try {
+    database = openDatabase(options.folder, { migrations: [...ledgerMigrations, ...(options.migrations ?? [])] });
+    return await begin(options, database, () => lock.release());
+  } catch (error) {
+    database?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+async function begin(options: LedgerOptions, database: Database, release: () => void): Promise<Ledger> {
+  const { logKeys, clock = Date.now, witnesses: endpoints = [] } = options;
+  const { origin } = logKeys;
+  const folder = new TileFolder(join(options.folder, 'log'));
+  sweepTemps(folder.root);
+  const tree = new TileTree(folder);
+  const checkpoints = new Checkpoints(database);
+  recover({ database, folder, tree, checkpoints, logKeys, nowMs: clock() });
+
+  const witnesses = endpoints.map(
+    (endpoint) =>
+      new WitnessClient({
+        endpoint,
+        origin,
+        logKeys: logKeys.signers.map((signer) => signer.key),
+        timeoutMs: options.witnessTimeoutMs ?? 1000,
+        clock,
+      }),
+  );
+  const quorum = options.quorum ?? witnesses.length;
+  if (quorum > witnesses.length || (quorum < 1 && witnesses.length > 0)) {
+    throw new LedgerError('witness', `a quorum of ${quorum} cannot be had from ${witnesses.length} witnesses`);
+  }
+
+  let over = false;
+  const ready = Promise.withResolvers<void>();
+  ready.promise.catch(() => undefined);
+  const fail = (cause: unknown) => {
+    if (over) return;
+    over = true;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const error =
+      cause instanceof LedgerError ? cause : new LedgerError('stopped', `the ledger stopped: ${why}`, { cause });
+    const stopped =
+      error.code === 'stopped' ? error : new LedgerError('stopped', `the ledger stopped: ${why}`, { cause });
+    door.stop(stopped);
+    publisher.stop(stopped);
+    ready.reject(stopped);
+    (options.onFatal ?? endProcess)(error);
+  };
+
+  const reader = database.readOnly();
+  const publisher = new Publisher({
+    reader,
+    tree,
+    folder,
+    checkpoints,
+    logKeys,
+    witnesses,
+    quorum,
+    intervalMs: options.publishIntervalMs ?? 250,
+    clock,
+    onFailed: fail,
+  });
+  const door = new RecordDoor({
+    origin,
+    database,
+    publisher,
+    signer: options.signer,
+    clock,
+    check: options.check ?? parseStatement,
+    maxQueue: options.maxQueue ?? 4096,
+    maxUnpublished: options.maxUnpublished ?? 50_000,
+    maxBatch: options.maxBatch ?? 256,
+    publishedSize: () => checkpoints.latest?.size ?? 0,
+    onFailed: fail,
+  });
+
+  /** True when so many witnesses agree that every earlier quorum had one of them. @throws LedgerError forked */
+  const confirmed = async (): Promise<boolean> => {
+    const needed = witnesses.length === 0 ? 0 : Math.max(quorum, witnesses.length - quorum + 1);
+    const answers = await Promise.all(
+      witnesses.map(async (witness) => {
+        try {
+          await witness.compare(publisher.tree);
+          return true;
+        } catch (error) {
+          if (error instanceof LedgerError && error.code === 'witness') return false;
+          throw error;
+        }
+      }),
+    );
+    return answers.filter(Boolean).length >= needed;
+  };
+  const admit = () => {
+    if (over) return;
+    door.open();
+    publisher.wake();
+    ready.resolve();
+  };
+  const askAgain = async () => {
+    while (!over) {
+      await delay(askAgainMs, undefined, { ref: false });
+      if (over) return;
+      if (await confirmed()) return admit();
+    }
+  };
+
+  try {
+    await publisher.catchUp();
+    if (await confirmed()) admit();
+    else askAgain().catch(fail);
+  } catch (error) {
+    over = true;
+    reader.close();
+    throw error;
+  }
+
+  return {
+    origin,
+    vkeys: logKeys.vkeys,
+    database,
+    logFolder: folder.root,
+    ready: ready.promise,
+    get isReady() {
+      return door.isOpen;
+    },
+    get size() {
+      return door.size;
+    },
+    record: (draft) => door.record(draft),
+    entry: (index) => readEntry(database, index),
+    series: (name, from = 0, to = Number.MAX_SAFE_INTEGER) => readSeries(database, name, from, to),
+    inclusionProof: (index, size) => inclusionProofFrom(tree.read, index, size),
+    consistencyProof: (oldSize, newSize) => consistencyProofFrom(tree.read, oldSize, newSize),
+    tlogProof: (index, note) => makeTlogProof(database, tree, index, note),
+    latestPublished: () => checkpoints.latest,
+    latestWitnessed: () => checkpoints.latestWitnessed,
+    checkpointAt: (size) => checkpoints.at(size),
+    published: (index, signal) => publisher.covering(index, 'published', signal),
+    witnessed: (index, signal) => publisher.covering(index, 'witnessed', signal),
+    async close() {
+      await door.close();
+      await publisher.close();
+      over = true;
+      ready.reject(new LedgerError('stopped', 'the ledger was closed'));
+      reader.close();
+      database.close();
+      release();
+    },
+  };
+}
+
+function makeTlogProof(database: Database, tree: TileTree, index: number, checkpoint: string): string {
+  const { size, root } = parseCheckpoint(parseNote(checkpoint).text);
+  const entry = readEntry(database, index);
+  if (!entry || index >= size || size > tree.size) {
+    throw new LedgerError('absent', `entry ${index} is not under the checkpoint of size ${size}`);
+  }
+  const proof = inclusionProofFrom(tree.read, index, size);
+  if (!verifyInclusion({ index, size, leafHash: leafHashOf(entry), proof, root })) {
+    throw new LedgerError('damaged', `entry ${index} has no proof under size ${size}: run \`deed log fsck\``);
+  }
+  return formatTlogProof({ index, proof, checkpoint });
+}
+
+function endProcess(error: LedgerError): void {
+  const { cause } = error;
+  process.stderr.write(`deed: ${error.message}${cause instanceof Error ? `\n${cause.stack ?? cause.message}` : ''}\n`);
+  process.exit(70);
+}

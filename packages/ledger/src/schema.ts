@@ -1,0 +1,33 @@
+import type { Migration } from '@deed/store';
+
+/**
+ * The ledger's tables. The leaf is not stored: it is rebuilt from body, signature and key, in the form that `leaf_version`
+ * names. `log_key` holds the vkeys of the log whose folder this is.
+ */
+export const ledgerMigrations: readonly Migration[] = [
+  {
+    id: 'ledger/1',
+    up: `
+      CREATE TABLE key (id INTEGER PRIMARY KEY, keyid TEXT NOT NULL UNIQUE, spki BLOB NOT NULL) STRICT;
+      CREATE TABLE entry (
+        idx INTEGER PRIMARY KEY,
+        leaf_version INTEGER NOT NULL,
+        series TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        key INTEGER NOT NULL REFERENCES key,
+        sig BLOB NOT NULL,
+        body BLOB NOT NULL,
+        UNIQUE (series, n)
+      ) STRICT;
+      CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL) STRICT;
+      INSERT INTO head (id, size) VALUES (1, 0);
+      CREATE TABLE checkpoint (
+        size INTEGER PRIMARY KEY,
+        root BLOB NOT NULL,
+        note TEXT NOT NULL,
+        witnessed INTEGER NOT NULL,
+        kept INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE log_key (vkey TEXT PRIMARY KEY) STRICT;`,
+  },
+];
