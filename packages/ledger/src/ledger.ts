@@ -125,6 +125,9 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
         clock,
       }),
   );
+  database.transaction((tx) => {
+    for (const { vkey } of endpoints) tx.run('INSERT OR IGNORE INTO witness_key (vkey) VALUES (?)', vkey);
+  });
   const quorum = options.quorum ?? witnesses.length;
   if (quorum > witnesses.length || (quorum < 1 && witnesses.length > 0)) {
     throw new LedgerError('witness', `a quorum of ${quorum} cannot be had from ${witnesses.length} witnesses`);

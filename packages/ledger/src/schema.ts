@@ -2,7 +2,8 @@ import type { Migration } from '@deed/store';
 
 /**
  * The ledger's tables. The leaf is not stored: it is rebuilt from body, signature and key, in the form that `leaf_version`
- * names. `log_key` holds the vkeys of the log whose folder this is.
+ * names. `log_key` holds the vkeys of the log whose folder this is,
+ * `witness_key` those of every witness it ever asked.
  */
 export const ledgerMigrations: readonly Migration[] = [
   {
@@ -28,6 +29,7 @@ export const ledgerMigrations: readonly Migration[] = [
         witnessed INTEGER NOT NULL,
         kept INTEGER NOT NULL
       ) STRICT;
-      CREATE TABLE log_key (vkey TEXT PRIMARY KEY) STRICT;`,
+      CREATE TABLE log_key (vkey TEXT PRIMARY KEY) STRICT;
+      CREATE TABLE witness_key (vkey TEXT PRIMARY KEY) STRICT;`,
   },
 ];

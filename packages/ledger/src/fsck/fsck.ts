@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { memoryTree, type NodeReader, parseVkey } from '@deed/evidence';
+import { openReadOnly, type ReadDatabase } from '@deed/store';
+import { checkCheckpoints } from './checkpoints.ts';
+import { checkEntries } from './entries.ts';
+import { checkFiles } from './files.ts';
+
+/** Something that is not as the database's rows and the signatures say it must be. */
+export interface Problem {
+  readonly code:
+    | 'database' // SQLite itself finds the file damaged
+    | 'entry' // a row whose statement, signature, place or key does not hold
+    | 'tile' // a tile or bundle with other bytes
+    | 'checkpoint' // a checkpoint that does not parse, is not signed, or has another root
+    | 'missing' // a file that must be there
+    | 'stray'; // a file that must not be there
+  /** `entry 17`, `tile/0/001`, `checkpoint`, `checkpoint row 300`. */
+  readonly where: string;
+  readonly what: string;
+}
+
+export interface FsckReport {
+  readonly ok: boolean;
+  readonly entries: number;
+  readonly publishedSize: number;
+  readonly problems: readonly Problem[];
+}
+
+/** What the checks share. `add` stops collecting at {@link maxProblems}. */
+export interface Examined {
+  readonly database: ReadDatabase;
+  readonly logFolder: string;
+  /** Entries that are looked at: those committed when the check began. */
+  readonly size: number;
+  readonly tree: NodeReader;
+  add(code: Problem['code'], where: string, what: string): void;
+}
+
+const maxProblems = 1000;
+
+/**
+ * Derives everything again from the database's rows and compares: every statement's signature and place, every tile and
+ * bundle, every checkpoint. Only reads; a server may run meanwhile. `trustedVkeys`: the log's and witnesses' keys to accept,
+ * by default those that the database itself names. Memory: about 200 bytes an entry.
+ * @throws StoreError absent, newer
+ */
+export function fsck(folder: string, options: { readonly trustedVkeys?: readonly string[] } = {}): FsckReport {
+  const problems: Problem[] = [];
+  const add: Examined['add'] = (code, where, what) => {
+    if (problems.length < maxProblems) problems.push({ code, where, what });
+  };
+  const report = (entries: number, publishedSize: number) => ({
+    ok: problems.length === 0,
+    entries,
+    publishedSize,
+    problems,
+  });
+  const database = openReadOnly(folder);
+  try {
+    for (const { integrity_check: line } of database.all<{ integrity_check: string }>('PRAGMA integrity_check')) {
+      if (line !== 'ok') add('database', 'deed.db', line);
+    }
+    const size = database.get<{ size: number }>('SELECT size FROM head')?.size ?? 0;
+    const logVkeys = database.all<{ vkey: string }>('SELECT vkey FROM log_key').map((row) => row.vkey);
+    const witnessVkeys = database.all<{ vkey: string }>('SELECT vkey FROM witness_key').map((row) => row.vkey);
+    const keys = (options.trustedVkeys ?? [...logVkeys, ...witnessVkeys]).map(parseVkey);
+    const origin = keys.find((key) => key.type === 1)?.name ?? '';
+    const leafHashes = checkEntries(database, size, origin, add);
+    if (leafHashes.length < size) return report(leafHashes.length, 0);
+    const examined: Examined = { database, logFolder: join(folder, 'log'), size, tree: memoryTree(leafHashes), add };
+    const publishedSize = checkCheckpoints(examined, keys, origin);
+    checkFiles(examined, publishedSize);
+    return report(size, publishedSize);
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_SQLITE_ERROR') throw error;
+    add('database', 'deed.db', error.message);
+    return report(0, 0);
+  } finally {
+    database.close();
+  }
+}

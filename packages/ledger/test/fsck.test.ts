@@ -1,0 +1,107 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fsck } from '../src/index.ts';
+import { draft, World } from './world.ts';
+
+let world: World;
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => world.tidy());
+
+async function grown(): Promise<void> {
+  const { endpoint } = await world.witness();
+  const ledger = await world.ledger({ witnesses: [endpoint] });
+  const task = 'tsk_01ARZ3NDEKTSV4RRFFQ69G5FAV';
+  ledger.record(draft('', 0, { place: { task, chain: 'seq' } }));
+  ledger.record(draft('', 0, { place: { task, chain: 'after' } }));
+  for (let n = 0; n < 300; n++) ledger.record(draft('deployment', n));
+  await ledger.record(draft('deployment', 300)).witnessed();
+  expect(fsck(world.folder), 'with the server running').toMatchObject({ ok: true, entries: 303, publishedSize: 303 });
+  await world.close(ledger);
+}
+
+const flip = (bytes: Uint8Array, at: number) => Uint8Array.from(bytes, (byte, i) => (i === at ? byte ^ 4 : byte));
+
+describe('fsck', () => {
+  test('finds nothing wrong with a sound folder, and names the file in which a bit was flipped', async () => {
+    await grown();
+    expect(fsck(world.folder)).toMatchObject({ ok: true, entries: 303, problems: [] });
+    const log = join(world.folder, 'log');
+    const files = fs
+      .readdirSync(log, { recursive: true, encoding: 'utf8' })
+      .filter((f) => fs.statSync(join(log, f)).isFile());
+    expect(files.length).toBeGreaterThan(5);
+    for (const file of files) {
+      const path = join(log, file);
+      const bytes = fs.readFileSync(path);
+      for (const at of [0, Math.floor(bytes.length / 2), bytes.length - 2]) {
+        fs.writeFileSync(path, flip(bytes, at));
+        expect(
+          fsck(world.folder).problems.map((problem) => problem.where),
+          `${file} byte ${at}`,
+        ).toContain(file);
+      }
+      fs.rmSync(path);
+      expect(
+        fsck(world.folder).problems.map((problem) => problem.where),
+        `${file} removed`,
+      ).toContain(file);
+      fs.writeFileSync(path, bytes);
+    }
+    for (const stray of ['tile/0/777', 'tile/0/000.p/9', 'notes.txt', 'tile/entries/x000/001', '.deed-tmp-00']) {
+      fs.mkdirSync(join(log, stray, '..'), { recursive: true });
+      fs.writeFileSync(join(log, stray), 'x');
+      expect(fsck(world.folder).problems.map((problem) => problem.where)).toEqual([stray]);
+      fs.rmSync(join(log, stray));
+    }
+    expect(fsck(world.folder).ok).toBe(true);
+  });
+
+  test('names the row in which anything was changed', async () => {
+    await grown();
+    const database = new DatabaseSync(join(world.folder, 'deed.db'));
+    const column = (table: string, name: string, where: string) =>
+      database.prepare(`SELECT ${name} AS value FROM ${table} WHERE ${where}`).get()?.value;
+    const changes: readonly (readonly [string, string, string, string])[] = [
+      ['entry', 'body', 'idx = 17', 'entry 17'],
+      ['entry', 'sig', 'idx = 18', 'entry 18'],
+      ['entry', 'n', 'idx = 302', 'entry 302'],
+      ['entry', 'series', 'idx = 302', 'entry 302'],
+      ['entry', 'leaf_version', 'idx = 19', 'entry 19'],
+      ['key', 'spki', 'id = 1', 'entry 0'],
+      ['key', 'keyid', 'id = 1', 'entry 0'],
+      ['checkpoint', 'note', 'size = 303', 'checkpoint row 303'],
+      ['checkpoint', 'root', 'size = 303', 'checkpoint row 303'],
+      ['head', 'size', 'id = 1', 'entry'],
+    ];
+    for (const [table, name, where, expected] of changes) {
+      const before = column(table, name, where) as Uint8Array | string | number;
+      const changed =
+        typeof before === 'number'
+          ? before + 1
+          : typeof before === 'string'
+            ? before.replace(/[a-z](?=[^a-z]*$)/, (letter) => (letter === 'x' ? 'y' : 'x'))
+            : flip(before, before.length - 1);
+      const update = database.prepare(`UPDATE ${table} SET ${name} = ? WHERE ${where}`);
+      update.run(changed);
+      const report = fsck(world.folder);
+      expect(report.problems.map((problem) => problem.where).join(), `${table}.${name}`).toContain(expected);
+      update.run(before);
+    }
+    expect(fsck(world.folder).ok).toBe(true);
+    database.exec('PRAGMA foreign_keys = OFF; DELETE FROM entry WHERE idx = 40');
+    expect(fsck(world.folder).problems.map((problem) => problem.where)).toContain('entry 40');
+    database.close();
+  });
+
+  test('accepts only the keys it is told to trust', async () => {
+    await grown();
+    const other = new World();
+    const report = fsck(world.folder, { trustedVkeys: other.logKeys.vkeys });
+    expect(report.problems.map((problem) => problem.where)).toContain('checkpoint');
+    await other.tidy();
+  });
+});
