@@ -134,7 +134,7 @@ export const predicates = {
       /** Hex SHA-256 of the SPKI. */
       keyid: sha256Hex,
       /** The note verifier key, for log keys; null for others. */
-      vkey: name.nullable(),
+      vkey: z.string().min(1).max(4096).nullable(),
     }),
     /** The log index from which this holds. */
     from: count,

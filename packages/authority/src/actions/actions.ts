@@ -1,0 +1,53 @@
+import type { RefusalReason } from '@deed/evidence';
+import type { Recorded } from '@deed/ledger';
+import { type AdmitParts, admit, authenticate, type TokenCaller } from './admit.ts';
+import { type Conclusion, conclude } from './conclude.ts';
+import { decide } from './decide.ts';
+import { type IntendParts, intend } from './intend.ts';
+import type { Admitted, Caller, Proposal, Refusable, Verdict } from './proposal.ts';
+import type { RefusalExtra } from './refusals.ts';
+
+/** The steps of the way of one action, in the order in which the gateway takes them. */
+export class Actions {
+  private readonly parts: AdmitParts & IntendParts;
+
+  constructor(parts: AdmitParts & IntendParts) {
+    this.parts = parts;
+  }
+
+  /** Lets a message in, or throws. @see admit */
+  async admit(caller: Caller): Promise<Admitted> {
+    return admit(this.parts, caller);
+  }
+
+  /** The task of a message whose token and proof hold; the proof is not used up. @see authenticate */
+  authenticate(caller: TokenCaller): string {
+    return authenticate(this.parts, caller);
+  }
+
+  /** What grant and policy say. Records nothing. @see decide */
+  decide(admitted: Admitted, proposal: Proposal): Verdict {
+    return decide(this.parts, admitted, proposal);
+  }
+
+  /** Records that an action does not happen. With `cites`, it ends that intent. */
+  refuse(
+    admitted: Admitted,
+    what: Refusable,
+    reason: RefusalReason,
+    detail: string,
+    extra: RefusalExtra = {},
+  ): Recorded {
+    return this.parts.refusals.record(admitted, what, { reason, detail, ...extra });
+  }
+
+  /** Records that an action is about to happen, or refuses and throws. @see intend */
+  intend(admitted: Admitted, proposal: Proposal, verdict: Verdict, approval: string | null): Recorded {
+    return intend(this.parts, admitted, proposal, verdict, approval);
+  }
+
+  /** Records what came of it. @see conclude */
+  conclude(intent: Pick<Recorded, 'digest'>, conclusion: Conclusion): Recorded {
+    return conclude(this.parts, intent.digest, conclusion);
+  }
+}

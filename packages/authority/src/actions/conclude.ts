@@ -1,0 +1,60 @@
+import { type Effects, type PredicateBody, utf8 } from '@deed/evidence';
+import type { Recorded } from '@deed/ledger';
+import { AuthorityError } from '../errors.ts';
+import type { Ground } from '../ground.ts';
+import { chainOf } from '../tasks/task.ts';
+import type { Tasks } from '../tasks/tasks.ts';
+import type { Intents, OutcomeStatus } from './intents.ts';
+
+export const effectsType = 'application/vnd.deed.effects+json';
+
+export interface Conclusion {
+  readonly status: OutcomeStatus;
+  /** The exact bytes of the answer; null if none came. `type` default application/json. */
+  readonly result?: { readonly bytes: Uint8Array; readonly type?: string } | null;
+  readonly effects?: Effects | null;
+  /** The cosigned checkpoint that covered the intent before dispatch (tier approve). */
+  readonly anchor?: PredicateBody<'outcome'>['anchor'];
+}
+
+/**
+ * Records what came of an intent (named by its digest): in `seq`, or in `after` when the task was closed meanwhile. One outcome
+ * an intent; an `unknown` one may be superseded once.
+ * @throws AuthorityError unknown-intent, outcome (it has its end already)
+ */
+export function conclude(
+  { ground, tasks, intents }: { readonly ground: Ground; readonly tasks: Tasks; readonly intents: Intents },
+  digest: string,
+  { status, result = null, effects = null, anchor = null }: Conclusion,
+): Recorded {
+  const intent = intents.get(digest);
+  const task = intent && tasks.get(intent.task);
+  if (!intent || !task) throw new AuthorityError('unknown-intent', `there is no intent ${digest}`);
+  const supersedes = intent.ended;
+  if (supersedes !== null && (intent.status !== 'unknown' || intent.settled)) {
+    throw new AuthorityError('outcome', `intent ${digest} has its one end already`);
+  }
+  const keep = intent.tier !== 'observe';
+  const { vault, ledger } = ground;
+  const recorded = ledger.record({
+    predicate: 'outcome',
+    place: { task: task.id, chain: chainOf(task) },
+    subject: { name: `action:${intent.action}`, sha256: intent.record },
+    observed: intent.observed,
+    separation: intent.separation,
+    body: {
+      action: intent.action,
+      intent: digest,
+      status,
+      result: result && vault.put(task.id, result.bytes, result.type ?? 'application/json', keep),
+      effects: effects && vault.put(task.id, utf8(JSON.stringify(effects)), effectsType, keep),
+      anchor,
+      supersedes,
+    },
+    apply: (tx, entry) => intents.writeEnd(tx, digest, entry.digest, status, supersedes),
+  });
+  if (task.state === 'open') tasks.counted(task.id);
+  intents.end(intent, recorded.digest, status);
+  tasks.ended(task.id, digest);
+  return recorded;
+}

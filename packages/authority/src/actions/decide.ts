@@ -1,0 +1,109 @@
+import type { Authority } from '@deed/evidence';
+import { AuthorityError } from '../errors.ts';
+import { type Grants, judgeTier } from '../grants.ts';
+import type { Ground } from '../ground.ts';
+import type { Policy } from '../policy/activation.ts';
+import { cedarEngine } from '../policy/engine.ts';
+import { evaluate, isAbove } from '../policy/evaluate.ts';
+import { actionOf, encodeInputs, policyRequests } from '../policy/request.ts';
+import { allows } from '../tokens/allow.ts';
+import {
+  type Admitted,
+  decisionType,
+  evidenceType,
+  type Proposal,
+  recordBytes,
+  recordType,
+  type Verdict,
+} from './proposal.ts';
+
+export interface DecideParts {
+  readonly ground: Ground;
+  readonly grants: Grants;
+  readonly policy: Policy;
+}
+
+/**
+ * Decides a proposal, narrowest first: the task's allowed actions and ceiling, the grant in force, policy. Nothing is recorded;
+ * the payloads that its statements will cite are put into the vault (at tier observe only named).
+ * @throws AuthorityError proposal (the record is of another action, task or tool)
+ */
+export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposal): Verdict {
+  const { vault } = parts.ground;
+  const { task, agent, pop } = admitted;
+  const { method, tool, facets, hints } = proposal;
+  const bytes = recordBytes(task.id, proposal);
+  const grant = parts.grants.newestFor(task.agent);
+  if (!grant) throw new AuthorityError('grant-expired', 'there is no grant at all');
+  const { bundle } = parts.policy.current();
+  const isCall = actionOf(method) === 'call';
+  const attempt = { method, server: tool.server, tool: isCall ? tool.name : null, facets };
+
+  const verdict = (over: Partial<Verdict> & Pick<Verdict, 'tier'>): Verdict => {
+    const keep = over.tier !== 'observe' || over.reason !== undefined;
+    const unearned = judgeTier(grant, over.tier).unearned;
+    const authority: Authority = {
+      pop,
+      evidence: admitted.evidence && vault.put(task.id, admitted.evidence, evidenceType, keep),
+      grant: grant.digest,
+      unearned,
+    };
+    return {
+      outcome: over.reason === undefined ? 'allow' : 'deny',
+      reason: null,
+      detail: '',
+      needsApproval: over.reason === undefined && over.tier === 'approve',
+      decision: null,
+      authority,
+      unearned,
+      record: vault.put(task.id, bytes, recordType, keep),
+      ...over,
+    };
+  };
+
+  if (!task.implicit && !allows(task.allow, attempt)) {
+    const detail = `${method} ${tool.server}/${tool.name} is not among the allowed actions of the task`;
+    return verdict({ tier: 'record', reason: 'outside-grant', detail });
+  }
+  const requests = policyRequests({
+    agent: agent && { id: agent.id, spiffe: agent.spiffe },
+    task: { implicit: task.implicit, ceiling: task.ceiling, objective: task.objective.sha256 },
+    grant: {
+      grade: grant.grade,
+      verdict: grant.verdict,
+      ceiling: grant.ceiling,
+      unearned: grant.verdict === 'WAIVED',
+    },
+    method,
+    server: tool.server,
+    tool: attempt.tool,
+    hints,
+    facets,
+  });
+  const { outcome, tier, reasons, errors } = evaluate(bundle, requests);
+  const denied = outcome === 'deny';
+  const overCeiling = isAbove(tier, task.ceiling);
+  const overGrant = !parts.grants.isInForce(grant) || judgeTier(grant, tier).denied;
+  const keep = tier !== 'observe' || denied || overCeiling || overGrant;
+  const decision = {
+    outcome,
+    engine: cedarEngine(),
+    bundle: bundle.digest,
+    reasons: [...reasons],
+    errors: [...errors],
+    inputs: vault.put(task.id, encodeInputs(bundle.digest, requests), decisionType, keep),
+  };
+  if (denied) {
+    const detail = reasons.length > 0 ? `policy forbids it: ${reasons.join(', ')}` : 'no policy permits it';
+    return verdict({ tier, decision, reason: 'denied', detail });
+  }
+  if (overCeiling) {
+    const detail = `policy puts it at tier ${tier}, the task's ceiling is ${task.ceiling}`;
+    return verdict({ tier, decision, reason: 'outside-grant', detail });
+  }
+  if (overGrant) {
+    const detail = `grant ${grant.id} (${grant.verdict}, ceiling ${grant.ceiling}) does not carry tier ${tier} now`;
+    return verdict({ tier, decision, reason: 'outside-grant', detail });
+  }
+  return verdict({ tier, decision });
+}

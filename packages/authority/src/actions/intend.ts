@@ -1,0 +1,143 @@
+import type { RefusalReason } from '@deed/evidence';
+import type { Recorded } from '@deed/ledger';
+import type { Agents } from '../agents.ts';
+import type { ApprovalUses } from '../approvals/approval-uses.ts';
+import { AuthorityError, type AuthorityErrorCode } from '../errors.ts';
+import type { LiveTask } from '../tasks/task.ts';
+import type { Tasks } from '../tasks/tasks.ts';
+import { type DecideParts, decide } from './decide.ts';
+import type { Intents } from './intents.ts';
+import type { ProofUses } from './proof-uses.ts';
+import { type Admitted, actHeader, type Proposal, recordBytes, recordType, type Verdict } from './proposal.ts';
+import type { Refusals } from './refusals.ts';
+
+export interface IntendParts extends DecideParts {
+  readonly agents: Agents;
+  readonly tasks: Tasks;
+  readonly proofs: ProofUses;
+  readonly intents: Intents;
+  readonly approvals: ApprovalUses;
+  readonly refusals: Refusals;
+}
+
+/** Why an intent must not be made now. */
+interface Hindrance {
+  readonly code: AuthorityErrorCode;
+  readonly reason: RefusalReason;
+  readonly detail: string;
+}
+
+/**
+ * The one synchronous step between decision and dispatch. Everything is looked at again as it is now: task, agent, budget,
+ * policy and grant, the record, the approval. Either the intent is recorded, and consumes proof, approval and budget in its
+ * own transaction, or a refusal is recorded and this throws. Nothing may be dispatched before `durable` of what it returns.
+ * @throws AuthorityError task-closed, agent-revoked, outside-grant, denied, operands-changed, approval, proposal (the proof or the
+ *   action was used before: nothing is recorded)
+ */
+export function intend(
+  parts: IntendParts,
+  admitted: Admitted,
+  proposal: Proposal,
+  given: Verdict,
+  approval: string | null,
+): Recorded {
+  const { ground, tasks, proofs, intents, approvals, refusals } = parts;
+  const { vault, ledger } = ground;
+  const { proof } = admitted;
+  const id = admitted.task.id;
+  const bytes = recordBytes(id, proposal);
+  const task = tasks.isOpen(id) ? tasks.liveTask(id) : undefined;
+  const verdict = task ? current(parts, admitted, proposal, given) : given;
+  const record = vault.put(id, bytes, recordType, verdict.tier !== 'observe');
+  const hindrance = !task
+    ? closed
+    : (hinders(parts, task, admitted, verdict) ??
+      (record.sha256 === given.record.sha256 ? null : changed) ??
+      (verdict.needsApproval || approval !== null
+        ? approvals.hinders(approval, proposal.action, record.sha256)
+        : null));
+  if (!task || hindrance) {
+    const why = hindrance ?? closed;
+    const consumed = approval !== null && approvals.spend(approval, proposal.action);
+    refusals.record(admitted, proposal, {
+      reason: why.reason,
+      detail: why.detail,
+      verdict,
+      approval: consumed ? approval : null,
+      spends: consumed,
+    });
+    throw new AuthorityError(why.code, why.detail);
+  }
+  if (proof?.spent || task.begun.has(proposal.action)) {
+    throw new AuthorityError('proposal', 'this message or action began before: each begins one action, once');
+  }
+
+  const { observed, separation } = actHeader(proposal);
+  const begun = { task: id, action: proposal.action, record: record.sha256, tier: verdict.tier, observed, separation };
+  const recorded = ledger.record({
+    predicate: 'intent',
+    place: { task: id, chain: 'seq' },
+    subject: { name: `action:${proposal.action}`, sha256: record.sha256 },
+    observed,
+    separation,
+    body: {
+      action: proposal.action,
+      record,
+      tier: verdict.tier,
+      method: proposal.method,
+      tool: proposal.tool,
+      authority: verdict.authority,
+      decision: verdict.decision,
+      approval,
+    },
+    apply: (tx, { digest }) => {
+      proofs.write(tx, proof, digest);
+      if (approval !== null) approvals.writeUse(tx, approval, digest);
+      intents.writeBegin(tx, { ...begun, digest, ended: null, status: null, settled: false });
+      const counted = tx.run("UPDATE tasks SET used = used + 1 WHERE id = ? AND state = 'open' AND used < budget", id);
+      if (counted !== 1) throw new Error(`task ${id} is closed or over its budget`);
+    },
+  });
+  const { digest } = recorded;
+  if (approval !== null) approvals.spend(approval, proposal.action);
+  if (proof) proof.spent = true;
+  task.used++;
+  task.begun.add(proposal.action);
+  task.openIntents.add(digest);
+  tasks.counted(id);
+  intents.begin({ ...begun, digest, ended: null, status: null, settled: false });
+  proofs.used(proof, digest);
+  return recorded;
+}
+
+const closed: Hindrance = { code: 'task-closed', reason: 'task-closed', detail: 'the task is no longer open' };
+const changed: Hindrance = {
+  code: 'operands-changed',
+  reason: 'operands-changed',
+  detail: 'what would run is not what was decided: arguments, operands or tool are others now',
+};
+
+/** The verdict as it is now: decided again when policy or grant changed while the action was held. */
+function current(parts: IntendParts, admitted: Admitted, proposal: Proposal, given: Verdict): Verdict {
+  const grant = parts.grants.newestFor(admitted.task.agent);
+  const same =
+    given.decision?.bundle === parts.policy.current().bundle.digest &&
+    given.authority.grant === grant?.digest &&
+    parts.grants.isInForce(grant);
+  if (same && given.outcome === 'allow') return given;
+  const now = decide(parts, admitted, proposal);
+  return { ...now, record: given.record };
+}
+
+function hinders({ agents }: IntendParts, task: LiveTask, admitted: Admitted, verdict: Verdict): Hindrance | null {
+  if (task.epoch !== admitted.epoch) return closed;
+  if (task.agent !== null && agents.get(task.agent)?.revoked !== null) {
+    return { code: 'agent-revoked', reason: 'denied', detail: 'the agent was revoked' };
+  }
+  if (task.used >= task.budget) {
+    const detail = `the budget of ${task.budget} actions is used up`;
+    return { code: 'outside-grant', reason: 'outside-grant', detail };
+  }
+  if (verdict.reason) return { code: verdict.reason, reason: verdict.reason, detail: verdict.detail };
+  return null;
+}

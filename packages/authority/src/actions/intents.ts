@@ -1,0 +1,107 @@
+import type { Observed, PredicateBody, Separation, Tier } from '@deed/evidence';
+import type { Transaction } from '@deed/store';
+import type { Ground } from '../ground.ts';
+
+export type OutcomeStatus = PredicateBody<'outcome'>['status'];
+
+/** An intent and its end, as far as there is one. */
+export interface IntentState {
+  readonly digest: string;
+  readonly task: string;
+  readonly action: string;
+  /** The action digest. */
+  readonly record: string;
+  readonly tier: Tier;
+  readonly observed: Observed;
+  readonly separation: Separation;
+  /** Digest of the outcome or refusal that ends it. */
+  ended: string | null;
+  /** Of the outcome; null if a refusal ends it, or nothing yet. */
+  status: OutcomeStatus | null;
+  /** An `unknown` outcome was superseded. */
+  settled: boolean;
+}
+
+interface Row {
+  readonly digest: string;
+  readonly task: string;
+  readonly action: string;
+  readonly record: string;
+  readonly tier: Tier;
+  readonly observed: Observed;
+  readonly agent_distance: Separation['agent'];
+  readonly tool_distance: Separation['tool'];
+  readonly ended: string | null;
+  readonly status: OutcomeStatus | null;
+  readonly settled: number;
+}
+
+const select = 'SELECT * FROM intents WHERE';
+
+/** Every intent has one end. What is not ended, or ended as `unknown`, is kept in memory; the rest in its table. */
+export class Intents {
+  private readonly ground: Ground;
+  private readonly alive = new Map<string, IntentState>();
+
+  constructor(ground: Ground) {
+    this.ground = ground;
+    for (const row of ground.db.all<Row>(`${select} ended IS NULL`)) this.alive.set(row.digest, toState(row));
+  }
+
+  get(digest: string): IntentState | undefined {
+    const known = this.alive.get(digest);
+    if (known) return known;
+    const row = this.ground.db.get<Row>(`${select} digest = ?`, digest);
+    if (!row) return undefined;
+    const state = toState(row);
+    this.alive.set(digest, state);
+    return state;
+  }
+
+  /** Intents without an end, oldest first. */
+  open(): readonly IntentState[] {
+    return [...this.alive.values()].filter(({ ended }) => ended === null);
+  }
+
+  begin(intent: IntentState): void {
+    this.alive.set(intent.digest, intent);
+  }
+
+  writeBegin(tx: Transaction, { digest, task, action, record, tier, observed, separation }: IntentState): void {
+    tx.run(
+      `INSERT INTO intents (digest, task, action, record, tier, observed, agent_distance, tool_distance, settled)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+      ...[digest, task, action, record, tier, observed, separation.agent, separation.tool],
+    );
+  }
+
+  /** Marks the end in memory, in the turn in which its statement is made. */
+  end(intent: IntentState, statement: string, status: OutcomeStatus | null): void {
+    intent.settled = intent.ended !== null;
+    intent.ended = statement;
+    intent.status = status;
+    if (status !== 'unknown' || intent.settled) this.alive.delete(intent.digest);
+  }
+
+  /** In the transaction of the ending statement: `replaces` is the outcome that it supersedes, or null. */
+  writeEnd(
+    tx: Transaction,
+    digest: string,
+    statement: string,
+    status: OutcomeStatus | null,
+    replaces: string | null,
+  ): void {
+    const settled = replaces === null ? 0 : 1;
+    const changed = tx.run(
+      'UPDATE intents SET ended = ?, status = ?, settled = ? WHERE digest = ? AND ended IS ? AND settled = 0',
+      ...[statement, status, settled, digest, replaces],
+    );
+    if (changed !== 1) throw new Error(`intent ${digest} has its end already`);
+  }
+}
+
+function toState(row: Row): IntentState {
+  const { digest, task, action, record, tier, observed, ended, status } = row;
+  const separation = { agent: row.agent_distance, tool: row.tool_distance };
+  return { digest, task, action, record, tier, observed, separation, ended, status, settled: row.settled === 1 };
+}

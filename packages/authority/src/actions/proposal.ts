@@ -1,0 +1,107 @@
+import {
+  type ActionRecord,
+  type Authority,
+  type Decision,
+  encodeActionRecord,
+  type Observed,
+  type PayloadRef,
+  type Separation,
+  type Tier,
+  type ToolRef,
+} from '@deed/evidence';
+import type { Agent } from '../agents.ts';
+import { AuthorityError } from '../errors.ts';
+import type { Facet, Hints } from '../policy/request.ts';
+import type { Task } from '../tasks/task.ts';
+import type { ProofUse } from './proof-uses.ts';
+
+/** Who calls, before anything is believed. */
+export type Caller =
+  | {
+      readonly kind: 'token';
+      readonly token: string;
+      readonly proof: string;
+      /** The exact bytes of the message. */
+      readonly body: Uint8Array;
+      /** Who made the proof: the shim in front of an agent, or the agent itself. Default `shim`, the weaker. */
+      readonly pop?: 'shim' | 'agent';
+    }
+  | { readonly kind: 'implicit'; readonly task: string };
+
+/** A caller whose token and proof hold, for one message. */
+export interface Admitted {
+  readonly task: Task;
+  /** The epoch at which it was admitted. */
+  readonly epoch: number;
+  readonly agent: Agent | null;
+  readonly pop: Authority['pop'];
+  /** Token, proof and message verbatim: the payload that the statements of this message cite. */
+  readonly evidence: Uint8Array | null;
+  readonly proof: ProofUse | null;
+}
+
+/** What is to be done, as far as it is known when it may have to be refused. */
+export interface Refusable {
+  /** The action's id. */
+  readonly action: string;
+  readonly method: string;
+  readonly tool: ToolRef | null;
+  readonly record: ActionRecord | null;
+  readonly observed?: Observed;
+  readonly separation?: Separation;
+}
+
+/** What is to be done, resolved. */
+export interface Proposal extends Refusable {
+  readonly tool: ToolRef;
+  readonly record: ActionRecord;
+  readonly facets: readonly Facet[];
+  readonly hints: Hints;
+}
+
+/** What grant and policy say of a proposal. Made by `decide` alone. */
+export interface Verdict {
+  readonly outcome: 'allow' | 'deny';
+  /** Why not; null when allowed. */
+  readonly reason: 'denied' | 'outside-grant' | null;
+  /** In words, for the caller and the refusal. */
+  readonly detail: string;
+  readonly tier: Tier;
+  readonly needsApproval: boolean;
+  /** Statement-ready; null when policy was not asked. */
+  readonly decision: Decision | null;
+  /** Statement-ready. */
+  readonly authority: Authority;
+  readonly unearned: boolean;
+  /** The action record's payload: its name is the action digest. */
+  readonly record: PayloadRef;
+}
+
+export const recordType = 'application/vnd.deed.action+json';
+export const evidenceType = 'application/vnd.deed.token-proof+json';
+export const decisionType = 'application/vnd.deed.decision+json';
+
+/** The header of an action's statements: the weakest claims, unless the caller measured better. */
+export function actHeader({ observed, separation }: Refusable): {
+  readonly observed: Observed;
+  readonly separation: Separation;
+} {
+  return {
+    observed: observed ?? 'gateway-observed',
+    separation: separation ?? { agent: 'same-uid', tool: 'same-uid' },
+  };
+}
+
+/** The record's bytes, after checking that it is of this action, task and tool. @throws AuthorityError proposal */
+export function recordBytes(task: string, { action, method, tool, record }: Proposal): Uint8Array {
+  const fits =
+    record.action === action &&
+    record.task === task &&
+    record.method === method &&
+    record.server === tool.server &&
+    record.tool === tool.name &&
+    record.definition === tool.definition &&
+    record.executable === tool.executable;
+  if (!fits) throw new AuthorityError('proposal', 'the action record is not of this action, task and tool');
+  return encodeActionRecord(record);
+}

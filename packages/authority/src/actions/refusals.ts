@@ -1,0 +1,135 @@
+import { type Authority, newId, type RefusalReason, sha256, toHex, utf8, type Word } from '@deed/evidence';
+import type { Recorded } from '@deed/ledger';
+import type { ApprovalUses } from '../approvals/approval-uses.ts';
+import type { Grants } from '../grants.ts';
+import type { Ground } from '../ground.ts';
+import { chainOf } from '../tasks/task.ts';
+import type { Tasks } from '../tasks/tasks.ts';
+import type { Intents } from './intents.ts';
+import type { ProofUse, ProofUses } from './proof-uses.ts';
+import {
+  type Admitted,
+  actHeader,
+  evidenceType,
+  type Proposal,
+  type Refusable,
+  recordBytes,
+  recordType,
+  type Verdict,
+} from './proposal.ts';
+
+export interface RefusalExtra {
+  readonly verdict?: Verdict | null;
+  /** Digest of the intent that this ends. */
+  readonly cites?: string | null;
+  /** Digest of the approval that stays consumed. */
+  readonly approval?: string | null;
+  /** That approval is consumed by this very refusal. */
+  readonly spends?: boolean;
+  /** A person's signed rejection. */
+  readonly rejection?: Word | null;
+}
+
+const maxDetail = 2000;
+
+/** Makes refusals: the terminal statements of what did not happen. */
+export class Refusals {
+  private readonly ground: Ground;
+  private readonly tasks: Tasks;
+  private readonly grants: Grants;
+  private readonly proofs: ProofUses;
+  private readonly intents: Intents;
+  private readonly approvals: ApprovalUses;
+
+  constructor(
+    ground: Ground,
+    tasks: Tasks,
+    grants: Grants,
+    proofs: ProofUses,
+    intents: Intents,
+    approvals: ApprovalUses,
+  ) {
+    this.ground = ground;
+    this.tasks = tasks;
+    this.grants = grants;
+    this.proofs = proofs;
+    this.intents = intents;
+    this.approvals = approvals;
+  }
+
+  /** Records one refusal, in `seq`, or in `after` once the task is closed. Payloads of refusals are always kept. */
+  record(
+    admitted: Admitted,
+    what: Refusable,
+    why: { readonly reason: RefusalReason; readonly detail: string } & RefusalExtra,
+  ): Recorded {
+    const { ledger, vault } = this.ground;
+    const task = this.tasks.get(admitted.task.id) ?? admitted.task;
+    const { verdict = null, cites = null, approval = null, rejection = null } = why;
+    const bytes = what.record && what.tool ? recordBytes(task.id, what as Proposal) : null;
+    const record = bytes && vault.put(task.id, bytes, recordType);
+    const authority = verdict?.authority ?? this.authority(admitted);
+    const ended = cites !== null && why.reason !== 'proof-replayed' ? this.intents.get(cites) : undefined;
+    const { proof } = admitted;
+    const recorded = ledger.record({
+      ...actHeader(what),
+      predicate: 'refusal',
+      place: { task: task.id, chain: chainOf(task) },
+      subject: {
+        name: `action:${what.action}`,
+        sha256: record?.sha256 ?? authority.evidence?.sha256 ?? toHex(sha256(utf8(what.action))),
+      },
+      body: {
+        action: what.action,
+        record,
+        method: what.method,
+        tool: what.tool,
+        reason: why.reason,
+        detail: why.detail.slice(0, maxDetail),
+        authority,
+        decision: verdict?.decision ?? null,
+        cites,
+        approval,
+        rejection,
+      },
+      apply: (tx, { digest }) => {
+        this.proofs.write(tx, proof, digest);
+        if (why.reason === 'proof-replayed' && proof) this.proofs.writeReplayed(tx, proof);
+        if (why.spends && approval !== null) this.approvals.writeUse(tx, approval, digest);
+        if (ended) this.intents.writeEnd(tx, ended.digest, digest, null, null);
+      },
+    });
+    if (task.state === 'open') this.tasks.counted(task.id);
+    if (ended) {
+      this.intents.end(ended, recorded.digest, null);
+      this.tasks.ended(task.id, ended.digest);
+    }
+    this.proofs.used(proof, recorded.digest);
+    return recorded;
+  }
+
+  /** The one refusal of a proof's replay, which cites its first use. */
+  replay(admitted: Admitted, use: ProofUse, method: string, cites: string): void {
+    const action = newId('action', this.ground.clock.now());
+    const detail = 'the proof of this message was used before';
+    this.record(
+      { ...admitted, proof: use },
+      { action, method, tool: null, record: null },
+      {
+        reason: 'proof-replayed',
+        detail,
+        cites,
+      },
+    );
+  }
+
+  /** The authority of a message that was never decided. */
+  authority({ task, pop, evidence }: Admitted): Authority {
+    return {
+      pop,
+      evidence: evidence && this.ground.vault.put(task.id, evidence, evidenceType),
+      grant: this.grants.newestFor(task.agent)?.digest ?? task.grant,
+      unearned: false,
+    };
+  }
+}

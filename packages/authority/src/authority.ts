@@ -1,0 +1,122 @@
+import { parseStatement } from '@deed/evidence';
+import type { Ledger } from '@deed/ledger';
+import type { Database, Objects } from '@deed/store';
+import { Actions } from './actions/actions.ts';
+import { Intents } from './actions/intents.ts';
+import { ProofUses } from './actions/proof-uses.ts';
+import { Refusals } from './actions/refusals.ts';
+import { Rejects } from './actions/rejects.ts';
+import { Agents } from './agents.ts';
+import { ApprovalUses } from './approvals/approval-uses.ts';
+import { Approvals } from './approvals/approvals.ts';
+import type { CredentialBroker } from './brokers/broker.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { Credentials } from './credentials.ts';
+import { Grants } from './grants.ts';
+import { type Ground, serverAct } from './ground.ts';
+import { readServerKeys } from './keys/key-folder.ts';
+import { People } from './people.ts';
+import { Policy } from './policy/activation.ts';
+import { Tasks } from './tasks/tasks.ts';
+import { Tokens } from './tokens/tokens.ts';
+import { TaskKeys } from './vault/task-keys.ts';
+import { openVault, type Vault } from './vault/vault.ts';
+
+export interface AuthorityOptions {
+  /** The data folder. */
+  readonly dir: string;
+  /** Opened with `authorityMigrations` and the receipt key of this folder. */
+  readonly ledger: Ledger;
+  readonly objects: Objects;
+  /** Default: the ledger's. */
+  readonly db?: Database;
+  readonly clock?: Clock;
+  readonly brokers?: readonly CredentialBroker[];
+}
+
+/** Who may do what. */
+export interface Authority {
+  readonly origin: string;
+  readonly people: People;
+  readonly agents: Agents;
+  readonly grants: Grants;
+  readonly policy: Policy;
+  readonly tokens: Tokens;
+  readonly tasks: Tasks;
+  readonly actions: Actions;
+  readonly approvals: Approvals;
+  readonly credentials: Credentials;
+  readonly vault: Vault;
+  /** Ends in order: holds are cancelled, rejects written. The ledger is the caller's to close, afterwards. */
+  close(): Promise<void>;
+}
+
+/**
+ * Takes up the state of a data folder. After a run that did not end in order, each open task gets an observe-gap, and each
+ * intent without an end an `unknown` outcome.
+ * @throws AuthorityError key, policy-invalid; LedgerError stopped
+ */
+export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
+  const { dir, ledger, objects, db = ledger.database, clock = systemClock, brokers = [] } = options;
+  await ledger.ready;
+  const { origin } = ledger;
+  const vault = openVault(objects, new TaskKeys(dir));
+  const ground: Ground = { dir, origin, db, ledger, clock, keys: readServerKeys(dir), vault };
+  const people = new People(ground);
+  const agents = new Agents(ground);
+  const grants = new Grants(ground);
+  const policy = new Policy(ground, people);
+  const credentials = new Credentials(ground, brokers);
+  const tasks = new Tasks(ground, agents, grants, policy, credentials);
+  const proofs = new ProofUses(ground);
+  const intents = new Intents(ground);
+  const approvalUses = new ApprovalUses(ground);
+  const refusals = new Refusals(ground, tasks, grants, proofs, intents, approvalUses);
+  const rejects = new Rejects(ground);
+  const parts = { ground, agents, tasks, grants, policy, proofs, intents, approvals: approvalUses, refusals, rejects };
+  const actions = new Actions(parts);
+  const approvals = new Approvals(ground, people, tasks, approvalUses);
+
+  const unclean = db.get('SELECT 1 FROM authority_run') !== undefined;
+  db.transaction((tx) => tx.run('INSERT OR IGNORE INTO authority_run (one) VALUES (1)'));
+  if (unclean) await mendAfterCrash(ground, tasks, actions, intents);
+  tasks.resume();
+  credentials.resume((task) => tasks.isOpen(task));
+
+  return {
+    ...{ origin, people, agents, grants, policy, tokens: new Tokens(ground, agents, tasks, grants, policy) },
+    ...{ tasks, actions, approvals, credentials, vault },
+    async close() {
+      approvals.stop();
+      tasks.stop();
+      credentials.stop();
+      await rejects.flush();
+      db.transaction((tx) => tx.run('DELETE FROM authority_run'));
+    },
+  };
+}
+
+/** Observe-tier entries may have waited in memory for a second when the process ended. */
+const lostMs = 1000;
+
+async function mendAfterCrash(ground: Ground, tasks: Tasks, actions: Actions, intents: Intents): Promise<void> {
+  const { ledger } = ground;
+  const newest = ledger.size > 0 ? ledger.entry(ledger.size - 1) : undefined;
+  const lastMs = newest ? Date.parse(parseStatement(newest.envelope.payload).time) : ground.clock.now();
+  const recorded = [
+    ...tasks.openTasks().map((task) =>
+      ledger.record({
+        ...serverAct,
+        predicate: 'observe-gap',
+        place: { task: task.id, chain: 'after' },
+        subject: { name: `task:${task.id}`, sha256: task.objective.sha256 },
+        body: {
+          since: new Date(lastMs - lostMs).toISOString(),
+          detail: 'the server did not end in order: what was only observed since then may be missing',
+        },
+      }),
+    ),
+    ...intents.open().map((intent) => actions.conclude(intent, { status: 'unknown' })),
+  ];
+  await Promise.all(recorded.map(({ durable }) => durable));
+}

@@ -1,0 +1,184 @@
+import { blindCredential, blindSize, fromUtf8, newId, randomBytes, utf8 } from '@deed/evidence';
+import type { Transaction } from '@deed/store';
+import type { CredentialBroker } from './brokers/broker.ts';
+import { AuthorityError } from './errors.ts';
+import type { Ground } from './ground.ts';
+
+const firstRetryMs = 1_000;
+const longestRetryMs = 5 * 60_000;
+
+export interface Credential {
+  readonly id: string;
+  readonly task: string;
+  readonly broker: string;
+  readonly blind: Uint8Array;
+  /** How statements and batches of events name it. */
+  readonly blinded: string;
+  readonly state: 'minting' | 'live' | 'revoked';
+  readonly mintedMs: number;
+  readonly revokedMs: number | null;
+}
+
+interface Row {
+  readonly id: string;
+  readonly task: string;
+  readonly broker: string;
+  readonly blind: Uint8Array;
+  readonly blinded: string;
+  readonly secret: Uint8Array | null;
+  readonly state: Credential['state'];
+  readonly minted_ms: number;
+  readonly revoked_ms: number | null;
+}
+
+/** Minted for a task that is about to open. */
+export interface Minted {
+  readonly id: string;
+  readonly broker: string;
+  readonly blinded: string;
+}
+
+/** The credentials that brokers minted, one a task and target: known by id, named in the log only blinded. */
+export class Credentials {
+  private readonly ground: Ground;
+  private readonly brokers: ReadonlyMap<string, CredentialBroker>;
+  /** One revocation at a time for each credential. */
+  private readonly revoking = new Map<string, Promise<void>>();
+  private readonly cancelRetries = new Map<string, () => void>();
+
+  constructor(ground: Ground, brokers: readonly CredentialBroker[]) {
+    this.ground = ground;
+    this.brokers = new Map(brokers.map((broker) => [broker.name, broker]));
+  }
+
+  /**
+   * Asks each broker for the task's credential. A row is written before a broker is asked: what a crash leaves behind is
+   * known and revoked at the next start.
+   * @throws AuthorityError broker (what was minted for this task is revoked again)
+   */
+  async mint(task: string, repositories: readonly string[]): Promise<readonly Minted[]> {
+    const minted: Minted[] = [];
+    for (const broker of this.brokers.values()) {
+      const id = newId('credential', this.ground.clock.now());
+      const blind = randomBytes(blindSize);
+      this.write((tx) => {
+        tx.run(
+          "INSERT INTO credentials (id, task, broker, blind, blinded, state, minted_ms) VALUES (?, ?, ?, ?, ?, 'minting', ?)",
+          ...[id, task, broker.name, blind, blindCredential(blind, id), this.ground.clock.now()],
+        );
+      });
+      try {
+        const credential = await broker.mint({ task, id, repositories });
+        minted.push(...this.keep(task, broker.name, id, blind, credential));
+      } catch (cause) {
+        this.revokeAll(task);
+        throw new AuthorityError('broker', `${broker.name} minted no credential: the task was not opened`, { cause });
+      }
+    }
+    return minted;
+  }
+
+  /** The secret of a task's credential, for the gateway's own hands; null if there is none. */
+  secret(task: string, broker: string): { readonly id: string; readonly secret: string } | null {
+    const row = this.ground.db.get<Row>(
+      "SELECT * FROM credentials WHERE task = ? AND broker = ? AND state = 'live'",
+      ...[task, broker],
+    );
+    if (!row?.secret) return null;
+    return { id: row.id, secret: fromUtf8(this.ground.vault.unseal(task, purpose(row.id), row.secret)) };
+  }
+
+  get(id: string): Credential | undefined {
+    const row = this.ground.db.get<Row>('SELECT * FROM credentials WHERE id = ?', id);
+    return row && toCredential(row);
+  }
+
+  ofTask(task: string): readonly Credential[] {
+    return this.ground.db.all<Row>('SELECT * FROM credentials WHERE task = ? ORDER BY id', task).map(toCredential);
+  }
+
+  /** Revokes what the task holds, again and again until it is done. Returns at once. */
+  revokeAll(task: string): void {
+    for (const { id, broker } of this.ofTask(task).filter(({ state }) => state !== 'revoked')) this.revoke(id, broker);
+  }
+
+  /** Resolves when each credential of the task is revoked, or its first attempt has failed. */
+  async settled(task: string): Promise<void> {
+    await Promise.all(this.ofTask(task).map(({ id }) => this.revoking.get(id)));
+  }
+
+  /** At the start: what belongs to no open task is revoked. */
+  resume(isOpen: (task: string) => boolean): void {
+    const rows = this.ground.db.all<Row>("SELECT * FROM credentials WHERE state <> 'revoked'");
+    for (const { id, task, broker } of rows) if (!isOpen(task)) this.revoke(id, broker);
+  }
+
+  stop(): void {
+    for (const cancel of this.cancelRetries.values()) cancel();
+    this.cancelRetries.clear();
+  }
+
+  private keep(
+    task: string,
+    broker: string,
+    asked: string,
+    blind: Uint8Array,
+    credential: { readonly id: string; readonly secret: string } | null,
+  ): readonly Minted[] {
+    if (!credential) {
+      this.write((tx) => tx.run('DELETE FROM credentials WHERE id = ?', asked));
+      return [];
+    }
+    const blinded = blindCredential(blind, credential.id);
+    const sealed = this.ground.vault.seal(task, purpose(credential.id), utf8(credential.secret));
+    this.write((tx) =>
+      tx.run(
+        "UPDATE credentials SET id = ?, blinded = ?, secret = ?, state = 'live' WHERE id = ?",
+        ...[credential.id, blinded, sealed, asked],
+      ),
+    );
+    return [{ id: credential.id, broker, blinded }];
+  }
+
+  private revoke(id: string, brokerName: string, retryMs = firstRetryMs): void {
+    if (this.revoking.has(id)) return;
+    const attempt = this.tryRevoke(id, brokerName).then(
+      () => {
+        this.revoking.delete(id);
+      },
+      () => {
+        this.revoking.delete(id);
+        const next = Math.min(retryMs * 2, longestRetryMs);
+        const again = () => {
+          this.cancelRetries.delete(id);
+          this.revoke(id, brokerName, next);
+        };
+        this.cancelRetries.set(id, this.ground.clock.after(retryMs, again));
+      },
+    );
+    this.revoking.set(id, attempt);
+  }
+
+  private async tryRevoke(id: string, brokerName: string): Promise<void> {
+    const broker = this.brokers.get(brokerName);
+    if (!broker) throw new AuthorityError('broker', `broker ${brokerName} is not configured any more`);
+    await broker.revoke(id);
+    const now = this.ground.clock.now();
+    this.write((tx) =>
+      tx.run("UPDATE credentials SET state = 'revoked', secret = NULL, revoked_ms = ? WHERE id = ?", now, id),
+    );
+  }
+
+  private write(work: (tx: Transaction) => unknown): void {
+    this.ground.db.transaction(work);
+  }
+}
+
+function purpose(id: string): string {
+  return `credential:${id}`;
+}
+
+function toCredential(row: Row): Credential {
+  const { id, task, broker, blind, blinded, state } = row;
+  return { id, task, broker, blind, blinded, state, mintedMs: row.minted_ms, revokedMs: row.revoked_ms };
+}

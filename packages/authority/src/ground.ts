@@ -1,0 +1,38 @@
+import type { Separation } from '@deed/evidence';
+import type { Ledger } from '@deed/ledger';
+import type { Database } from '@deed/store';
+import type { Clock } from './clock.ts';
+import type { ServerKeys } from './keys/key-folder.ts';
+import type { Vault } from './vault/vault.ts';
+
+/** What every part of this room stands on. */
+export interface Ground {
+  /** The data folder. */
+  readonly dir: string;
+  readonly origin: string;
+  readonly db: Database;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly keys: ServerKeys;
+  readonly vault: Vault;
+}
+
+/** The header of what the server itself does: it saw its own act, and nobody else took part. */
+export const serverAct = {
+  observed: 'gateway-executed',
+  separation: { agent: 'none', tool: 'none' } satisfies Separation,
+} as const;
+
+/**
+ * The SPIFFE trust domain of a deployment, from its log's origin: `deed.local/3f9a12c4` gives `3f9a12c4.deed.local`.
+ * (SPIFFE-ID section 2.1: lower-case letters, digits, dots, dashes, underscores.)
+ */
+export function trustDomainOf(origin: string): string {
+  return origin
+    .toLowerCase()
+    .split('/')
+    .filter((part) => part !== '')
+    .reverse()
+    .join('.')
+    .replace(/[^a-z0-9._-]/g, '-');
+}

@@ -1,0 +1,164 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ed25519Spki, keyId, mlDsa44Spki, parseStrictJson, randomBytes, toBase64, toHex, utf8 } from '@deed/evidence';
+import { type Ledger, type LogKeys, openLedger } from '@deed/ledger';
+import { createNew, makeFolder, openObjects } from '@deed/store';
+import { z } from 'zod';
+import { openAuthority } from './authority.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { AuthorityError } from './errors.ts';
+import { serverAct } from './ground.ts';
+import { type FileSigner, keySigner } from './keys/file-signer.ts';
+import { createServerKeys } from './keys/key-folder.ts';
+import { createLogKeys } from './keys/log-key-files.ts';
+import { newP256 } from './keys/p256.ts';
+import { keyPersonSigner } from './keys/person-signer.ts';
+import { writeSealedKey } from './keys/sealed-key.ts';
+import { checkBundle } from './policy/bundle.ts';
+import { defaultPolicyFolder } from './policy/default.ts';
+import { authorityMigrations } from './schema.ts';
+
+export interface InitOptions {
+  /** The data folder: absent or empty. */
+  readonly dir: string;
+  /** The log's name, for ever. Default `deed.local/<8 random hex>`. */
+  readonly origin?: string;
+  /** Seals the root key and the first person's key. */
+  readonly passphrase: string;
+  /** Where the sealed root key goes: outside the data folder, to be taken offline. */
+  readonly rootFile: string;
+  /** Where the first person's sealed key goes: outside the data folder too. */
+  readonly personFile: string;
+  /** How this deployment calls the first person; never in the log. */
+  readonly personLabel?: string;
+  readonly policyFolder?: string;
+  readonly waiverDays?: number;
+  readonly clock?: Clock;
+  /** Lower than the default only in tests. */
+  readonly scryptCost?: number;
+}
+
+export interface Initialized {
+  readonly origin: string;
+  /** Hex SHA-256 of the root's SPKI: what a trust file names. */
+  readonly root: string;
+  readonly vkeys: readonly string[];
+  /** Id of the first person, operator and approver. */
+  readonly person: string;
+  /** Digest of the active bundle. */
+  readonly policy: string;
+  /** Digest of the first grant-decision, a waiver. */
+  readonly grant: string;
+}
+
+const deploymentFile = 'deployment.json';
+const deployment = z.strictObject({ v: z.literal(1), origin: z.string().min(1).max(255) });
+
+/** What a data folder says of itself. @throws AuthorityError folder (not a data folder of Deed) */
+export function readDeployment(dir: string): { readonly origin: string } {
+  try {
+    return deployment.parse(parseStrictJson(readFileSync(join(dir, deploymentFile), 'utf8')).value);
+  } catch (cause) {
+    throw new AuthorityError('folder', `${dir} is no data folder of Deed: make one with \`deed init\``, { cause });
+  }
+}
+
+/** Where a deployment's payload objects rest. */
+export function objectFolder(dir: string): string {
+  return join(dir, 'objects');
+}
+
+/**
+ * Makes a deployment in a fresh folder: keys, key-events signed by the root, the first person, the default policy activated
+ * by that person's word, and the waiver under which everything begins. Opens and closes the ledger itself.
+ * @throws AuthorityError folder (not fresh), passphrase, policy-invalid
+ */
+export async function initDeployment(options: InitOptions): Promise<Initialized> {
+  const { dir, passphrase, rootFile, personFile, clock = systemClock } = options;
+  const policyFolder = options.policyFolder ?? defaultPolicyFolder;
+  const origin = options.origin ?? `deed.local/${toHex(randomBytes(4))}`;
+  if (existsSync(dir) && readdirSync(dir).length > 0) {
+    throw new AuthorityError('folder', `${dir} is not empty: choose a fresh folder`);
+  }
+  const bundle = checkBundle(policyFolder);
+  const [root, personKey] = [newP256(), newP256()];
+  const seal = options.scryptCost === undefined ? {} : { scryptCost: options.scryptCost };
+  await writeSealedKey(rootFile, root, passphrase, seal);
+  await writeSealedKey(personFile, personKey, passphrase, seal);
+  makeFolder(dir);
+  const keys = createServerKeys(dir);
+  const logKeys = createLogKeys(dir, origin);
+  const ledger = await openLedger({
+    folder: dir,
+    logKeys,
+    signer: keys.receipt,
+    migrations: authorityMigrations,
+    clock: clock.now,
+  });
+  try {
+    await ledger.ready;
+    const rootSigner = keySigner(root);
+    await recordKeys(ledger, rootSigner, [
+      keyOf('root', rootSigner),
+      keyOf('registrar', keys.registrar),
+      keyOf('receipt', keys.receipt),
+      keyOf('token', keys.token),
+      ...logKeyEvents(logKeys),
+    ]);
+    const authority = await openAuthority({ dir, ledger, objects: openObjects(objectFolder(dir)), clock });
+    const signer = keyPersonSigner(personKey);
+    const person = await authority.people.enrol({
+      kind: signer.kind,
+      public: signer.public,
+      roles: ['operator', 'approver'],
+      label: options.personLabel ?? 'operator',
+    });
+    const word = await signer.word('deed-activation-v1', authority.policy.wordBytes(bundle.digest, person.id));
+    const policy = await authority.policy.activate(policyFolder, word);
+    const grant = await authority.grants.waive(options.waiverDays ?? 30);
+    await authority.close();
+    createNew(join(dir, deploymentFile), utf8(`${JSON.stringify({ v: 1, origin })}\n`));
+    return {
+      ...{ origin, root: rootSigner.keyid, vkeys: ledger.vkeys },
+      ...{ person: person.id, policy: policy.bundle.digest, grant: grant.digest },
+    };
+  } finally {
+    await ledger.close();
+  }
+}
+
+type KeyOfEvent = {
+  readonly role: 'root' | 'registrar' | 'receipt' | 'token' | 'log';
+  readonly alg: 'ES256' | 'Ed25519' | 'ML-DSA-44';
+  readonly spki: string;
+  readonly keyid: string;
+  readonly vkey: string | null;
+};
+
+function keyOf(role: KeyOfEvent['role'], { spki, keyid }: FileSigner): KeyOfEvent {
+  return { role, alg: 'ES256', spki: toBase64(spki), keyid, vkey: null };
+}
+
+/** The root first; each key one role, signed by the root. */
+async function recordKeys(ledger: Ledger, root: FileSigner, keys: readonly KeyOfEvent[]): Promise<void> {
+  const recorded = keys.map((key) =>
+    ledger.record({
+      ...serverAct,
+      predicate: 'key-event',
+      place: { series: 'keys' },
+      subject: { name: `key:${key.keyid}`, sha256: key.keyid },
+      body: { event: 'add', key, from: 0 },
+      signer: root,
+    }),
+  );
+  await Promise.all(recorded.map(({ durable }) => durable));
+}
+
+function logKeyEvents(logKeys: LogKeys): readonly KeyOfEvent[] {
+  return logKeys.signers.map((signer, i) => {
+    const { type, publicKey } = signer.key;
+    const [alg, spki] =
+      type === 0x01 ? (['Ed25519', ed25519Spki(publicKey)] as const) : (['ML-DSA-44', mlDsa44Spki(publicKey)] as const);
+    return { role: 'log', alg, spki: toBase64(spki), keyid: keyId(spki), vkey: logKeys.vkeys[i] ?? null };
+  });
+}

@@ -1,0 +1,55 @@
+/** The tables of this room. Each row is written in the transaction of the statement that says so, unless noted. */
+export const authorityMigrations = [
+  {
+    id: 'authority/1',
+    up: `
+      CREATE TABLE people (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, public TEXT NOT NULL UNIQUE, roles TEXT NOT NULL,
+        label TEXT NOT NULL, enrolled TEXT NOT NULL
+      ) STRICT;
+      -- not evidence: an invitation says nothing until it is redeemed
+      CREATE TABLE invitations (
+        code_hash TEXT PRIMARY KEY, name TEXT NOT NULL, definition TEXT, expires_ms INTEGER NOT NULL, agent TEXT
+      ) STRICT;
+      CREATE TABLE agents (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, spiffe TEXT NOT NULL, definition TEXT, spki TEXT NOT NULL UNIQUE,
+        jkt TEXT NOT NULL UNIQUE, enrolled TEXT NOT NULL, revoked TEXT
+      ) STRICT;
+      CREATE TABLE grants (
+        digest TEXT PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, verdict TEXT NOT NULL, agent TEXT NOT NULL,
+        capability TEXT NOT NULL, grade TEXT NOT NULL, ceiling TEXT NOT NULL, expires_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE policies (
+        digest TEXT PRIMARY KEY, version INTEGER NOT NULL UNIQUE, bundle TEXT NOT NULL
+      ) STRICT;
+      CREATE TABLE tasks (
+        id TEXT PRIMARY KEY, opened TEXT NOT NULL, state TEXT NOT NULL, epoch INTEGER NOT NULL,
+        implicit INTEGER NOT NULL, agent TEXT, principal TEXT NOT NULL, objective TEXT NOT NULL, allow_ TEXT NOT NULL,
+        ceiling TEXT NOT NULL, budget INTEGER NOT NULL, used INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
+        deadline_ms INTEGER NOT NULL, grant_ TEXT NOT NULL, policy TEXT NOT NULL, closed TEXT
+      ) STRICT;
+      CREATE INDEX tasks_open ON tasks (state) WHERE state = 'open';
+      CREATE TABLE jti (
+        exp INTEGER NOT NULL, jti TEXT NOT NULL, task TEXT NOT NULL, statement TEXT NOT NULL,
+        replayed INTEGER NOT NULL, PRIMARY KEY (exp, jti)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE approvals (
+        digest TEXT PRIMARY KEY, task TEXT NOT NULL, action TEXT NOT NULL UNIQUE, record TEXT NOT NULL, used_by TEXT
+      ) STRICT;
+      CREATE TABLE intents (
+        digest TEXT PRIMARY KEY, task TEXT NOT NULL, action TEXT NOT NULL UNIQUE, record TEXT NOT NULL,
+        tier TEXT NOT NULL, observed TEXT NOT NULL, agent_distance TEXT NOT NULL, tool_distance TEXT NOT NULL,
+        ended TEXT, status TEXT, settled INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX intents_of_task ON intents (task);
+      -- written before a broker is asked, so that a crash leaves no credential that nobody knows
+      CREATE TABLE credentials (
+        id TEXT PRIMARY KEY, task TEXT NOT NULL, broker TEXT NOT NULL, blind BLOB NOT NULL, blinded TEXT NOT NULL UNIQUE,
+        secret BLOB, state TEXT NOT NULL, minted_ms INTEGER NOT NULL, revoked_ms INTEGER
+      ) STRICT;
+      CREATE INDEX credentials_of_task ON credentials (task);
+      -- one row while a server runs: found at the start, it says that the last run did not end in order
+      CREATE TABLE authority_run (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
+    `,
+  },
+] as const;

@@ -1,0 +1,98 @@
+import { fromUtf8, type PayloadRef, parseStrictJson, type Tier, utf8 } from '@deed/evidence';
+import { z } from 'zod';
+import { AuthorityError } from '../errors.ts';
+import type { Allow } from '../tokens/allow.ts';
+
+export const defaultDeadlineMs = 8 * 3_600_000;
+export const defaultBudget = 10_000;
+export const idleMs = 15 * 60_000;
+
+const principal = z.strictObject({
+  v: z.literal(1),
+  kind: z.enum(['person', 'service', 'unknown']),
+  /** Opaque id: what the token's `sub` says. */
+  id: z.string().min(1).max(256),
+  /** How it was authenticated, in words of this deployment. */
+  authenticated: z.string().min(1).max(256),
+});
+/** On whose behalf a task runs. */
+export type Principal = Omit<z.infer<typeof principal>, 'v'>;
+
+/** The payload of type application/vnd.deed.principal+json. */
+export function encodePrincipal({ kind, id, authenticated }: Principal): Uint8Array {
+  const parsed = principal.safeParse({ v: 1, kind, id, authenticated });
+  if (!parsed.success) throw new AuthorityError('task', `principal: ${z.prettifyError(parsed.error)}`);
+  return utf8(JSON.stringify({ v: 1, kind, id, authenticated }));
+}
+
+export function decodePrincipal(bytes: Uint8Array): Principal {
+  const { kind, id, authenticated } = principal.parse(parseStrictJson(fromUtf8(bytes)).value);
+  return { kind, id, authenticated };
+}
+
+export type CloseReason = 'principal' | 'operator' | 'budget' | 'deadline' | 'disconnect' | 'idle';
+
+export interface TaskFields {
+  /** The words of the order. */
+  readonly objective: string;
+  readonly principal: Principal;
+  /** Id of an enrolled agent; null exactly for an implicit task. */
+  readonly agent: string | null;
+  readonly allow: Allow;
+  readonly ceiling?: Tier;
+  /** How many actions may begin. */
+  readonly budget?: { readonly actions: number };
+  /** Milliseconds since 1970. Default: 8 hours from now. */
+  readonly deadline?: number;
+  readonly implicit?: boolean;
+}
+
+/** A task as others may see it. The server's own object: what it says holds at this instant. */
+export interface Task {
+  readonly id: string;
+  /** Digest of task-opened. */
+  readonly opened: string;
+  readonly openedMs: number;
+  readonly state: 'open' | 'closed';
+  /** Tokens of an older epoch open nothing. */
+  readonly epoch: number;
+  readonly implicit: boolean;
+  /** Id of the agent. */
+  readonly agent: string | null;
+  readonly principal: PayloadRef;
+  readonly objective: PayloadRef;
+  readonly allowRef: PayloadRef;
+  readonly allow: Allow;
+  /** Opaque id of the principal. */
+  readonly principalId: string;
+  readonly ceiling: Tier;
+  readonly budget: number;
+  /** Actions begun. */
+  readonly used: number;
+  readonly deadlineMs: number;
+  /** Digest of the grant-decision that it was opened under. */
+  readonly grant: string;
+  /** Digest of the policy-activated statement that it was opened under. */
+  readonly policy: string;
+  /** Digest of task-closed. */
+  readonly closed: string | null;
+}
+
+/** The same, as this room keeps it in memory while the task is open. */
+export interface LiveTask extends Task {
+  state: 'open' | 'closed';
+  epoch: number;
+  used: number;
+  closed: string | null;
+  /** Statements in `seq` so far, those on their way included. */
+  seqCount: number;
+  /** Digests of intents without an end. */
+  readonly openIntents: Set<string>;
+  /** Actions that began. */
+  readonly begun: Set<string>;
+}
+
+/** Which chain a statement about the task goes to at this instant. */
+export function chainOf(task: Task): 'seq' | 'after' {
+  return task.state === 'open' ? 'seq' : 'after';
+}

@@ -1,0 +1,173 @@
+import type { KeyObject } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ActionRecord, newId, parseStatement, type Statement, type ToolRef, utf8 } from '@deed/evidence';
+import { type Ledger, openLedger } from '@deed/ledger';
+import { openObjects } from '@deed/store';
+import type { Admitted, Proposal } from '../src/actions/proposal.ts';
+import { type Agent, enrolmentChallenge } from '../src/agents.ts';
+import { type Authority, openAuthority } from '../src/authority.ts';
+import type { CredentialBroker } from '../src/brokers/broker.ts';
+import { type Initialized, initDeployment, objectFolder } from '../src/init.ts';
+import { readServerKeys } from '../src/keys/key-folder.ts';
+import { readLogKeys } from '../src/keys/log-key-files.ts';
+import { newP256, signP256, spkiOf } from '../src/keys/p256.ts';
+import { keyPersonSigner, type PersonSigner } from '../src/keys/person-signer.ts';
+import { readSealedKey } from '../src/keys/sealed-key.ts';
+import { authorityMigrations } from '../src/schema.ts';
+import type { Task, TaskFields } from '../src/tasks/task.ts';
+import { makeAssertion, makeProof } from '../src/tokens/proof.ts';
+import { type TestClock, testClock } from './clock.ts';
+
+export const executable = 'e'.repeat(64);
+
+/** A deployment on the disk, with real keys, ledger and policy, that can be left and taken up again. */
+export class World {
+  readonly clock: TestClock = testClock();
+  readonly base = mkdtempSync(join(tmpdir(), 'deed-authority-'));
+  readonly dir = join(this.base, 'data');
+  brokers: readonly CredentialBroker[] = [];
+  init!: Initialized;
+  ledger!: Ledger;
+  authority!: Authority;
+  person!: PersonSigner;
+
+  static async begin(): Promise<World> {
+    const world = new World();
+    world.init = await initDeployment({
+      dir: world.dir,
+      passphrase: 'p',
+      rootFile: join(world.base, 'root.json'),
+      personFile: join(world.base, 'person.json'),
+      clock: world.clock,
+      scryptCost: 2 ** 10,
+    });
+    world.person = keyPersonSigner(await readSealedKey(join(world.base, 'person.json'), 'p'));
+    await world.open();
+    return world;
+  }
+
+  async open(): Promise<void> {
+    this.ledger = await openLedger({
+      folder: this.dir,
+      logKeys: readLogKeys(this.dir, this.init.origin),
+      signer: readServerKeys(this.dir).receipt,
+      migrations: authorityMigrations,
+      clock: this.clock.now,
+    });
+    const { dir, ledger, clock, brokers } = this;
+    this.authority = await openAuthority({ dir, ledger, clock, brokers, objects: openObjects(objectFolder(dir)) });
+  }
+
+  async end(): Promise<void> {
+    await this.authority.close();
+    await this.ledger.close();
+  }
+
+  async restart(how: 'clean' | 'unclean' = 'clean'): Promise<void> {
+    if (how === 'clean') await this.authority.close();
+    await this.ledger.close();
+    await this.open();
+  }
+
+  async enrol(name = 'coder'): Promise<{ readonly key: KeyObject; readonly agent: Agent }> {
+    const key = newP256();
+    const { code } = this.authority.agents.invite(name);
+    const challenge = enrolmentChallenge(this.init.origin, code, spkiOf(key));
+    return { key, agent: await this.authority.agents.redeem(code, spkiOf(key), await signP256(key, challenge)) };
+  }
+
+  task(agent: string | null, over: Partial<TaskFields> = {}): Promise<Task> {
+    return this.authority.tasks.open({
+      objective: 'Mend the typo in README.md',
+      principal: { kind: 'person', id: 'prn_1', authenticated: 'local user' },
+      agent,
+      allow: [{ server: 'files' }, { server: 'git', git: { repositories: ['acme/site'], refs: ['refs/heads/fix'] } }],
+      ceiling: 'approve',
+      ...over,
+    });
+  }
+
+  async token(key: KeyObject, agent: Agent, task: string): Promise<string> {
+    const of = { spiffe: agent.spiffe, origin: this.init.origin, task };
+    return (await this.authority.tokens.issue(task, await makeAssertion(key, of, this.clock))).token;
+  }
+
+  /** Every statement of a series, parsed by the reader of the verifier. */
+  statements(series: string): readonly Statement[] {
+    return this.ledger.series(series).map(({ envelope }) => parseStatement(envelope.payload));
+  }
+}
+
+/** An enrolled agent at work on an open task. */
+export class Worker {
+  readonly world: World;
+  readonly key: KeyObject;
+  readonly agent: Agent;
+  readonly task: Task;
+  private token: string;
+
+  constructor(world: World, key: KeyObject, agent: Agent, task: Task, token: string) {
+    this.world = world;
+    this.key = key;
+    this.agent = agent;
+    this.task = task;
+    this.token = token;
+  }
+
+  static async begin(world: World, over: Partial<TaskFields> = {}): Promise<Worker> {
+    const { key, agent } = await world.enrol();
+    const task = await world.task(agent.id, over);
+    return new Worker(world, key, agent, task, await world.token(key, agent, task.id));
+  }
+
+  /** A message of the agent: its bytes, with token and proof. */
+  async message(tool: string, args = '{}') {
+    const body = utf8(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"${tool}","arguments":${args}}}`);
+    const proof = await makeProof(this.key, this.token, body, this.world.clock);
+    return { kind: 'token', token: this.token, proof, body } as const;
+  }
+
+  async renew(): Promise<void> {
+    this.token = await this.world.token(this.key, this.agent, this.task.id);
+  }
+
+  async admitted(tool: string, args = '{}'): Promise<Admitted> {
+    return this.world.authority.actions.admit(await this.message(tool, args));
+  }
+
+  propose(tool: string, over: Partial<Proposal> & { readonly args?: string; readonly server?: string } = {}): Proposal {
+    return propose(this.world, this.task.id, tool, over);
+  }
+}
+
+export function propose(
+  world: World,
+  task: string,
+  name: string,
+  {
+    args = '{}',
+    server = 'files',
+    ...over
+  }: Partial<Proposal> & { readonly args?: string; readonly server?: string } = {},
+): Proposal {
+  const action = newId('action', world.clock.now());
+  const tool: ToolRef = { server, name, definition: null, executable };
+  const method = 'tools/call';
+  const record: ActionRecord = {
+    ...{ v: 1, action, task, method, server, tool: name, definition: null, executable },
+    ...{ arguments: args, operands: { kind: 'none' } },
+  };
+  return { action, method, tool, record, facets: [], hints: {}, ...over };
+}
+
+export const pushFacet = {
+  kind: 'git',
+  remote: 'http://forge/acme/site.git',
+  repository: 'acme/site',
+  ref: 'refs/heads/fix',
+  deletes: false,
+  forced: false,
+  tag: false,
+} as const;
