@@ -114,6 +114,7 @@ export class Publisher {
       return Promise.resolve(known);
     }
     if (this.stopped) return Promise.reject(this.stopped);
+    if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { index, wanted, resolve, reject };
       this.waiters.push(waiter);
@@ -253,7 +254,7 @@ export class Publisher {
       return;
     const times = [...this.patience.values()].map((patience) => patience.notBeforeMs);
     const soonest = Math.min(longestRetryMs, ...times.map((time) => time - performance.now()));
-    this.schedule(Math.max(firstRetryMs, soonest), { keepsProcess: false });
+    this.schedule(Math.max(firstRetryMs, soonest), { keepsProcess: this.waiters.length > 0 });
   }
 }
 

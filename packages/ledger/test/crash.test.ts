@@ -1,0 +1,19 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
+import { fsck } from '../src/index.ts';
+import { killRounds } from './crash.ts';
+import { World } from './world.ts';
+
+const world = new World();
+afterEach(() => world.tidy());
+
+describe('kill -9', () => {
+  test('loses no acknowledged entry, and the log goes on from where it was', async () => {
+    proves('crash-safe');
+    const rounds = process.env.SLOW ? 30 : 4;
+    const acked = await killRounds(world, rounds, (round) => [1, 400, 90, 700][round % 4] ?? 100);
+    expect(acked).toBeGreaterThan(1000);
+    await world.close(await world.ledger());
+    expect(fsck(world.folder).problems).toEqual([]);
+  });
+});
