@@ -22,9 +22,22 @@ export const operands = z.discriminatedUnion('kind', [
     url: text,
     /** The repository's name at the forge. */
     repository: text,
-    /** Object ids; 40 zeros where the ref does not exist before or after. */
-    updates: z.array(z.strictObject({ ref: text, old: objectId, new: objectId })).max(64),
+    /** Object ids; zeros where the ref does not exist before or after. Sorted by ref. */
+    updates: z
+      .array(
+        z.strictObject({
+          ref: text,
+          old: objectId,
+          new: objectId,
+          kind: z.enum(['create', 'forward', 'rewrite', 'tag-move', 'delete']),
+        }),
+      )
+      .max(64),
+    /** Refs that git itself would not push, with git's reason. */
+    rejected: z.array(z.strictObject({ ref: text, reason: text })).max(64),
     commits: z.number().int().min(0),
+    /** The newest of the new commits. */
+    log: z.array(z.strictObject({ id: objectId, subject: text })).max(64),
     diffstat: z.string().max(65_536),
   }),
 ]);

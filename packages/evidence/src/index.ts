@@ -23,6 +23,7 @@ export * from './log/note.ts';
 export * from './log/tlog-proof.ts';
 export * from './log/trust.ts';
 export * from './payload.ts';
+export { payloadRefs } from './payload-refs.ts';
 export { ed25519Spki, hmacSha256, mlDsa44Spki, randomBytes, sha256, verifyP256, verifyPure } from './platform.ts';
 export * from './predicates.ts';
 export * from './signers.ts';

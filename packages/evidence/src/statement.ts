@@ -133,6 +133,7 @@ const namedSeries: Readonly<Record<string, string>> = {
   'tool-pinned': 'tools',
   'grant-decision': 'grants',
   'rejects-counted': 'deployment',
+  finding: 'deployment', // one about no task
 };
 
 /**

@@ -1,1 +1,10 @@
-export {};
+export { type Acted, type Answer, type Call, Walk, type WalkOptions } from './action.ts';
+export * from './errors.ts';
+export { GitError } from './git/errors.ts';
+export { GitRelay, type RelaySession } from './git/relay.ts';
+export { LineSplitter } from './mcp/lines.ts';
+export { errorReply, maxLineBytes } from './mcp/message.ts';
+export { McpSession, type SessionOptions } from './mcp/session.ts';
+export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
+export { Pins } from './tools/pins.ts';
+export { type Tool, type ToolKind, ToolRegistry, toolKinds, toolMigration } from './tools/registry.ts';

@@ -1,1 +1,24 @@
-export {};
+export {
+  enrolmentChallenge,
+  keyPersonSigner,
+  makeAssertion,
+  makeProof,
+  newP256,
+  type PersonSigner,
+  readPemKey,
+  readSealedKey,
+  spkiOf,
+  sshAgentIdentities,
+  sshPersonSigner,
+  systemClock,
+  writeSealedKey,
+} from '@deed/authority';
+export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
+export { fsck, startWitness } from '@deed/ledger';
+export { readConfig } from './config.ts';
+export * from './errors.ts';
+export { mcpProtocol } from './http/listen.ts';
+export { type InitializedServer, initServer } from './init.ts';
+export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
+export { type Serving, serve } from './serve.ts';
+export { version } from './version.ts';

@@ -1,6 +1,6 @@
 import { openPayload } from '../payload.ts';
-import { type PayloadRef, payloadRef, type Tier } from '../predicates.ts';
-import type { Statement } from '../statement.ts';
+import { payloadRefs } from '../payload-refs.ts';
+import type { Tier } from '../predicates.ts';
 import { type Examination, type Logged, label } from './examination.ts';
 
 /** Each payload object hashes to its name and has the stated size; those that the tier demands are here. */
@@ -34,17 +34,4 @@ export function checkPayloads(exam: Examination): string | null {
 function demanded({ statement }: Logged, tierOfAction: ReadonlyMap<string, Tier>): boolean {
   const tier = 'action' in statement.body ? tierOfAction.get(statement.body.action) : undefined;
   return tier === 'attest' || tier === 'approve';
-}
-
-/** Every payload that a statement points to, wherever in its body it does. */
-export function payloadRefs(statement: Statement): PayloadRef[] {
-  const found: PayloadRef[] = [];
-  const visit = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return;
-    const ref = payloadRef.safeParse(value);
-    if (ref.success) found.push(ref.data);
-    else for (const inner of Object.values(value)) visit(inner);
-  };
-  visit(statement.body);
-  return found;
 }

@@ -1,0 +1,297 @@
+import {
+  type Admitted,
+  type Authority,
+  AuthorityError,
+  type Caller,
+  type Hold,
+  type Proposal,
+  type Verdict,
+} from '@deed/authority';
+import {
+  type ActionRecord,
+  DeedError,
+  encodeActionRecord,
+  equalBytes,
+  fromUtf8,
+  type Json,
+  newId,
+  type Operands,
+  openPayload,
+  type RefusalReason,
+  sha256,
+  toHex,
+  utf8,
+  type Word,
+} from '@deed/evidence';
+import type { PublishedCheckpoint, Recorded } from '@deed/ledger';
+import { dispatchThroughWindow } from './dispatch.ts';
+import { GatewayError } from './errors.ts';
+import type { RelaySession } from './git/relay.ts';
+import { facetsOf, resolveOperands } from './operands.ts';
+import { renderAction } from './rendering.ts';
+import type { Definition } from './tools/pins.ts';
+import type { Tool } from './tools/registry.ts';
+
+/** One call as it reached the gateway, whatever way it came. */
+export interface Call {
+  readonly caller: Caller;
+  readonly method: string;
+  readonly tool: Tool;
+  /** Name of the tool; for other methods the method itself. */
+  readonly name: string;
+  /** Looks the tool up and checks its pin; null for methods that name no tool. @throws GatewayError */
+  readonly definition: () => Promise<Definition | null>;
+  readonly arguments: { readonly raw: string; readonly value: Json };
+  /** The way to the task's forge, if there is one. */
+  readonly relay: RelaySession | null;
+  /** Aborted when the caller cancels or goes away. */
+  readonly signal: AbortSignal;
+  /** Sends the exact bytes on and waits for the answer. It does not throw: what did not come back is `unknown`. */
+  readonly dispatch: () => Promise<Answer>;
+}
+
+export interface Answer {
+  readonly status: 'ok' | 'error' | 'unknown';
+  /** The exact bytes of the answer, null if none came. */
+  readonly bytes: Uint8Array | null;
+}
+
+export type Acted =
+  | { readonly kind: 'answered'; readonly answer: Answer }
+  | { readonly kind: 'held'; readonly message: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string };
+
+export interface WalkOptions {
+  readonly authority: Authority;
+  readonly now: () => number;
+  /** How long a call waits for a person before it is told to come back, in milliseconds. */
+  readonly holdMs: number;
+  /** How long an approve action waits for a cosigned checkpoint, in milliseconds. */
+  readonly witnessMs: number;
+}
+
+/** Ends the walk with a refusal, which is then recorded. */
+class Refused extends Error {
+  readonly reason: RefusalReason;
+  readonly extra: RefusalExtra;
+  constructor(reason: RefusalReason, detail: string, extra: RefusalExtra = {}) {
+    super(detail);
+    this.reason = reason;
+    this.extra = extra;
+  }
+}
+
+interface RefusalExtra {
+  readonly verdict?: Verdict;
+  readonly cites?: string;
+  readonly approval?: string;
+  readonly rejection?: Word;
+}
+
+interface Waiting {
+  readonly hold: Hold;
+  readonly proposal: Proposal;
+  readonly verdict: Verdict;
+}
+
+/** The caller is told to come back; nothing was decided yet. */
+class StillHeld extends Error {}
+
+/** The way of one action through the house: receive, authorize, approve, record, dispatch, record, reply. */
+export class Walk {
+  private readonly options: WalkOptions;
+  private readonly waiting = new Map<string, Waiting>();
+
+  constructor(options: WalkOptions) {
+    this.options = options;
+  }
+
+  /** Takes one received call to its end. A refusal is recorded before it is returned. */
+  async act(call: Call): Promise<Acted> {
+    const { actions } = this.options.authority;
+    try {
+      const admitted = await actions.admit(call.caller);
+      const draft = { proposal: unresolved(newId('action', this.options.now()), admitted, call) };
+      try {
+        return await this.walk(admitted, call, draft);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        const { reason, extra, message } = error;
+        await actions.refuse(admitted, draft.proposal, reason, message, extra).durable;
+        return { kind: 'refused', code: reason, message };
+      }
+    } catch (error) {
+      if (error instanceof StillHeld) return { kind: 'held', message: error.message };
+      if (error instanceof AuthorityError) return { kind: 'refused', code: error.code, message: error.message };
+      throw error;
+    }
+  }
+
+  private async walk(admitted: Admitted, call: Call, draft: { proposal: Proposal }): Promise<Acted> {
+    const { actions } = this.options.authority;
+    const waiting = this.waiting.get(waitingKey(admitted, call));
+    draft.proposal = waiting?.proposal ?? (await resolved(draft.proposal, call));
+    const { proposal } = draft;
+    const verdict = waiting?.verdict ?? actions.decide(admitted, proposal);
+    if (verdict.outcome === 'deny') throw new Refused(verdict.reason ?? 'denied', verdict.detail, { verdict });
+    let approval: string | null = null;
+    if (verdict.needsApproval) {
+      approval = await this.approved(admitted, proposal, verdict, call, waiting);
+      await compareOperands(proposal, call, { verdict, approval });
+    }
+    const intent = actions.intend(admitted, proposal, verdict, approval);
+    const checkpoint = await this.recorded(intent, verdict);
+    if (approval) await compareOperands(proposal, call, { verdict, approval, cites: intent.digest });
+    if (call.signal.aborted)
+      throw new Refused('cancelled', 'the caller went away before it was dispatched', {
+        verdict,
+        cites: intent.digest,
+      });
+    const { answer, effects } = await dispatchThroughWindow(call, proposal.record.operands);
+    const anchor = checkpoint && {
+      size: checkpoint.size,
+      root: toHex(checkpoint.root),
+      note: toHex(sha256(utf8(checkpoint.note))),
+    };
+    const outcome = actions.conclude(intent, {
+      status: answer.status,
+      result: answer.bytes && { bytes: answer.bytes },
+      effects,
+      anchor,
+    });
+    if (verdict.tier !== 'observe') await outcome.durable;
+    return { kind: 'answered', answer };
+  }
+
+  /** Waits until a person signed exactly this, and returns the digest of the approval. */
+  private async approved(
+    admitted: Admitted,
+    proposal: Proposal,
+    verdict: Verdict,
+    call: Call,
+    waiting: Waiting | undefined,
+  ): Promise<string> {
+    const { approvals } = this.options.authority;
+    const key = waitingKey(admitted, call);
+    const hold =
+      waiting?.hold ?? approvals.hold(admitted, proposal, verdict, this.rendering(admitted, proposal, verdict));
+    if (!waiting) {
+      this.waiting.set(key, { hold, proposal, verdict });
+      void hold.settled.then(({ kind }) => kind !== 'approved' && this.waiting.delete(key));
+    }
+    const cancel = () => {
+      const waits = approvals.list().some(({ id }) => id === hold.id);
+      if (waits) approvals.cancel(hold.id, 'the caller cancelled or went away');
+    };
+    call.signal.addEventListener('abort', cancel, { once: true });
+    if (call.signal.aborted) cancel();
+    try {
+      const settled = await Promise.race([hold.settled, after(this.options.holdMs)]);
+      if (settled === 'later') {
+        throw new StillHeld(`waits for a person: deed approve ${hold.id}; then make the same call again`);
+      }
+      this.waiting.delete(key);
+      if (settled.kind === 'approved') return settled.approval;
+      if (settled.kind === 'rejected')
+        throw new Refused('rejected', 'a person said no', { verdict, rejection: settled.word });
+      if (settled.kind === 'expired') throw new Refused('expired', 'nobody answered in time', { verdict });
+      throw new Refused('cancelled', 'the caller cancelled or went away while it waited', { verdict });
+    } finally {
+      call.signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  private rendering(admitted: Admitted, proposal: Proposal, verdict: Verdict): Uint8Array {
+    return renderAction(proposal.record, {
+      agent: admitted.agent?.spiffe ?? 'agent not enrolled',
+      objective: this.objectiveOf(admitted),
+      tier: verdict.tier,
+      reasons: verdict.decision?.reasons ?? [],
+    });
+  }
+
+  private objectiveOf({ task }: Admitted): string {
+    const { sha256: name } = task.objective;
+    return fromUtf8(openPayload(this.options.authority.vault.get(name), name).bytes);
+  }
+
+  /** Waits until the intent is as safe as its tier demands; for approve that is a cosigned checkpoint over it. */
+  private async recorded(intent: Recorded, verdict: Verdict): Promise<PublishedCheckpoint | null> {
+    if (verdict.tier === 'observe') return null;
+    await intent.durable;
+    if (verdict.tier !== 'approve') return null;
+    const checkpoint = await Promise.race([intent.witnessed(), after(this.options.witnessMs)]);
+    if (checkpoint !== 'later') return checkpoint;
+    throw new Refused('unwitnessed', 'no witness signed a checkpoint over the intent in time', {
+      verdict,
+      cites: intent.digest,
+    });
+  }
+}
+
+function waitingKey(admitted: Admitted, call: Call): string {
+  return JSON.stringify([admitted.task.id, call.tool.name, call.method, call.name, call.arguments.raw]);
+}
+
+function unresolved(action: string, admitted: Admitted, call: Call): Proposal {
+  const tool = { server: call.tool.name, name: call.name, definition: null, executable: call.tool.executable };
+  const record: ActionRecord = {
+    v: 1,
+    action,
+    task: admitted.task.id,
+    method: call.method,
+    server: tool.server,
+    tool: tool.name,
+    definition: null,
+    executable: tool.executable,
+    arguments: call.arguments.raw,
+    operands: { kind: 'none' },
+  };
+  return { action, method: call.method, tool, record, facets: [], hints: {} };
+}
+
+/** Fixes what will be done: the pinned definition and the operands, both as they are now. */
+async function resolved(proposal: Proposal, call: Call): Promise<Proposal> {
+  let definition: Definition | null;
+  try {
+    definition = await call.definition();
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw new Refused(error.code === 'tool-changed' ? 'tool-changed' : 'tool-unknown', error.message);
+  }
+  const digest = definition?.digest ?? null;
+  const operands = await operandsOf(call).catch((error: unknown) => {
+    if (error instanceof DeedError) throw new Refused('denied', error.message);
+    throw error;
+  });
+  return {
+    ...proposal,
+    tool: { ...proposal.tool, definition: digest },
+    record: { ...proposal.record, definition: digest, operands },
+    facets: facetsOf(operands),
+    hints: definition?.hints ?? {},
+  };
+}
+
+function operandsOf(call: Call): Promise<Operands> {
+  const { tool, name, relay, signal } = call;
+  if (call.method !== 'tools/call') return Promise.resolve({ kind: 'none' });
+  return resolveOperands({ tool, name, arguments: call.arguments.value, relay, signal });
+}
+
+/** What was approved is what runs: the operands are resolved again and must give the same action record. */
+async function compareOperands(proposal: Proposal, call: Call, extra: RefusalExtra): Promise<void> {
+  const operands = await operandsOf(call).catch((error: unknown) => {
+    if (error instanceof DeedError)
+      throw new Refused('operands-changed', `they cannot be told any more: ${error.message}`, extra);
+    throw error;
+  });
+  const now = encodeActionRecord({ ...proposal.record, operands });
+  if (!equalBytes(now, encodeActionRecord(proposal.record))) {
+    throw new Refused('operands-changed', 'what would run now is not what was approved', extra);
+  }
+}
+
+function after(ms: number): Promise<'later'> {
+  return new Promise((resolve) => setTimeout(() => resolve('later'), ms).unref());
+}

@@ -1,0 +1,19 @@
+import { DeedError } from '@deed/evidence';
+
+export type GatewayErrorCode =
+  | 'message' // not one strict JSON-RPC message
+  | 'too-large' // a line above the limit
+  | 'duplicate-id' // a request id that is still in flight
+  | 'tool' // fields of a registration that are not accepted
+  | 'tool-unregistered' // no operator registered this command
+  | 'tool-executable' // the registered program's files changed
+  | 'tool-died' // the tool's process ended
+  | 'tool-unknown' // the server offers no such tool
+  | 'tool-changed' // the tool's definition is not the pinned one
+  | 'operands' // what the call would touch cannot be told
+  | 'held' // waits for a person
+  | 'closed'; // the session ended
+
+export class GatewayError extends DeedError<GatewayErrorCode> {
+  override readonly name = 'GatewayError';
+}

@@ -1,0 +1,61 @@
+import type { Json } from '@deed/evidence';
+import { GatewayError } from '../errors.ts';
+import { type Definition, definitionOf } from '../tools/pins.ts';
+import type { Message } from './message.ts';
+
+/** Most pages of `tools/list` that are asked for: a server that never ends its list offers nothing. */
+const maxPages = 100;
+
+/** What one tool process offers, as its own `tools/list` says. The client's requests fill it on the way; if it was never asked, or changed, it asks itself. */
+export class Catalogue {
+  private definitions = new Map<string, Definition>();
+  private listing: Promise<void> | undefined;
+  private readonly request: (method: string, params: Json) => Promise<Message>;
+
+  /** `request` sends a request of the gateway's own to the tool and gives its answer. */
+  constructor(request: (method: string, params: Json) => Promise<Message>) {
+    this.request = request;
+  }
+
+  /** The server said that its list changed: ask again before the next call. */
+  invalidate(): void {
+    this.listing = undefined;
+  }
+
+  /** Reads a page of the list that went by; what it says counts from now on. */
+  read(answer: Message): string | undefined {
+    const { value, raw } = answer.json;
+    const { tools, nextCursor } = resultOf(value);
+    if (!Array.isArray(tools)) return undefined;
+    for (const [position, tool] of tools.entries()) {
+      const source = raw('result', 'tools', position);
+      const { name, annotations } = (tool ?? {}) as Record<string, unknown>;
+      if (typeof name === 'string' && source !== undefined)
+        this.definitions.set(name, definitionOf(name, source, annotations));
+    }
+    return typeof nextCursor === 'string' ? nextCursor : undefined;
+  }
+
+  /** @throws GatewayError tool-unknown, tool-died */
+  async find(name: string): Promise<Definition> {
+    this.listing ??= this.list();
+    await this.listing;
+    const found = this.definitions.get(name);
+    if (!found) throw new GatewayError('tool-unknown', `the server offers no tool ${JSON.stringify(name)}`);
+    return found;
+  }
+
+  private async list(): Promise<void> {
+    this.definitions = new Map();
+    let cursor: string | undefined;
+    for (let page = 0; page < maxPages; page++) {
+      cursor = this.read(await this.request('tools/list', cursor === undefined ? {} : { cursor }));
+      if (cursor === undefined) return;
+    }
+  }
+}
+
+function resultOf(value: Json): { readonly tools?: unknown; readonly nextCursor?: unknown } {
+  const result = typeof value === 'object' && value !== null && 'result' in value ? value['result'] : null;
+  return typeof result === 'object' && result !== null ? (result as { readonly tools?: unknown }) : {};
+}

@@ -1,0 +1,233 @@
+import type { Caller } from '@deed/authority';
+import type { Json } from '@deed/evidence';
+import type { Acted, Call, Walk } from '../action.ts';
+import { GatewayError } from '../errors.ts';
+import type { RelaySession } from '../git/relay.ts';
+import type { Pins } from '../tools/pins.ts';
+import type { Tool } from '../tools/registry.ts';
+import { Catalogue } from './catalogue.ts';
+import { LineSplitter } from './lines.ts';
+import { errorReply, errorResult, type Message, maxLineBytes, parseMessage } from './message.ts';
+import { isDecided, isProtocol } from './methods.ts';
+import { type LinkLimits, ToolLink } from './tool-link.ts';
+
+export interface SessionOptions {
+  readonly tool: Tool;
+  readonly walk: Walk;
+  readonly pins: Pins;
+  readonly limits: LinkLimits;
+  /** Who speaks: from the header line before each message, and the message's exact bytes. Opens the implicit task if need be. */
+  readonly caller: (header: string, body: Uint8Array) => Promise<Caller>;
+  /** Called once, before the tool starts: checks the first message's caller and gives the task's way to its forge. */
+  readonly begin: (header: string, body: Uint8Array) => Promise<RelaySession | null>;
+  /** After the tool ended. */
+  readonly end: () => Promise<void>;
+  readonly reply: (bytes: Uint8Array | string) => void;
+  readonly hangUp: () => void;
+  readonly log: (text: string) => void;
+}
+
+interface Running {
+  readonly link: ToolLink;
+  readonly catalogue: Catalogue;
+  readonly relay: RelaySession | null;
+}
+
+/**
+ * One client's connection to one tool process. The shim sends two lines for each message: who speaks (token and proof, or
+ * `-`), and the message as the client wrote it. What the protocol does not ask to judge passes byte for byte.
+ */
+export class McpSession {
+  private readonly options: SessionOptions;
+  private readonly splitter: LineSplitter;
+  private readonly inFlight = new Map<string, AbortController>();
+  private header: string | null = null;
+  private starting: Promise<Running> | undefined;
+  private queue: Promise<void> = Promise.resolve();
+  private readonly acting = new Set<Promise<void>>();
+  private closed = false;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.splitter = new LineSplitter(
+      maxLineBytes,
+      (line) => this.line(line),
+      () => this.tooLong(),
+    );
+  }
+
+  /** Bytes from the shim. */
+  receive(chunk: Uint8Array): void {
+    this.splitter.push(chunk);
+  }
+
+  /** The client went away: held calls end, dispatched ones may still answer for a moment, the tool is stopped. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    for (const controller of this.inFlight.values()) controller.abort();
+    await this.queue;
+    await Promise.all(this.acting);
+    const running = await this.starting?.catch(() => undefined);
+    await running?.link.stop();
+    running?.relay?.close();
+    await this.options.end();
+  }
+
+  private line(line: Uint8Array): void {
+    if (this.header === null) {
+      this.header = Buffer.from(line).toString('latin1');
+      return;
+    }
+    const header = this.header;
+    this.header = null;
+    this.queue = this.queue.then(() => this.message(header, line)).catch((error: unknown) => this.fail(error));
+  }
+
+  private tooLong(): void {
+    this.header = this.header === null ? '' : null;
+    this.options.reply(errorReply(null, -32600, `a message above ${maxLineBytes} bytes is not accepted`, 'too-large'));
+  }
+
+  private fail(error: unknown): void {
+    this.options.log(`session ended: ${error instanceof Error ? error.message : String(error)}`);
+    this.options.hangUp();
+  }
+
+  /** Messages are taken one after the other, so that what the client sent first reaches the tool first. */
+  private async message(header: string, line: Uint8Array): Promise<void> {
+    let message: Message;
+    try {
+      message = parseMessage(line);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      return this.options.reply(errorReply(null, -32700, error.message, error.code));
+    }
+    if (message.kind === 'request' && this.inFlight.has(message.id ?? '')) {
+      return this.options.reply(errorReply(message.id, -32600, 'this id is still in flight', 'duplicate-id'));
+    }
+    let running: Running;
+    try {
+      this.starting ??= this.start(header, line);
+      running = await this.starting;
+    } catch (error) {
+      this.starting = undefined;
+      const { message: text, code } = error as Error & { code?: string };
+      return this.options.reply(errorReply(message.id, -32001, text, code ?? 'tool-died'));
+    }
+    const judged = message.method !== null && (isDecided(message.method) || !isProtocol(message.method));
+    if (message.kind === 'request' && judged) return this.decide(running, header, message);
+    if (message.kind === 'notification' && judged) {
+      return this.options.log(`notification ${message.method} is not of the protocol and was dropped`);
+    }
+    this.pass(running, message);
+  }
+
+  private async start(header: string, line: Uint8Array): Promise<Running> {
+    const { tool, begin, limits, log } = this.options;
+    const relay = await begin(header, line);
+    const link = new ToolLink(
+      tool,
+      relay?.gitEnv ?? {},
+      { pass: (message) => this.fromTool(message), ended: (reason) => this.toolEnded(reason), log },
+      limits,
+    );
+    return { link, relay, catalogue: new Catalogue((method, params) => link.request(method, params)) };
+  }
+
+  private pass({ link }: Running, message: Message): void {
+    if (message.method === 'notifications/cancelled') this.inFlight.get(cancelledId(message))?.abort();
+    if (message.kind === 'request') this.inFlight.set(message.id ?? '', new AbortController());
+    link.send(message.line);
+  }
+
+  /** Starts the walk of one call; later messages do not wait for it. */
+  private decide(running: Running, header: string, message: Message): void {
+    const controller = new AbortController();
+    const id = message.id ?? '';
+    this.inFlight.set(id, controller);
+    const acting = this.act(running, header, message, controller.signal)
+      .catch((error: unknown) => this.fail(error))
+      .finally(() => {
+        this.inFlight.delete(id);
+        this.acting.delete(acting);
+      });
+    this.acting.add(acting);
+  }
+
+  private async act(running: Running, header: string, message: Message, signal: AbortSignal): Promise<void> {
+    const { tool, walk, pins, caller } = this.options;
+    const method = message.method ?? '';
+    const isCall = method === 'tools/call';
+    const path = isCall ? ['params', 'arguments'] : ['params'];
+    const name = isCall ? stringAt(message.json.value, 'params', 'name') : method;
+    const call: Call = {
+      caller: await caller(header, message.line),
+      method,
+      tool,
+      name,
+      definition: async () => {
+        if (!isCall) return null;
+        const definition = await running.catalogue.find(name);
+        pins.check(tool, definition);
+        return definition;
+      },
+      arguments: { raw: message.json.raw(...path) ?? '{}', value: valueAt(message.json.value, ...path) ?? {} },
+      relay: running.relay,
+      signal,
+      dispatch: () => running.link.call(message, signal),
+    };
+    const acted = await walk.act(call);
+    if (!this.closed && !(signal.aborted && acted.kind !== 'answered'))
+      this.options.reply(replyOf(message, isCall, acted));
+  }
+
+  private fromTool(message: Message): void {
+    if (message.method === 'notifications/tools/list_changed') {
+      void this.starting?.then(({ catalogue }) => catalogue.invalidate());
+    }
+    if (message.kind === 'response' && message.id !== null) {
+      this.inFlight.delete(message.id);
+      void this.starting?.then(({ catalogue }) => catalogue.read(message));
+    }
+    if (!this.closed) this.options.reply(Buffer.concat([message.line, Buffer.from('\n')]));
+  }
+
+  private toolEnded(reason: string): void {
+    if (this.closed) return;
+    this.options.log(`the tool ${reason}`);
+    void Promise.all(this.acting).then(() => this.options.hangUp());
+  }
+}
+
+function replyOf(message: Message, isCall: boolean, acted: Acted): Uint8Array | string {
+  if (acted.kind === 'answered' && acted.answer.bytes) return Buffer.concat([acted.answer.bytes, Buffer.from('\n')]);
+  const id = message.id ?? 'null';
+  const [code, text] =
+    acted.kind === 'answered'
+      ? ['unknown', 'what came of it is unknown: the tool gave no answer']
+      : [acted.kind === 'held' ? 'held' : acted.code, acted.message];
+  const said = acted.kind === 'refused' ? `Deed refused this (${code}): ${text}` : `Deed: ${text}`;
+  return isCall ? errorResult(id, said) : errorReply(id, -32000, said, code);
+}
+
+/** The id that a cancel names, in the source form in which requests are kept. */
+function cancelledId(message: Message): string {
+  return message.json.raw('params', 'requestId') ?? '';
+}
+
+function valueAt(value: Json, ...path: readonly string[]): Json | undefined {
+  let at: Json | undefined = value;
+  for (const step of path) {
+    at =
+      typeof at === 'object' && at !== null && !Array.isArray(at)
+        ? (at as { readonly [key: string]: Json })[step]
+        : undefined;
+  }
+  return at;
+}
+
+function stringAt(value: Json, ...path: readonly string[]): string {
+  const found = valueAt(value, ...path);
+  return typeof found === 'string' ? found : '';
+}

@@ -1,0 +1,257 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Authority } from '@deed/authority';
+import {
+  type BatchJson,
+  buildContainer,
+  encodeBatchJson,
+  encodeCaseJson,
+  encodeEnvelope,
+  encodePolicyManifest,
+  members,
+  newId,
+  type PayloadRef,
+  parseStatement,
+  payloadRefs,
+  type Statement,
+  sha256,
+  toHex,
+  utf8,
+} from '@deed/evidence';
+import type { Entry, Ledger, PublishedCheckpoint } from '@deed/ledger';
+import type { Database } from '@deed/store';
+import { ServerError } from './errors.ts';
+
+export interface CaseExportOptions {
+  readonly db: Database;
+  readonly ledger: Ledger;
+  readonly authority: Authority;
+  readonly trustFile: string;
+  readonly writer: string;
+  readonly now: () => number;
+  /** How long to wait for a cosigned checkpoint, in milliseconds. */
+  readonly witnessMs: number;
+}
+
+interface Held {
+  readonly entry: Entry;
+  readonly statement: Statement;
+}
+
+/** Statements written about the task while its case is being made: how often to begin again. */
+const attempts = 5;
+
+/**
+ * Writes the case of one closed task (docs/formats/case.md): everything that its statements rest on, under a cosigned
+ * checkpoint, and a statement of the export that lists it.
+ * @throws ServerError not-found, case (not closed, or no witness in time)
+ */
+export async function exportCase(options: CaseExportOptions, task: string): Promise<Uint8Array> {
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const made = await tryExport(options, task);
+    if (made) return made;
+  }
+  throw new ServerError('case', `statements about ${task} keep coming; try again when it is quiet`);
+}
+
+async function tryExport(options: CaseExportOptions, task: string): Promise<Uint8Array | null> {
+  const { ledger } = options;
+  const held = collect(options, task);
+  const last = held.at(-1)?.entry.index ?? 0;
+  const checkpoint = await inTime(ledger.witnessed(last, AbortSignal.timeout(options.witnessMs)));
+  const files = new Map<string, Uint8Array>();
+  const id = newId('case', options.now());
+  files.set(
+    members.caseJson,
+    encodeCaseJson({
+      v: 1,
+      format: 'deed-case',
+      case: id,
+      origin: ledger.origin,
+      tasks: [task],
+      writer: options.writer,
+    }),
+  );
+  files.set(members.claimedTrust, utf8(options.trustFile));
+  for (const { entry } of held) {
+    files.set(members.statement(entry.index), encodeEnvelope(entry.envelope));
+    files.set(members.proof(entry.index), utf8(ledger.tlogProof(entry.index, checkpoint.note)));
+  }
+  addAnchors(options, held, files);
+  addPayloads(options, held, files);
+  addPolicies(options, held, files);
+  addEvents(options, held, files);
+  return seal(options, { id, task, held, checkpoint, files });
+}
+
+/** The statements of the case, in the order of the log. */
+function collect({ ledger }: CaseExportOptions, task: string): Held[] {
+  const read = (series: string): Held[] =>
+    ledger.series(series).map((entry) => ({ entry, statement: parseStatement(entry.envelope.payload) }));
+  const seq = read(task);
+  const opened = seq[0];
+  if (opened?.statement.predicate !== 'task-opened') throw new ServerError('not-found', `there is no task ${task}`);
+  if (seq.at(-1)?.statement.predicate !== 'task-closed') {
+    throw new ServerError('case', `task ${task} is open; close it first: deed task close ${task}`);
+  }
+  const after = read(`${task}/after`);
+  const own = [...seq, ...after];
+  const used = new Set(
+    own.flatMap(
+      ({ entry }) =>
+        Buffer.from(entry.envelope.payload)
+          .toString()
+          .match(/\b[0-9a-f]{64}\b/g) ?? [],
+    ),
+  );
+  const people = new Set(
+    own.flatMap(({ statement }) => (statement.predicate === 'approval' ? [statement.body.person.id] : [])),
+  );
+  const policies = read('policy');
+  for (const { statement } of policies)
+    if (statement.predicate === 'policy-activated') people.add(statement.body.person);
+  const isUsed = ({ statement }: Held): boolean =>
+    used.has(statement.digest) ||
+    (statement.predicate === 'policy-activated' && used.has(statement.body.bundle)) ||
+    (statement.predicate === 'tool-pinned' && used.has(statement.body.definition)) ||
+    (statement.predicate === 'person-enrolled' && people.has(statement.body.person));
+  const ranges = ['people', 'agents', 'policy', 'tools', 'grants'].map((series) => fromOldest(read(series), isUsed));
+  const sources = sourcesOf(own).map((source) =>
+    fromOldest(read(`source:${source}`), ({ entry }) => entry.index > opened.entry.index),
+  );
+  return [...read('keys'), ...own, ...ranges.flat(), ...sources.flat()].sort((a, b) => a.entry.index - b.entry.index);
+}
+
+function fromOldest(series: readonly Held[], isUsed: (held: Held) => boolean): readonly Held[] {
+  const oldest = series.findIndex(isUsed);
+  return oldest < 0 ? [] : series.slice(oldest);
+}
+
+/** The sources that the task's reconciliations looked at. */
+function sourcesOf(own: readonly Held[]): string[] {
+  const named = own.flatMap(({ statement }) =>
+    statement.predicate === 'reconciled' ? statement.body.sources.map(({ source }) => source) : [],
+  );
+  return [...new Set(named)];
+}
+
+function addAnchors({ ledger }: CaseExportOptions, held: readonly Held[], files: Map<string, Uint8Array>): void {
+  const indexOf = new Map(held.map(({ entry, statement }) => [statement.digest, entry.index]));
+  for (const { statement } of held) {
+    if (statement.predicate !== 'outcome' || !statement.body.anchor) continue;
+    const index = indexOf.get(statement.body.intent);
+    const checkpoint = ledger.checkpointAt(statement.body.anchor.size);
+    if (index === undefined || !checkpoint)
+      throw new ServerError('case', `the checkpoint of size ${statement.body.anchor.size} is gone`);
+    files.set(members.anchorProof(index), utf8(ledger.tlogProof(index, checkpoint.note)));
+  }
+}
+
+function addPayloads({ authority }: CaseExportOptions, held: readonly Held[], files: Map<string, Uint8Array>): void {
+  const refs: PayloadRef[] = held.flatMap(({ statement }) => payloadRefs(statement));
+  for (const { sha256: name, kept } of refs) {
+    if (kept && authority.vault.has(name)) files.set(members.payload(name), authority.vault.get(name));
+  }
+}
+
+function addPolicies({ authority }: CaseExportOptions, held: readonly Held[], files: Map<string, Uint8Array>): void {
+  for (const { statement } of held) {
+    if (statement.predicate !== 'policy-activated') continue;
+    const { bundle, files: listed } = statement.body;
+    files.set(members.manifest(bundle), encodePolicyManifest(listed));
+    const folder = authority.policy.folderOf(bundle);
+    for (const path of readdirSync(folder))
+      files.set(members.policyFile(bundle, path), readFileSync(join(folder, path)));
+  }
+}
+
+/** Each batch's whole tree, and the whole sub-trees of the task's credentials. */
+function addEvents({ db, authority }: CaseExportOptions, held: readonly Held[], files: Map<string, Uint8Array>): void {
+  const own = new Set(
+    held.flatMap(({ statement }) =>
+      statement.predicate === 'task-opened' ? statement.body.credentials.map(({ blinded }) => blinded) : [],
+    ),
+  );
+  for (const { statement } of held) {
+    if (statement.predicate !== 'events-ingested') continue;
+    const row = db.get<{ tree: string }>('SELECT tree FROM batch WHERE digest = ?', statement.digest);
+    if (!row) throw new ServerError('case', `the tree of batch ${statement.digest} is gone`);
+    const whole = JSON.parse(row.tree) as BatchJson;
+    const disclosed = whole.disclosed.filter(({ credential }) => own.has(credential));
+    files.set(members.batch(statement.digest), encodeBatchJson({ v: 1, leaves: whole.leaves, disclosed }));
+    for (const name of disclosed.flatMap(({ events }) => events)) {
+      files.set(members.event(statement.digest, name), authority.vault.get(name));
+    }
+  }
+}
+
+interface Sealing {
+  readonly id: string;
+  readonly task: string;
+  readonly held: readonly Held[];
+  readonly checkpoint: PublishedCheckpoint;
+  readonly files: Map<string, Uint8Array>;
+}
+
+/** Records case-exported, waits for its own cosigned checkpoint, and closes the container. */
+async function seal(
+  options: CaseExportOptions,
+  { id, task, held, checkpoint, files }: Sealing,
+): Promise<Uint8Array | null> {
+  const { ledger } = options;
+  const before = held.filter(({ statement }) => statement.series === `${task}/after`).length;
+  const listed = [...files]
+    .map(([name, bytes]) => ({ name, sha256: toHex(sha256(bytes)) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const recorded = ledger.record({
+    predicate: 'case-exported',
+    place: { task, chain: 'after' },
+    subject: { name: `case:${id}`, sha256: toHex(sha256(utf8(JSON.stringify(listed)))) },
+    observed: 'gateway-executed',
+    separation: { agent: 'none', tool: 'none' },
+    body: {
+      case: id,
+      tasks: [task],
+      heads: headsOf(held),
+      size: checkpoint.size,
+      members: listed,
+      left: leftOut(held, files),
+    },
+  });
+  if (recorded.position.n !== before) return null; // something was written meanwhile, which this case does not hold
+  const { index } = await recorded.durable;
+  const covering = await inTime(recorded.witnessed(AbortSignal.timeout(options.witnessMs)));
+  const entry = ledger.entry(index);
+  if (!entry) throw new ServerError('case', 'the statement of the export is gone');
+  files.set(members.exported, encodeEnvelope(entry.envelope));
+  files.set(members.exportedProof, utf8(ledger.tlogProof(index, covering.note)));
+  return buildContainer(files);
+}
+
+function headsOf(held: readonly Held[]): { series: string; n: number; digest: string }[] {
+  const heads = new Map<string, { series: string; n: number; digest: string }>();
+  for (const { statement } of held) {
+    const { series, position, digest } = statement;
+    if (!series.endsWith('/after')) heads.set(series, { series, n: position.n, digest });
+  }
+  return [...heads.values()].sort((a, b) => (a.series < b.series ? -1 : 1));
+}
+
+function leftOut(held: readonly Held[], files: ReadonlyMap<string, Uint8Array>) {
+  const missing = new Set(
+    held
+      .flatMap(({ statement }) => payloadRefs(statement))
+      .flatMap(({ sha256: name, kept }) => (kept && !files.has(members.payload(name)) ? [name] : [])),
+  );
+  return [...missing].sort().map((payload) => ({ payload, how: 'withheld' as const, reason: 'no longer kept' }));
+}
+
+async function inTime<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (cause) {
+    throw new ServerError('case', `no witness signed in time: is the witness running? (${(cause as Error).message})`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseStrictJson, utf8 } from '@deed/evidence';
+import { replace } from '@deed/store';
+import { z } from 'zod';
+import { ServerError } from './errors.ts';
+
+const file = 'config.json';
+
+const forge = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/),
+  /** Where repositories are: `<url>/<name>.git`. */
+  url: z.url(),
+  adminUrl: z.url(),
+  /** File with the bearer token of the forge's administration, mode 0600. */
+  adminTokenFile: z.string().startsWith('/'),
+});
+export type ForgeConfig = z.infer<typeof forge>;
+
+const schema = z.strictObject({
+  v: z.literal(1),
+  origin: z.string().min(1),
+  /** The witness run by this operator: its state folder, outside the data folder. */
+  witness: z.strictObject({ name: z.literal('local'), state: z.string().startsWith('/'), vkey: z.string() }),
+  forges: z.array(forge),
+});
+/** What the operator decided about a deployment, and what cannot be derived. No secrets. */
+export type Config = z.infer<typeof schema>;
+
+/** @throws ServerError folder, config */
+export function readConfig(dataFolder: string): Config {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(join(dataFolder, file));
+  } catch (cause) {
+    throw new ServerError(
+      'folder',
+      `${dataFolder} is not a data folder of Deed; make one with: deed init --data ${dataFolder}`,
+      { cause },
+    );
+  }
+  try {
+    return schema.parse(parseStrictJson(bytes).value);
+  } catch (cause) {
+    throw new ServerError('config', `${join(dataFolder, file)} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+export function writeConfig(dataFolder: string, config: Config): void {
+  replace(join(dataFolder, file), utf8(`${JSON.stringify(schema.parse(config), null, 2)}\n`));
+}

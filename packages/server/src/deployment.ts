@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import {
+  type Authority,
+  authorityMigrations,
+  gitForgeBroker,
+  objectFolder,
+  openAuthority,
+  readLogKeys,
+  readServerKeys,
+  systemClock,
+} from '@deed/authority';
+import { parseStatement } from '@deed/evidence';
+import { defaultLinkLimits, GitRelay, Pins, ToolRegistry, toolMigration, Walk } from '@deed/gateway';
+import { type Ledger, openLedger } from '@deed/ledger';
+import { Reconcile, reconcileMigrations } from '@deed/reconcile';
+import { openObjects } from '@deed/store';
+import { type Config, readConfig } from './config.ts';
+import { trustFileOf } from './trust-file.ts';
+import { type LocalWitness, localWitness } from './witness-child.ts';
+
+/** How long a call waits for a person before it is told to come back: below the 60 s that MCP clients wait. */
+const holdMs = 50_000;
+/** How long an approve action waits for its cosigned checkpoint. */
+const witnessMs = 10_000;
+
+export interface Deployment {
+  readonly dir: string;
+  readonly config: Config;
+  readonly ledger: Ledger;
+  readonly authority: Authority;
+  readonly tools: ToolRegistry;
+  readonly pins: Pins;
+  readonly walk: Walk;
+  readonly relay: GitRelay;
+  readonly reconcile: Reconcile;
+  readonly limits: typeof defaultLinkLimits;
+  /** The trust file that this deployment hands out. */
+  trustFile(): string;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a data folder and puts its rooms together: the one process that writes.
+ * @param witnessCommand starts the local witness when it does not answer
+ * @throws ServerError folder, config, witness; StoreError locked, newer; LedgerError
+ */
+export async function openDeployment(
+  dir: string,
+  witnessCommand: (stateFolder: string) => readonly string[],
+): Promise<Deployment> {
+  const config = readConfig(dir);
+  const keys = readServerKeys(dir);
+  const now = () => systemClock.now();
+  const witness: LocalWitness = await localWitness(config.witness.state, witnessCommand(config.witness.state));
+  try {
+    const ledger = await openLedger({
+      folder: dir,
+      logKeys: readLogKeys(dir, config.origin),
+      signer: keys.receipt,
+      migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
+      witnesses: [{ name: config.witness.name, vkey: config.witness.vkey, url: witness.url }],
+      clock: now,
+    });
+    await ledger.ready;
+    const brokers = config.forges.map(({ name, adminUrl, adminTokenFile }) =>
+      gitForgeBroker({ name, adminUrl, adminToken: readFileSync(adminTokenFile, 'utf8').trim() }),
+    );
+    const db = ledger.database;
+    const objects = openObjects(objectFolder(dir));
+    const authority = await openAuthority({ dir, ledger, db, objects, clock: systemClock, brokers });
+    const relay = await GitRelay.start();
+    return {
+      dir,
+      config,
+      ledger,
+      authority,
+      relay,
+      tools: new ToolRegistry(db),
+      pins: new Pins(db, ledger, { agent: 'none', tool: 'same-uid' }),
+      walk: new Walk({ authority, now, holdMs, witnessMs }),
+      reconcile: new Reconcile({ db, ledger, authority, now }),
+      limits: defaultLinkLimits,
+      trustFile: () => trustFileOf(ledger, config, rootOf(ledger)),
+      async close() {
+        await relay.close();
+        await authority.close();
+        await ledger.close();
+        await witness.stop();
+      },
+    };
+  } catch (error) {
+    await witness.stop();
+    throw error;
+  }
+}
+
+function rootOf(ledger: Ledger): string {
+  const [first] = ledger.series('keys', 0, 0);
+  const statement = first && parseStatement(first.envelope.payload);
+  return statement?.predicate === 'key-event' ? statement.body.key.keyid : '';
+}

@@ -1,0 +1,15 @@
+import { DeedError } from '@deed/evidence';
+
+export type ServerErrorCode =
+  | 'config' // a configuration that cannot be read
+  | 'folder' // no data folder, or not one of ours
+  | 'socket' // the runtime folder is not safe to use
+  | 'no-server' // nobody serves this data folder
+  | 'witness' // the local witness cannot be started
+  | 'request' // a request that is not accepted
+  | 'not-found'
+  | 'case'; // the case cannot be exported now
+
+export class ServerError extends DeedError<ServerErrorCode> {
+  override readonly name = 'ServerError';
+}

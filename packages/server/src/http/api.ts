@@ -1,0 +1,222 @@
+import { DeedError, fromBase64, fromUtf8, openPayload, toBase64 } from '@deed/evidence';
+import { addSource, listSources } from '@deed/reconcile';
+import { Hono } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { z } from 'zod';
+import { exportCase } from '../case-export.ts';
+import { type ForgeConfig, writeConfig } from '../config.ts';
+import type { Deployment } from '../deployment.ts';
+import { ServerError } from '../errors.ts';
+import * as shapes from './shapes.ts';
+
+/** How long an export waits for the witness, in milliseconds. */
+const witnessMs = 20_000;
+
+/** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
+export function adminApi(deployment: Deployment, version: string): Hono {
+  const { authority, ledger, tools, pins, reconcile, dir } = deployment;
+  const db = ledger.database;
+  const app = new Hono();
+
+  app.get('/v1/status', (c) =>
+    c.json({
+      version,
+      dir,
+      origin: ledger.origin,
+      size: ledger.size,
+      ready: ledger.isReady,
+      openTasks: authority.tasks.openTasks().length,
+      waiting: authority.approvals.list().length,
+    }),
+  );
+  app.get('/v1/trust', (c) => c.text(deployment.trustFile()));
+
+  app.get('/v1/tools', (c) => c.json({ tools: tools.list(), pins: pins.list() }));
+  app.post('/v1/tools', async (c) => c.json(tools.add(await body(c.req.raw, shapes.addTool)), 201));
+  app.post('/v1/tools/accept', async (c) => {
+    const { server, tool } = await body(c.req.raw, shapes.acceptTool);
+    const registered = tools.list().find(({ name }) => name === server);
+    if (!registered) throw new ServerError('not-found', `no tool server ${server} is registered`);
+    return c.json({ definition: pins.accept(registered, tool) });
+  });
+
+  app.get('/v1/agents', (c) => c.json({ agents: authority.agents.list().map(agentView) }));
+  app.post('/v1/agents/invite', async (c) => {
+    const { name, definition } = await body(c.req.raw, shapes.invite);
+    return c.json({ ...authority.agents.invite(name, definition ?? null), origin: ledger.origin }, 201);
+  });
+  app.post('/v1/agents/redeem', async (c) => {
+    const { code, spki, proof } = await body(c.req.raw, shapes.redeem);
+    return c.json(agentView(await authority.agents.redeem(code, fromBase64(spki), fromBase64(proof))), 201);
+  });
+  app.post('/v1/agents/:id/revoke', async (c) => {
+    await authority.agents.revoke(c.req.param('id'), (await body(c.req.raw, shapes.reason)).reason);
+    return c.json({ revoked: c.req.param('id') });
+  });
+
+  app.get('/v1/tasks', (c) => c.json({ tasks: authority.tasks.list().map((task) => taskView(deployment, task.id)) }));
+  app.post('/v1/tasks', async (c) => {
+    const fields = await body(c.req.raw, shapes.openTask);
+    const { deadlineSeconds, budget, ceiling, ...rest } = fields;
+    const task = await authority.tasks.open({
+      ...rest,
+      ...(ceiling === undefined ? {} : { ceiling }),
+      ...(budget === undefined ? {} : { budget: { actions: budget } }),
+      ...(deadlineSeconds === undefined ? {} : { deadline: Date.now() + deadlineSeconds * 1000 }),
+    } as Parameters<typeof authority.tasks.open>[0]);
+    return c.json(taskView(deployment, task.id), 201);
+  });
+  app.get('/v1/tasks/:id', (c) => c.json(taskView(deployment, c.req.param('id'))));
+  app.post('/v1/tasks/:id/close', async (c) => {
+    const { reason, outputs } = await body(c.req.raw, shapes.closeTask);
+    const closed = await authority.tasks.close(c.req.param('id'), reason, outputs ?? []);
+    await authority.credentials.settled(c.req.param('id'));
+    return c.json({ closed });
+  });
+  app.post('/v1/tasks/:id/token', async (c) => {
+    const { assertion } = await body(c.req.raw, shapes.token);
+    return c.json(await authority.tokens.issue(c.req.param('id'), assertion), 201);
+  });
+  app.post('/v1/tasks/:id/reconcile', async (c) => c.json(await reconcile.run(c.req.param('id'))));
+  app.post('/v1/tasks/:id/case', async (c) => {
+    const options = {
+      db,
+      ledger,
+      authority,
+      trustFile: deployment.trustFile(),
+      writer: `deed ${version}`,
+      now: Date.now,
+      witnessMs,
+    };
+    const file = await exportCase(options, c.req.param('id'));
+    return c.body(new Uint8Array(file), 200, { 'content-type': 'application/vnd.deed.case+zip' });
+  });
+  app.get('/v1/findings', (c) => c.json({ findings: reconcile.findings(c.req.query('task')) }));
+
+  app.get('/v1/approvals', (c) =>
+    c.json({ approvals: authority.approvals.list().map(({ settled: _, ...hold }) => hold) }),
+  );
+  app.get('/v1/approvals/:id', (c) => {
+    const { recordObject, renderingObject, ...view } = authority.approvals.view(c.req.param('id'));
+    return c.json({ ...view, recordObject: toBase64(recordObject), renderingObject: toBase64(renderingObject) });
+  });
+  app.post('/v1/approvals/:id', async (c) => {
+    const { person, word } = await body(c.req.raw, shapes.answer);
+    const { kind } = await authority.approvals.answer(person, word);
+    return c.json({ kind });
+  });
+  app.get('/v1/people', (c) =>
+    c.json({ people: authority.people.list().map(({ id, key, roles, label }) => ({ id, key, roles, label })) }),
+  );
+
+  app.get('/v1/sources', (c) => c.json({ sources: listSources(db).map(({ position: _, ...source }) => source) }));
+  app.post('/v1/sources', async (c) => {
+    const { forge, ...source } = await body(c.req.raw, shapes.addSource);
+    addSource(db, source);
+    if (forge) addForge(deployment, forge);
+    return c.json(source, 201);
+  });
+
+  app.get('/v1/policy', (c) => {
+    const { bundle, version: active, activated } = authority.policy.current();
+    return c.json({
+      bundle: bundle.digest,
+      version: active,
+      activated,
+      next: authority.policy.nextVersion(),
+      origin: ledger.origin,
+    });
+  });
+  app.post('/v1/policy', async (c) => {
+    const { folder, word } = await body(c.req.raw, shapes.activate);
+    const { bundle, version: active } = await authority.policy.activate(folder, word);
+    return c.json({ bundle: bundle.digest, version: active });
+  });
+  app.get('/v1/grants', (c) => c.json({ grants: authority.grants.list() }));
+  app.post('/v1/grants/waive', async (c) =>
+    c.json(await authority.grants.waive((await body(c.req.raw, shapes.waive)).days), 201),
+  );
+
+  app.notFound((c) => problem(404, 'not-found', `there is no ${c.req.path}`));
+  app.onError((error) => {
+    if (error instanceof DeedError) return problem(statusOf(error.code), error.code, error.message);
+    process.stderr.write(`deed: ${error.stack ?? error.message}\n`);
+    return problem(500, 'internal', 'the server failed; its log says why');
+  });
+  return app;
+}
+
+function addForge(deployment: Deployment, forge: ForgeConfig): void {
+  const { config, dir } = deployment;
+  writeConfig(dir, { ...config, forges: [...config.forges.filter(({ name }) => name !== forge.name), forge] });
+}
+
+async function body<T>(request: Request, shape: z.ZodType<T>): Promise<T> {
+  let value: unknown;
+  try {
+    value = await request.json();
+  } catch (cause) {
+    throw new ServerError('request', 'the request has no JSON body', { cause });
+  }
+  const parsed = shape.safeParse(value);
+  if (!parsed.success) throw new ServerError('request', z.prettifyError(parsed.error));
+  return parsed.data;
+}
+
+/** RFC 9457. */
+function problem(status: ContentfulStatusCode, code: string, detail: string): Response {
+  return new Response(JSON.stringify({ type: `https://w3id.org/deed/problem/${code}`, title: code, status, detail }), {
+    status,
+    headers: { 'content-type': 'application/problem+json' },
+  });
+}
+
+const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
+  'not-found': 404,
+  'unknown-task': 404,
+  'unknown-agent': 404,
+  'unknown-hold': 404,
+  'unknown-person': 403,
+  'not-approver': 403,
+  'token-invalid': 401,
+  'token-expired': 401,
+  'assertion-invalid': 401,
+  'agent-revoked': 403,
+  'not-ready': 503,
+  overloaded: 429,
+  stopped: 503,
+};
+
+function statusOf(code: string): ContentfulStatusCode {
+  return statuses[code] ?? 400;
+}
+
+function agentView(agent: {
+  id: string;
+  name: string;
+  spiffe: string;
+  definition: string | null;
+  jkt: string;
+  revoked: string | null;
+}) {
+  const { id, name, spiffe, definition, jkt, revoked } = agent;
+  return { id, name, spiffe, definition, jkt, revoked: revoked !== null };
+}
+
+function taskView({ authority }: Deployment, id: string) {
+  const task = authority.tasks.get(id);
+  if (!task) throw new ServerError('not-found', `there is no task ${id}`);
+  const { state, agent, ceiling, budget, used, deadlineMs, implicit, closed } = task;
+  return {
+    task: id,
+    state,
+    objective: fromUtf8(openPayload(authority.vault.get(task.objective.sha256), task.objective.sha256).bytes),
+    agent: agent === null ? null : (authority.agents.get(agent)?.spiffe ?? agent),
+    ceiling,
+    budget,
+    used,
+    deadline: new Date(deadlineMs).toISOString(),
+    implicit,
+    closed,
+  };
+}

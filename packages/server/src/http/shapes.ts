@@ -1,0 +1,46 @@
+import { tiers, word } from '@deed/evidence';
+import { toolKinds } from '@deed/gateway';
+import { z } from 'zod';
+
+/** What the requests of the administration look like. */
+const text = z.string().min(1).max(4096);
+
+export const addTool = z.strictObject({
+  name: text,
+  kind: z.enum(toolKinds),
+  argv: z.array(text).min(1),
+  env: z.record(z.string(), z.string()),
+});
+export const acceptTool = z.strictObject({ server: text, tool: text });
+export const invite = z.strictObject({
+  name: text,
+  definition: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+});
+export const redeem = z.strictObject({ code: text, spki: text, proof: text });
+export const reason = z.strictObject({ reason: text });
+export const openTask = z.strictObject({
+  objective: text,
+  principal: z.strictObject({ kind: z.enum(['person', 'service', 'unknown']), id: text, authenticated: text }),
+  agent: text,
+  allow: z.array(z.looseObject({ server: text })),
+  ceiling: z.enum(tiers).optional(),
+  budget: z.number().int().min(1).optional(),
+  deadlineSeconds: z.number().int().min(1).optional(),
+});
+export const closeTask = z.strictObject({
+  reason: z.enum(['principal', 'operator']),
+  outputs: z.array(z.strictObject({ name: text, digest: z.record(z.string(), z.string()) })).optional(),
+});
+export const token = z.strictObject({ assertion: z.string().min(1).max(16_384) });
+export const answer = z.strictObject({ person: text, word });
+export const addSource = z.strictObject({
+  id: text,
+  kind: z.literal('git-forge'),
+  config: z.strictObject({ dir: text }),
+  forge: z.strictObject({ name: text, url: z.url(), adminUrl: z.url(), adminTokenFile: text }).optional(),
+});
+export const activate = z.strictObject({ folder: text, word });
+export const waive = z.strictObject({ days: z.number().int().min(1).max(365) });

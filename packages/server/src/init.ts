@@ -1,0 +1,33 @@
+import { realpathSync } from 'node:fs';
+import { type Initialized, type InitOptions, initDeployment } from '@deed/authority';
+import { initWitness, trustLog } from '@deed/ledger';
+import { writeConfig } from './config.ts';
+import { defaultWitnessFolder } from './paths.ts';
+import { trustFileOf } from './trust-file.ts';
+
+export interface InitServerOptions extends InitOptions {
+  /** State folder of the local witness, outside the data folder. Default: below the user's state folder (XDG). */
+  readonly witnessFolder?: string;
+}
+
+export interface InitializedServer extends Initialized {
+  readonly witnessFolder: string;
+  /** The trust file to hand out; its root is to be compared by another channel. */
+  readonly trustFile: string;
+}
+
+/**
+ * Makes a deployment: what `initDeployment` makes, a local witness that knows its log, and the configuration.
+ * @throws AuthorityError folder, passphrase; LedgerError witness
+ */
+export async function initServer(options: InitServerOptions): Promise<InitializedServer> {
+  const made = await initDeployment(options);
+  const dir = realpathSync(options.dir);
+  const witnessFolder = options.witnessFolder ?? defaultWitnessFolder(dir);
+  const vkey = initWitness(witnessFolder, { name: `${made.origin}/witness` });
+  trustLog(witnessFolder, { origin: made.origin, vkeys: made.vkeys });
+  const witness = { name: 'local', state: realpathSync(witnessFolder), vkey } as const;
+  const config = { v: 1, origin: made.origin, witness, forges: [] } as const;
+  writeConfig(dir, { ...config, forges: [] });
+  return { ...made, witnessFolder: witness.state, trustFile: trustFileOf(made, { ...config, forges: [] }, made.root) };
+}

@@ -1,0 +1,60 @@
+import { rmSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { type Deployment, openDeployment } from './deployment.ts';
+import { adminApi } from './http/api.ts';
+import { listenOnSocket, listenOnTcp } from './http/listen.ts';
+import { socketPath } from './paths.ts';
+import { version } from './version.ts';
+
+export interface ServeOptions {
+  readonly dir: string;
+  /** Where to serve the log on TCP, if anywhere: a loopback address unless the operator says otherwise. */
+  readonly listen?: { readonly host: string; readonly port: number };
+  /** The command that starts the local witness over a state folder. */
+  readonly witnessCommand: (stateFolder: string) => readonly string[];
+}
+
+export interface Serving {
+  readonly deployment: Deployment;
+  readonly socket: string;
+  /** Where the log is served, if it is. */
+  readonly url: string | null;
+  close(): Promise<void>;
+}
+
+/** `deed up`: opens the data folder and serves it. @throws as `openDeployment`, ServerError socket */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const deployment = await openDeployment(options.dir, options.witnessCommand);
+  const servers: Server[] = [];
+  try {
+    const socket = socketPath(options.dir);
+    servers.push(await listenOnSocket(socket, deployment, adminApi(deployment, version)));
+    let url: string | null = null;
+    if (options.listen) {
+      const tcp = await listenOnTcp(options.listen.host, options.listen.port, deployment);
+      servers.push(tcp.server);
+      url = tcp.url;
+    }
+    return {
+      deployment,
+      socket,
+      url,
+      async close() {
+        await Promise.all(servers.map(stop));
+        rmSync(socket, { force: true });
+        await deployment.close();
+      },
+    };
+  } catch (error) {
+    await Promise.all(servers.map(stop));
+    await deployment.close();
+    throw error;
+  }
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
