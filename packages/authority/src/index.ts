@@ -1,5 +1,5 @@
-export type { Conclusion } from './actions/conclude.ts';
 export type { TokenCaller } from './actions/admit.ts';
+export type { Conclusion } from './actions/conclude.ts';
 export type { Admitted, Caller, Proposal, Refusable, Verdict } from './actions/proposal.ts';
 export type { RefusalExtra } from './actions/refusals.ts';
 export { type Agent, enrolmentChallenge } from './agents.ts';

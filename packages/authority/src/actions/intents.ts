@@ -80,7 +80,6 @@ export class Intents {
     intent.settled = intent.ended !== null;
     intent.ended = statement;
     intent.status = status;
-    if (status !== 'unknown' || intent.settled) this.alive.delete(intent.digest);
   }
 
   /** In the transaction of the ending statement: `replaces` is the outcome that it supersedes, or null. */
@@ -97,6 +96,8 @@ export class Intents {
       ...[statement, status, settled, digest, replaces],
     );
     if (changed !== 1) throw new Error(`intent ${digest} has its end already`);
+    // Not before: until here memory knows more than the table.
+    if (status !== 'unknown' || replaces !== null) this.alive.delete(digest);
   }
 }
 
