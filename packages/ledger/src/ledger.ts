@@ -7,12 +7,15 @@ import {
   parseCheckpoint,
   parseNote,
   parseStatement,
+  statementDigest,
+  toHex,
   verifyInclusion,
 } from '@deed/evidence';
 import { type Database, lockFolder, type Migration, openDatabase, sweepTemps } from '@deed/store';
 import { Checkpoints, type PublishedCheckpoint } from './checkpoints.ts';
-import { type Entry, leafHashOf, readEntry, readSeries } from './entry.ts';
+import { type Entry, leafHashOf, readEntry, readSeries, readSeriesHead } from './entry.ts';
 import { LedgerError } from './errors.ts';
+import { type LogResponse, logResponse } from './log-http.ts';
 import type { LogKeys } from './log-keys.ts';
 import { Publisher } from './publisher.ts';
 import { type Draft, RecordDoor, type Recorded } from './record-door.ts';
@@ -69,6 +72,8 @@ export interface Ledger {
   entry(index: number): Entry | undefined;
   /** Entries of a series with `from <= n <= to`, in order. */
   series(name: string, from?: number, to?: number): readonly Entry[];
+  /** The newest committed statement of a series. */
+  seriesHead(name: string): SeriesHead | undefined;
   /** @throws LedgerError absent, EvidenceError proof */
   inclusionProof(index: number, size: number): readonly Uint8Array[];
   /** @throws LedgerError absent, EvidenceError proof */
@@ -82,8 +87,17 @@ export interface Ledger {
   /** A checkpoint that covers an entry, as in {@link Recorded}. @throws LedgerError stopped, witness */
   published(index: number, signal?: AbortSignal): Promise<PublishedCheckpoint>;
   witnessed(index: number, signal?: AbortSignal): Promise<PublishedCheckpoint>;
+  /** Answers a request for a path below `/log/`. */
+  logResponse(method: string, path: string): LogResponse;
   /** Commits and publishes what was admitted, then lets go of the folder. */
   close(): Promise<void>;
+}
+
+export interface SeriesHead {
+  readonly index: number;
+  readonly n: number;
+  /** Hex digest of the statement. */
+  readonly digest: string;
 }
 
 const askAgainMs = 1000;
@@ -232,6 +246,10 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     record: (draft) => door.record(draft),
     entry: (index) => readEntry(database, index),
     series: (name, from = 0, to = Number.MAX_SAFE_INTEGER) => readSeries(database, name, from, to),
+    seriesHead(name) {
+      const entry = readSeriesHead(database, name);
+      return entry && { index: entry.index, n: entry.n, digest: toHex(statementDigest(entry.envelope.payload)) };
+    },
     inclusionProof: (index, size) => inclusionProofFrom(tree.read, index, size),
     consistencyProof: (oldSize, newSize) => consistencyProofFrom(tree.read, oldSize, newSize),
     tlogProof: (index, note) => makeTlogProof(database, tree, index, note),
@@ -240,6 +258,7 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     checkpointAt: (size) => checkpoints.at(size),
     published: (index, signal) => publisher.covering(index, 'published', signal),
     witnessed: (index, signal) => publisher.covering(index, 'witnessed', signal),
+    logResponse: (method, path) => logResponse(folder, method, path),
     async close() {
       await door.close();
       await publisher.close();

@@ -20,7 +20,7 @@ import {
 } from '@deed/evidence';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
-import { type Entry, leafHashOf, leafOf, pemSigner } from '../src/index.ts';
+import { type Entry, leafHashOf, leafOf, openLedger, pemSigner } from '../src/index.ts';
 import { codeOf, draft, origin, World } from './world.ts';
 
 let world: World;
@@ -167,6 +167,35 @@ describe('the record door', () => {
     const ledger = await world.ledger({ maxUnpublished: 3, publishIntervalMs: 60_000 });
     await Promise.all([1, 2, 3].map((n) => ledger.record(draft('deployment', n)).durable));
     expect(() => ledger.record(draft('deployment'))).toThrow(/wait to be published/);
+  });
+
+  test('admits by default only what the verifier can read', async () => {
+    const ledger = await openLedger({
+      folder: world.folder,
+      logKeys: world.logKeys,
+      signer: pemSigner(world.signerPem),
+    });
+    expect(() => ledger.record(draft('deployment', 0, { body: { nonsense: true } }))).toThrow();
+    expect(() => ledger.record(draft('no such series'))).toThrow();
+    expect(ledger.size).toBe(0);
+    await ledger.close();
+  });
+
+  test('stops when a signature cannot be made, because its place would stay empty', async () => {
+    const ledger = await world.ledger();
+    const signer = { ...pemSigner(world.signerPem), sign: () => Promise.reject(new Error('the key is gone')) };
+    const recorded = ledger.record(draft('deployment', 0, { signer }));
+    await expect(recorded.durable).rejects.toMatchObject({ code: 'stopped' });
+    expect(world.fatal.map((error) => error.message).join()).toContain('the key is gone');
+  });
+
+  test('tells the newest statement of a series', async () => {
+    const ledger = await world.ledger();
+    expect(ledger.seriesHead('deployment')).toBeUndefined();
+    ledger.record(draft('deployment'));
+    const { digest, durable } = ledger.record(draft('deployment'));
+    await durable;
+    expect(ledger.seriesHead('deployment')).toEqual({ index: 1, n: 1, digest });
   });
 
   test('keeps the order of the queue although signatures finish in any order', async () => {

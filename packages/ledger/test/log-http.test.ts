@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { logResponse, parseTilePath, TileFolder, tilePath } from '../src/index.ts';
+import { parseTilePath, tilePath } from '../src/index.ts';
 import { draft, World } from './world.ts';
 
 const world = new World();
@@ -49,8 +49,7 @@ describe('the log over HTTP', () => {
     const ledger = await world.ledger();
     await Promise.all(Array.from({ length: 260 }, (_, n) => ledger.record(draft('deployment', n)).durable));
     const { note } = await ledger.published(259);
-    const folder = new TileFolder(ledger.logFolder);
-    const get = (path: string, method = 'GET') => logResponse(folder, method, path);
+    const get = (path: string, method = 'GET') => ledger.logResponse(method, path);
     const checkpoint = get('/log/checkpoint');
     expect(Buffer.from(checkpoint.body).toString()).toBe(note);
     expect(checkpoint.headers).toMatchObject({

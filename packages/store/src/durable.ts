@@ -84,8 +84,7 @@ export function sweepTemps(folder: string): number {
   return swept;
 }
 
-/** True for the name of a temp of this module. */
-export function isTemp(path: string): boolean {
+function isTemp(path: string): boolean {
   return basename(path).startsWith(tempPrefix);
 }
 
