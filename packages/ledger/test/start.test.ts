@@ -116,6 +116,23 @@ describe('with a witness', () => {
     expect(await refusal(world.ledger({ witnesses }))).toBe('forked');
   });
 
+  test('of two running copies of one folder the second to grow stops before it publishes anything', async () => {
+    const { endpoint } = await world.witness();
+    const witnesses = [endpoint];
+    const first = await world.ledger({ witnesses });
+    await first.record(draft('deployment')).witnessed();
+    await world.close(first);
+    const twin = join(world.root, 'twin');
+    copy(world.folder, twin);
+    const one = await world.ledger({ witnesses });
+    const two = await world.ledger({ witnesses, folder: twin });
+    await one.record(draft('deployment')).witnessed();
+    const lost = two.record(draft('deployment'));
+    await expect(lost.witnessed()).rejects.toMatchObject({ code: 'stopped' });
+    expect(world.fatal.map(codeOf)).toEqual(['forked']);
+    expect(two.latestPublished()?.size).toBe(1);
+  });
+
   test('entries are witnessed by the quorum of the trust file, and the note stays retrievable', async () => {
     const { endpoint, witness } = await world.witness();
     const ledger = await world.ledger({ witnesses: [endpoint] });

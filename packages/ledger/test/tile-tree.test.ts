@@ -26,7 +26,9 @@ describe('the tiles', () => {
     const tree = new TileTree(new TileFolder(folder));
     for (let index = 0; index < 600; index++) tree.append(leaf(index));
     tree.writePartials();
-    expect(toHex(tree.root())).toMatchInlineSnapshot(`"e8a804af596789ed4f53942e294cfe44d5bed4c7140c7f0f5fa52c0c122232d6"`);
+    expect(toHex(tree.root())).toMatchInlineSnapshot(
+      `"e8a804af596789ed4f53942e294cfe44d5bed4c7140c7f0f5fa52c0c122232d6"`,
+    );
     expect(contents(folder)).toMatchInlineSnapshot(`
       "tile/0/000 b0f6ca2ff42508faf8c6bb4ea8bb9c74243b19d4174fdc4fd17bdad9099e605e
       tile/0/001 5b4af7f8c276af63acf25814d12ef3d04d3ed33d10431e9f8535876604e53acf
@@ -77,7 +79,9 @@ describe('the tiles', () => {
       leafVersion: 1,
     };
     expect(leafOf(entry).length).toBe(489);
-    expect(toHex(leafHash(leafOf(entry)))).toMatchInlineSnapshot(`"ee2876765ee778b111d43a387f3ac4a58d2e0fab50ec24b0ddd1430acf1db49b"`);
+    expect(toHex(leafHash(leafOf(entry)))).toMatchInlineSnapshot(
+      `"ee2876765ee778b111d43a387f3ac4a58d2e0fab50ec24b0ddd1430acf1db49b"`,
+    );
     expect(() => leafOf({ ...entry, leafVersion: 2 })).toThrow(/unknown/);
   });
 });

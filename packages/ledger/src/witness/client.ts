@@ -69,8 +69,9 @@ export class WitnessClient {
    */
   async cosign(note: string, checkpoint: Checkpoint, tree: TreeView): Promise<NoteSignature> {
     for (let attempt = 0; attempt < 3; attempt++) {
-      const proof = tree.consistencyProof(this.knownSize, checkpoint.size);
-      const body = `old ${this.knownSize}\n${proof.map((hash) => `${toBase64(hash)}\n`).join('')}\n${note}`;
+      const old = Math.min(this.knownSize, checkpoint.size);
+      const proof = tree.consistencyProof(old, checkpoint.size);
+      const body = `old ${old}\n${proof.map((hash) => `${toBase64(hash)}\n`).join('')}\n${note}`;
       const answer = await this.call('add-checkpoint', body);
       if (answer.status === 200) {
         const signature = this.cosignature(answer.text, note);
