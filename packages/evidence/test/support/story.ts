@@ -1,0 +1,668 @@
+import { encodeActionRecord, type Operands } from '../../src/action-record.ts';
+import { encodeActivation } from '../../src/activation.ts';
+import { encodeApproval } from '../../src/approval.ts';
+import { batchLeaves, batchRoot } from '../../src/case/batch-tree.ts';
+import { encodeBatchJson, encodePolicyManifest } from '../../src/case/case-json.ts';
+import { members } from '../../src/case/members.ts';
+import { blindCredential } from '../../src/credential.ts';
+import { toBase64, toBase64Url, toHex, utf8 } from '../../src/encoding.ts';
+import { newId } from '../../src/ids.ts';
+import { jwkThumbprint } from '../../src/jwk.ts';
+import { randomBytes, sha256 } from '../../src/platform.ts';
+import type { Decision, PayloadRef, Tier, ToolRef } from '../../src/predicates.ts';
+import { actors, logKey, makeJwt, type NoteSigner, origin, roleKey, type Signer, signWord } from './actors.ts';
+import { type Draft, LogMaker, type Recorded } from './log-maker.ts';
+
+/** The agent's call before token and proof are made. */
+export interface CallDraft {
+  readonly step: string;
+  message: string;
+  token: Record<string, unknown>;
+  tokenSigner: Signer;
+  proof: Record<string, unknown>;
+  proofSigner: Signer;
+}
+
+/** A person's word before it is signed. */
+export interface WordDraft {
+  readonly step: string;
+  bytes: Uint8Array;
+  signer: Signer;
+}
+
+/** How a test bends the story. Each hook is called for every step. */
+export interface Bend {
+  draft?(draft: Draft, story: Story): void;
+  call?(call: CallDraft, story: Story): void;
+  word?(word: WordDraft, story: Story): void;
+  /** After each statement: the place to slip in others. */
+  after?(recorded: Recorded, story: Story): void;
+  /** The tree size of the push's anchor, and who signed it. */
+  anchor?(story: Story): { readonly size?: number; readonly signers?: readonly NoteSigner[] };
+  /** The members before the export lists them: what a dishonest operator can do. */
+  files?(files: Map<string, Uint8Array>, story: Story): void;
+  /** Who cosigns the two checkpoints of the export. Default: the witness. */
+  witnesses?: readonly NoteSigner[];
+  /** Which log keys sign them. Default: both. */
+  logKeys?: readonly NoteSigner[];
+}
+
+interface Act {
+  readonly name: string;
+  readonly tier: Tier;
+  readonly tool: ToolRef;
+  readonly arguments: Record<string, unknown>;
+  readonly operands: Operands;
+}
+
+export const start = Date.parse('2026-11-22T10:00:00.000Z');
+const engine = { name: 'cedar-wasm', version: '4.13.0', sha256: digestOf('the engine') };
+const definition = (tool: string) => digestOf(`definition of ${tool}`);
+const executable = digestOf('the program');
+const spiffe = 'spiffe://3f9a12c4.deed.local/agent/mender';
+const zero = '0'.repeat(40);
+
+export function digestOf(text: string): string {
+  return toHex(sha256(utf8(text)));
+}
+
+/** One honest task from the first key to its reconciliation, told step by step into a log. */
+export class Story {
+  readonly log: LogMaker;
+  readonly said = new Map<string, Recorded>();
+  readonly task = newId('task', start);
+  readonly agent = newId('agent', start);
+  readonly person = newId('person', start);
+  readonly grant = newId('grant', start);
+  readonly credential = newId('credential', start);
+  readonly blind = randomBytes(16);
+  readonly blinded = blindCredential(this.blind, this.credential);
+  readonly jkt = jwkThumbprint(actors.agent.spki);
+  readonly actions: Readonly<Record<string, string>> = Object.fromEntries(
+    ['read', 'write', 'denied', 'push', 'replay'].map((name) => [name, newId('action', start)]),
+  );
+  bundle = '';
+  objective: PayloadRef | undefined;
+  readonly evidence = new Map<string, PayloadRef>();
+  readonly records = new Map<string, PayloadRef>();
+  private readonly bend: Bend;
+
+  constructor(bend: Bend = {}) {
+    this.bend = bend;
+    this.log = new LogMaker(start, (draft) => bend.draft?.(draft, this));
+  }
+
+  /** Digest of the statement that a step made. */
+  digest(step: string): string {
+    return this.said.get(step)?.digest ?? '0'.repeat(64);
+  }
+
+  record(fields: Parameters<LogMaker['record']>[0]): Recorded {
+    const recorded = this.log.record(fields);
+    this.said.set(fields.step, recorded);
+    this.bend.after?.(recorded, this);
+    return recorded;
+  }
+
+  tell(): this {
+    this.deployment();
+    this.open();
+    this.observed('read');
+    this.written('write');
+    this.denied('denied');
+    this.pushed('push');
+    this.replayed('replay');
+    this.closed();
+    this.reconciled();
+    return this;
+  }
+
+  private deployment(): void {
+    const keys = [
+      ['root', roleKey('root')],
+      ['registrar', roleKey('registrar')],
+      ['receipt', roleKey('receipt')],
+      ['token', roleKey('token')],
+      ...actors.logs.map((log) => [`log-${log.key.type}`, logKey(log)] as const),
+    ] as const;
+    for (const [name, key] of keys) {
+      this.record({
+        step: `key:${name}`,
+        predicate: 'key-event',
+        place: { series: 'keys' },
+        subject: { name: `key:${key.keyid}`, sha256: key.keyid },
+        body: { event: 'add', key, from: 0 },
+        signer: actors.root,
+      });
+    }
+    const { person, agent } = actors;
+    this.record({
+      step: 'person',
+      predicate: 'person-enrolled',
+      place: { series: 'people' },
+      subject: { name: `person:${this.person}`, sha256: toHex(sha256(person.spki)) },
+      body: {
+        person: this.person,
+        key: { kind: 'es256', public: toBase64(person.spki) },
+        roles: ['operator', 'approver'],
+      },
+      signer: actors.registrar,
+    });
+    this.policy();
+    const grant = {
+      grant: this.grant,
+      verdict: 'WAIVED',
+      agent: '*',
+      capability: '*',
+      grade: 'E0',
+      ceiling: 'record',
+      expires: '2026-12-22T10:00:00.000Z',
+      reason: 'nothing was earned yet',
+    };
+    this.record({
+      step: 'grant',
+      predicate: 'grant-decision',
+      place: { series: 'grants' },
+      subject: { name: `grant:${this.grant}`, sha256: digestOf(JSON.stringify(grant)) },
+      body: grant,
+    });
+    this.record({
+      step: 'agent',
+      predicate: 'agent-enrolled',
+      place: { series: 'agents' },
+      subject: { name: `agent:${this.agent}`, sha256: agent.keyid },
+      body: {
+        agent: this.agent,
+        spiffe,
+        definition: digestOf('the configuration of the agent'),
+        key: { alg: 'ES256', spki: toBase64(agent.spki), jkt: this.jkt },
+        how: 'one-time-code',
+      },
+      signer: actors.registrar,
+    });
+    for (const tool of ['read_file', 'write_file', 'delete_file', 'git_push']) {
+      this.record({
+        step: `pin:${tool}`,
+        predicate: 'tool-pinned',
+        place: { series: 'tools' },
+        subject: { name: `tool:files/${tool}`, sha256: definition(tool) },
+        observed: 'gateway-observed',
+        separation: { agent: 'none', tool: 'other-uid' },
+        body: {
+          server: 'files',
+          tool,
+          definition: definition(tool),
+          executable,
+          how: 'first-sight',
+          previous: null,
+        },
+      });
+    }
+  }
+
+  private policy(): void {
+    const text = new Map([
+      ['calls.cedar', utf8('@tier("record")\npermit (principal, action, resource);\n')],
+      ['schema.cedarschema', utf8('namespace Deed {}\n')],
+    ]);
+    const files = [...text].map(([path, bytes]) => ({ path, sha256: toHex(sha256(bytes)) }));
+    const manifest = encodePolicyManifest(files);
+    this.bundle = toHex(sha256(manifest));
+    this.log.files.set(members.manifest(this.bundle), manifest);
+    for (const [path, bytes] of text) this.log.files.set(members.policyFile(this.bundle, path), bytes);
+    const word = { origin, bundle: this.bundle, version: 1, person: this.person, time: this.time() };
+    this.record({
+      step: 'policy',
+      predicate: 'policy-activated',
+      place: { series: 'policy' },
+      subject: { name: 'policy:1', sha256: this.bundle },
+      body: {
+        bundle: this.bundle,
+        files,
+        version: 1,
+        engine,
+        person: this.person,
+        activation: this.signed('policy', 'deed-activation-v1', encodeActivation(word)),
+      },
+    });
+  }
+
+  private open(): void {
+    const { log } = this;
+    this.objective = log.payload('Mend the broken link in docs/index.md and push it.', 'text/plain');
+    const principal = { v: 1, kind: 'person', id: this.person, authenticated: 'es256 key' };
+    const allow = [
+      {
+        server: 'files',
+        paths: { under: ['/work/site'] },
+        git: { repositories: ['site'], refs: ['refs/heads/main'] },
+      },
+    ];
+    this.record({
+      step: 'opened',
+      predicate: 'task-opened',
+      place: { task: this.task, chain: 'seq' },
+      subject: { name: `task:${this.task}`, sha256: this.objective.sha256 },
+      body: {
+        objective: this.objective,
+        principal: log.payload(JSON.stringify(principal), 'application/vnd.deed.principal+json'),
+        agent: {
+          id: this.agent,
+          spiffe,
+          definition: digestOf('the configuration of the agent'),
+          jkt: this.jkt,
+          enrolled: this.digest('agent'),
+        },
+        allow: log.payload(JSON.stringify(allow), 'application/vnd.deed.allow+json'),
+        ceiling: 'approve',
+        budget: { actions: 100 },
+        deadline: '2026-11-22T18:00:00.000Z',
+        grant: this.digest('grant'),
+        policy: this.digest('policy'),
+        credentials: [{ broker: 'forge', blinded: this.blinded }],
+        implicit: false,
+      },
+    });
+  }
+
+  private observed(name: string): void {
+    this.intent({
+      name,
+      tier: 'observe',
+      tool: this.tool('read_file'),
+      arguments: { path: '/work/site/docs/index.md' },
+      operands: { kind: 'none' },
+    });
+    this.outcome(name, { result: this.log.payload('{"content":[]}', 'application/json', false) });
+  }
+
+  private written(name: string): void {
+    this.intent({
+      name,
+      tier: 'record',
+      tool: this.tool('write_file'),
+      arguments: { path: 'docs/index.md', content: 'mended' },
+      operands: {
+        kind: 'paths',
+        paths: [{ argument: 'path', given: 'docs/index.md', real: '/work/site/docs/index.md' }],
+      },
+    });
+    this.outcome(name, { result: this.log.payload('{"content":[{"type":"text","text":"ok"}]}', 'application/json') });
+  }
+
+  private denied(name: string): void {
+    const act: Act = {
+      name,
+      tier: 'record',
+      tool: this.tool('delete_file'),
+      arguments: { path: '/etc/passwd' },
+      operands: { kind: 'paths', paths: [{ argument: 'path', given: '/etc/passwd', real: '/etc/passwd' }] },
+    };
+    const record = this.actionRecord(act);
+    this.record({
+      step: `${name}:refusal`,
+      predicate: 'refusal',
+      place: { task: this.task, chain: 'seq' },
+      subject: { name: `action:${this.actions[name]}`, sha256: record.sha256 },
+      ...this.acted,
+      body: {
+        action: this.actions[name],
+        record,
+        method: 'tools/call',
+        tool: act.tool,
+        reason: 'denied',
+        detail: 'no policy permits it',
+        authority: this.authority(act, true),
+        decision: { ...this.decision(name, true), outcome: 'deny', reasons: [] },
+        cites: null,
+        approval: null,
+        rejection: null,
+      },
+    });
+  }
+
+  private pushed(name: string): void {
+    const { log } = this;
+    const act: Act = {
+      name,
+      tier: 'approve',
+      tool: this.tool('git_push'),
+      arguments: { remote: 'origin', branch: 'main' },
+      operands: {
+        kind: 'git-push',
+        remote: 'origin',
+        url: 'http://127.0.0.1:7070/site.git',
+        repository: 'site',
+        updates: [{ ref: 'refs/heads/main', old: zero, new: commit('a'), kind: 'create' }],
+        rejected: [],
+        commits: 1,
+        log: [{ id: commit('a'), subject: 'Mend the link' }],
+        diffstat: ' docs/index.md | 2 +-\n',
+      },
+    };
+    const action = this.actions[name] ?? '';
+    const record = this.actionRecord(act);
+    const rendering = log.payload('push 1 commit to site refs/heads/main', 'text/plain');
+    const word = encodeApproval({
+      decision: 'approve',
+      origin,
+      task: this.task,
+      action,
+      record: record.sha256,
+      rendering: rendering.sha256,
+      person: this.person,
+      nonce: '00112233445566778899aabbccddeeff',
+      notBefore: this.time(),
+      expires: this.time(600_000),
+    });
+    const decision = this.decision(name, true);
+    const approval = this.record({
+      step: `${name}:approval`,
+      predicate: 'approval',
+      place: { task: this.task, chain: 'seq' },
+      subject: { name: `action:${action}`, sha256: record.sha256 },
+      ...this.acted,
+      body: {
+        action,
+        record,
+        rendering,
+        person: { id: this.person, enrolled: this.digest('person') },
+        approval: this.signed(name, 'deed-approval-v1', word),
+        grade: 'A0',
+        decision,
+      },
+    });
+    const intent = this.intent(act, approval.digest, decision);
+    const { size = log.size, signers = [...actors.logs, actors.witness] } = this.bend.anchor?.(this) ?? {};
+    const anchor = log.checkpoint(size, signers);
+    if (size > intent.index) log.files.set(members.anchorProof(intent.index), log.proof(intent.index, anchor));
+    const effect = { kind: 'git-ref', repository: 'site', ref: 'refs/heads/main', old: zero, new: commit('a') };
+    const effects = { v: 1, effects: [{ ...effect, status: 'ok', request: 'req-1' }] };
+    this.outcome(name, {
+      result: log.payload('{"content":[{"type":"text","text":"pushed"}]}', 'application/json'),
+      effects: log.payload(JSON.stringify(effects), 'application/vnd.deed.effects+json'),
+      anchor: { size: anchor.size, root: anchor.root, note: digestOf(anchor.note) },
+    });
+  }
+
+  /** The same token, proof and message once more: one refusal, which cites the first use. */
+  private replayed(name: string): void {
+    const evidence = this.evidence.get('write');
+    this.record({
+      step: `${name}:refusal`,
+      predicate: 'refusal',
+      place: { task: this.task, chain: 'seq' },
+      subject: { name: `action:${this.actions[name]}`, sha256: evidence?.sha256 ?? '' },
+      ...this.acted,
+      body: {
+        action: this.actions[name],
+        record: null,
+        method: 'tools/call',
+        tool: null,
+        reason: 'proof-replayed',
+        detail: 'the proof of this message was used before',
+        authority: { pop: 'shim', evidence, grant: this.digest('grant'), unearned: false },
+        decision: null,
+        cites: this.digest('write:intent'),
+        approval: null,
+        rejection: null,
+      },
+    });
+  }
+
+  private closed(): void {
+    const n = this.log.head(this.task)?.n ?? 0;
+    this.record({
+      step: 'closed',
+      predicate: 'task-closed',
+      place: { task: this.task, chain: 'seq' },
+      subject: { name: `task:${this.task}`, sha256: this.objective?.sha256 ?? '' },
+      body: {
+        reason: 'principal',
+        count: n + 2,
+        outputs: [{ name: 'site refs/heads/main', digest: { sha1: commit('a') } }],
+        open: [],
+      },
+    });
+  }
+
+  private reconciled(): void {
+    const { log } = this;
+    const push = (user: string, to: string) =>
+      this.event({ time: this.time(), requestId: `req-${to.slice(0, 1)}`, user, repository: 'site', to });
+    const own = [push(this.credential, commit('a')), push(this.credential, commit('b'))];
+    const blind = randomBytes(16);
+    const foreign = { credential: blindCredential(blind, 'mallory'), events: [push('mallory', commit('c')).name] };
+    const group = { credential: this.blinded, events: own.map(({ name }) => name) };
+    const leaves = batchLeaves([group, foreign]);
+    const batch = this.record({
+      step: 'ingested',
+      predicate: 'events-ingested',
+      place: { series: 'source:forge' },
+      subject: { name: 'source:forge', sha256: batchRoot(leaves) },
+      observed: 'gateway-observed',
+      body: {
+        source: 'forge',
+        reader: { name: 'git-forge', version: '1' },
+        batch: { root: batchRoot(leaves), credentials: leaves.length, events: 3 },
+        position: { from: digestOf('from'), to: digestOf('to') },
+        watermark: this.time(),
+        coverage: ['pushes of every repository'],
+        problems: [],
+      },
+    });
+    const disclosed = [{ ...group, id: this.credential, blind: toHex(this.blind) }];
+    log.files.set(members.batch(batch.digest), encodeBatchJson({ v: 1, leaves, disclosed }));
+    for (const { name, object } of own) log.files.set(members.event(batch.digest, name), object);
+    const ref = (i: number) => ({ source: 'forge', batch: batch.digest, event: own[i]?.name ?? '' });
+    const after = { task: this.task, chain: 'after' } as const;
+    const observed = 'downstream-confirmed' as const;
+    this.record({
+      step: 'confirmed',
+      predicate: 'confirmed',
+      place: after,
+      subject: { name: `action:${this.actions.push}`, sha256: this.digest('push:outcome') },
+      observed,
+      body: {
+        action: this.actions.push,
+        outcome: this.digest('push:outcome'),
+        events: [ref(0)],
+        how: 'exact',
+        key: ['repository', 'ref', 'old', 'new'],
+      },
+    });
+    const finding = newId('finding', start);
+    this.record({
+      step: 'finding',
+      predicate: 'finding',
+      place: after,
+      subject: { name: `finding:${finding}`, sha256: own[1]?.name ?? '' },
+      observed,
+      body: {
+        finding,
+        type: 'hidden_side_effect',
+        severity: 'high',
+        why: 'the forge recorded a push with the credential of this task, and no receipt explains it',
+        todo: 'Compare the update with the task, and undo it if it was not wanted.',
+        statements: [this.digest('opened')],
+        events: [ref(1)],
+        credential: this.blinded,
+      },
+    });
+    this.record({
+      step: 'reconciled',
+      predicate: 'reconciled',
+      place: after,
+      subject: { name: `task:${this.task}`, sha256: this.digest('opened') },
+      observed,
+      body: {
+        rules: 'git-1',
+        sources: [
+          {
+            source: 'forge',
+            head: batch.digest,
+            watermark: this.time(),
+            coverage: ['pushes of every repository'],
+            problems: [],
+          },
+        ],
+        confirmed: 1,
+        pending: 0,
+        findings: [{ finding, type: 'hidden_side_effect' }],
+      },
+    });
+  }
+
+  private event(push: { time: string; requestId: string; user: string; repository: string; to: string }) {
+    const { to, ...rest } = push;
+    const old = to === commit('a') ? zero : commit('a');
+    const raw = utf8(JSON.stringify({ ...rest, ref: 'refs/heads/main', old, new: to }));
+    const object = new Uint8Array([...randomBytes(16), ...raw]);
+    return { name: toHex(sha256(object)), object };
+  }
+
+  private readonly acted = {
+    observed: 'gateway-observed',
+    separation: { agent: 'other-uid', tool: 'other-uid' },
+  } as const;
+
+  private tool(name: string): ToolRef {
+    return { server: 'files', name, definition: definition(name), executable };
+  }
+
+  private actionRecord(act: Act): PayloadRef {
+    const known = this.records.get(act.name);
+    if (known) return known;
+    const bytes = encodeActionRecord({
+      v: 1,
+      action: this.actions[act.name] ?? '',
+      task: this.task,
+      method: 'tools/call',
+      server: act.tool.server,
+      tool: act.tool.name,
+      definition: act.tool.definition,
+      executable: act.tool.executable,
+      arguments: JSON.stringify(act.arguments),
+      operands: act.operands,
+    });
+    const ref = this.log.payload(bytes, 'application/vnd.deed.action+json', act.tier !== 'observe');
+    this.records.set(act.name, ref);
+    return ref;
+  }
+
+  private intent(act: Act, approval: string | null = null, decision?: Decision): Recorded {
+    const kept = act.tier !== 'observe';
+    const record = this.actionRecord(act);
+    return this.record({
+      step: `${act.name}:intent`,
+      predicate: 'intent',
+      place: { task: this.task, chain: 'seq' },
+      subject: { name: `action:${this.actions[act.name]}`, sha256: record.sha256 },
+      ...this.acted,
+      body: {
+        action: this.actions[act.name],
+        record,
+        tier: act.tier,
+        method: 'tools/call',
+        tool: act.tool,
+        authority: this.authority(act, kept),
+        decision: decision ?? this.decision(act.name, kept),
+        approval,
+      },
+    });
+  }
+
+  private outcome(name: string, body: Record<string, unknown>): Recorded {
+    return this.record({
+      step: `${name}:outcome`,
+      predicate: 'outcome',
+      place: { task: this.task, chain: 'seq' },
+      subject: { name: `action:${this.actions[name]}`, sha256: this.records.get(name)?.sha256 ?? '' },
+      ...this.acted,
+      body: {
+        action: this.actions[name],
+        intent: this.digest(`${name}:intent`),
+        status: 'ok',
+        result: null,
+        effects: null,
+        anchor: null,
+        supersedes: null,
+        ...body,
+      },
+    });
+  }
+
+  private decision(name: string, kept: boolean): Decision {
+    const inputs = JSON.stringify({ v: 1, bundle: this.bundle, requests: [{ action: this.actions[name] }] });
+    return {
+      outcome: 'allow',
+      engine,
+      bundle: this.bundle,
+      reasons: ['policy0'],
+      errors: [],
+      inputs: this.log.payload(inputs, 'application/vnd.deed.decision+json', kept),
+    };
+  }
+
+  private authority(act: Act, kept: boolean) {
+    const seconds = Math.floor(this.log.nowMs / 1000);
+    const call: CallDraft = {
+      step: act.name,
+      message: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: act.tool.name, arguments: act.arguments },
+      }),
+      token: {
+        iss: origin,
+        aud: origin,
+        sub: this.person,
+        act: { sub: spiffe },
+        task: this.task,
+        epoch: 0,
+        obj: this.objective?.sha256,
+        cnf: { jkt: this.jkt },
+        authorization_details: [{ type: 'deed-actions', server: 'files' }],
+        policy: this.bundle,
+        grant: this.digest('grant'),
+        jti: toBase64Url(randomBytes(16)),
+        iat: seconds,
+        exp: seconds + 300,
+      },
+      tokenSigner: actors.token,
+      proof: { aud: origin, jti: toBase64Url(randomBytes(16)), iat: seconds, exp: seconds + 60 },
+      proofSigner: actors.agent,
+    };
+    this.bend.call?.(call, this);
+    const token = makeJwt(call.tokenSigner, 'deed-task+jwt', call.token);
+    const bound = { ath: b64(token), deed_bdh: b64(call.message), ...call.proof };
+    const proof = makeJwt(call.proofSigner, 'wpt+jwt', bound);
+    const evidence = this.log.payload(
+      JSON.stringify({ v: 1, token, proof, message: call.message }),
+      'application/vnd.deed.token-proof+json',
+      kept,
+    );
+    this.evidence.set(act.name, evidence);
+    return { pop: 'shim', evidence, grant: this.digest('grant'), unearned: act.tier === 'approve' };
+  }
+
+  private signed(step: string, domain: 'deed-approval-v1' | 'deed-activation-v1', bytes: Uint8Array) {
+    const draft: WordDraft = { step, bytes, signer: actors.person };
+    this.bend.word?.(draft, this);
+    return signWord(domain, draft.bytes, draft.signer);
+  }
+
+  private time(laterMs = 0): string {
+    return new Date(this.log.nowMs + laterMs).toISOString();
+  }
+}
+
+/** The id of a commit in the story. */
+export function commit(letter: string): string {
+  return letter.repeat(40);
+}
+
+function b64(text: string): string {
+  return toBase64Url(sha256(utf8(text)));
+}
