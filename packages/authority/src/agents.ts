@@ -52,6 +52,7 @@ export function enrolmentChallenge(origin: string, code: string, spki: Uint8Arra
 export class Agents {
   private readonly ground: Ground;
   private readonly byId = new Map<string, Agent>();
+  private readonly idOfJkt = new Map<string, string>();
   /** Codes that are being redeemed: reserved before the statement, so that a code is used once. */
   private readonly redeeming = new Set<string>();
 
@@ -59,7 +60,7 @@ export class Agents {
     this.ground = ground;
     const columns = 'id, name, spiffe, definition, spki, jkt, enrolled, revoked';
     for (const row of ground.db.all<Row>(`SELECT ${columns} FROM agents ORDER BY id`)) {
-      this.byId.set(row.id, { ...row, spki: fromBase64(row.spki) });
+      this.remember({ ...row, spki: fromBase64(row.spki) });
     }
   }
 
@@ -89,7 +90,7 @@ export class Agents {
    * @throws AuthorityError code (unknown, used, too old), key, proof-of-key
    */
   async redeem(code: string, spki: Uint8Array, proof: Uint8Array): Promise<Agent> {
-    const { db, ledger, clock, keys, origin } = this.ground;
+    const { db, clock, keys, origin } = this.ground;
     const hash = hashOf(code);
     requireP256Spki(spki);
     const invitation = db.get<Invitation>(
@@ -107,7 +108,7 @@ export class Agents {
     const { name, definition } = invitation;
     const id = newId('agent', clock.now());
     const spiffe = `spiffe://${trustDomainOf(origin)}/agent/${name}`;
-    const recorded = ledger.record({
+    const recorded = this.ground.record({
       ...serverAct,
       predicate: 'agent-enrolled',
       place: { series: 'agents' },
@@ -125,7 +126,7 @@ export class Agents {
     });
     this.redeeming.add(hash);
     const agent: Agent = { id, name, spiffe, definition, spki, jkt, enrolled: recorded.digest, revoked: null };
-    this.byId.set(id, agent);
+    this.remember(agent);
     await recorded.durable;
     this.redeeming.delete(hash);
     return agent;
@@ -136,7 +137,7 @@ export class Agents {
     const agent = this.byId.get(id);
     if (!agent) throw new AuthorityError('unknown-agent', `no agent ${id} is enrolled`);
     if (agent.revoked) throw new AuthorityError('agent-revoked', `agent ${id} was revoked before`);
-    const recorded = this.ground.ledger.record({
+    const recorded = this.ground.record({
       ...serverAct,
       predicate: 'revoked',
       place: { series: 'agents' },
@@ -159,8 +160,7 @@ export class Agents {
   }
 
   byJkt(jkt: string): Agent | undefined {
-    for (const agent of this.byId.values()) if (agent.jkt === jkt) return agent;
-    return undefined;
+    return this.byId.get(this.idOfJkt.get(jkt) ?? '');
   }
 
   /** @throws AuthorityError unknown-agent, agent-revoked */
@@ -169,6 +169,11 @@ export class Agents {
     if (!agent) throw new AuthorityError('unknown-agent', `no agent ${id} is enrolled`);
     if (agent.revoked) throw new AuthorityError('agent-revoked', `agent ${id} was revoked: enrol a new key`);
     return agent;
+  }
+
+  private remember(agent: Agent): void {
+    this.byId.set(agent.id, agent);
+    this.idOfJkt.set(agent.jkt, agent.id);
   }
 }
 

@@ -13,7 +13,7 @@ import type { CredentialBroker } from './brokers/broker.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Credentials } from './credentials.ts';
 import { Grants } from './grants.ts';
-import { type Ground, serverAct } from './ground.ts';
+import { type Ground, recordWith, serverAct } from './ground.ts';
 import { readServerKeys } from './keys/key-folder.ts';
 import { People } from './people.ts';
 import { Policy } from './policy/activation.ts';
@@ -60,8 +60,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { dir, ledger, objects, db = ledger.database, clock = systemClock, brokers = [] } = options;
   await ledger.ready;
   const { origin } = ledger;
-  const vault = openVault(objects, new TaskKeys(dir));
-  const ground: Ground = { dir, origin, db, ledger, clock, keys: readServerKeys(dir), vault };
+  const vault = openVault(objects, db, new TaskKeys(dir));
+  const record = recordWith(ledger, vault);
+  const ground: Ground = { dir, origin, db, ledger, record, clock, keys: readServerKeys(dir), vault };
   const people = new People(ground);
   const agents = new Agents(ground);
   const grants = new Grants(ground);
@@ -105,7 +106,7 @@ async function mendAfterCrash(ground: Ground, tasks: Tasks, actions: Actions, in
   const lastMs = newest ? Date.parse(parseStatement(newest.envelope.payload).time) : ground.clock.now();
   const recorded = [
     ...tasks.openTasks().map((task) =>
-      ledger.record({
+      ground.record({
         ...serverAct,
         predicate: 'observe-gap',
         place: { task: task.id, chain: 'after' },

@@ -41,7 +41,7 @@ export interface Minted {
 /** The credentials that brokers minted, one a task and target: known by id, named in the log only blinded. */
 export class Credentials {
   private readonly ground: Ground;
-  private readonly brokers: ReadonlyMap<string, CredentialBroker>;
+  private readonly brokers: Map<string, CredentialBroker>;
   /** One revocation at a time for each credential. */
   private readonly revoking = new Map<string, Promise<void>>();
   private readonly cancelRetries = new Map<string, () => void>();
@@ -49,6 +49,11 @@ export class Credentials {
   constructor(ground: Ground, brokers: readonly CredentialBroker[]) {
     this.ground = ground;
     this.brokers = new Map(brokers.map((broker) => [broker.name, broker]));
+  }
+
+  /** Asks this broker too, from the next task on. */
+  addBroker(broker: CredentialBroker): void {
+    this.brokers.set(broker.name, broker);
   }
 
   /**

@@ -60,11 +60,11 @@ export class Grants {
 
   /** Records a decision. It is in force from this call on. */
   async decide(decision: Omit<PredicateBody<'grant-decision'>, 'grant'>): Promise<Grant> {
-    const { ledger, clock } = this.ground;
+    const { clock } = this.ground;
     const body = { grant: newId('grant', clock.now()), ...decision };
     const expiresMs = Date.parse(body.expires);
     const { grant: id, verdict, agent, capability, grade, ceiling } = body;
-    const recorded = ledger.record({
+    const recorded = this.ground.record({
       ...serverAct,
       predicate: 'grant-decision',
       place: { series: 'grants' },

@@ -1,5 +1,5 @@
 import type { Separation } from '@deed/evidence';
-import type { Ledger } from '@deed/ledger';
+import type { Draft, Ledger, Recorded } from '@deed/ledger';
 import type { Database } from '@deed/store';
 import type { Clock } from './clock.ts';
 import type { ServerKeys } from './keys/key-folder.ts';
@@ -11,10 +11,30 @@ export interface Ground {
   readonly dir: string;
   readonly origin: string;
   readonly db: Database;
+  /** For reading; what is said goes through {@link Ground.record}. */
   readonly ledger: Ledger;
+  /** Records a statement of this room, and with it the payloads that wait in the vault. */
+  readonly record: (draft: Draft) => Recorded;
   readonly clock: Clock;
   readonly keys: ServerKeys;
   readonly vault: Vault;
+}
+
+/** The door of this room into the log. */
+export function recordWith(ledger: Ledger, vault: Vault): Ground['record'] {
+  return (draft) => {
+    const staged = vault.takeStaged();
+    const apply: Draft['apply'] = (tx, entry) => {
+      staged.write(tx);
+      draft.apply?.(tx, entry);
+    };
+    try {
+      return ledger.record({ ...draft, apply });
+    } catch (error) {
+      staged.giveBack();
+      throw error;
+    }
+  };
 }
 
 /** The header of what the server itself does: it saw its own act, and nobody else took part. */

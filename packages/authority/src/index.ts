@@ -33,5 +33,5 @@ export type { CloseReason, Principal, Task, TaskFields } from './tasks/task.ts';
 export type { Allow } from './tokens/allow.ts';
 export { makeAssertion, makeProof } from './tokens/proof.ts';
 export type { IssuedToken } from './tokens/tokens.ts';
-export { deploymentTask } from './vault/task-keys.ts';
-export type { Vault } from './vault/vault.ts';
+export { deploymentTask, TaskKeys } from './vault/task-keys.ts';
+export { openVault, type Vault } from './vault/vault.ts';

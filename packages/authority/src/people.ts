@@ -49,7 +49,7 @@ export class People {
     readonly roles: readonly PersonRole[];
     readonly label: string;
   }): Promise<Person> {
-    const { ledger, clock, keys } = this.ground;
+    const { clock, keys } = this.ground;
     if (person.kind === 'es256') requireP256Spki(person.public);
     else parseSshPublicKey(person.public);
     const key = { kind: person.kind, public: toBase64(person.public) };
@@ -58,7 +58,7 @@ export class People {
     }
     const id = newId('person', clock.now());
     const roles = [...person.roles];
-    const recorded = ledger.record({
+    const recorded = this.ground.record({
       ...serverAct,
       predicate: 'person-enrolled',
       place: { series: 'people' },

@@ -48,6 +48,8 @@ export const authorityMigrations = [
         secret BLOB, state TEXT NOT NULL, minted_ms INTEGER NOT NULL, revoked_ms INTEGER
       ) STRICT;
       CREATE INDEX credentials_of_task ON credentials (task);
+      -- payload objects that commit with the statement that names them: encrypted, like those among the objects
+      CREATE TABLE payload (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
       -- one row while a server runs: found at the start, it says that the last run did not end in order
       CREATE TABLE authority_run (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
     `,

@@ -35,8 +35,8 @@ export function conclude(
     throw new AuthorityError('outcome', `intent ${digest} has its one end already`);
   }
   const keep = intent.tier !== 'observe';
-  const { vault, ledger } = ground;
-  const recorded = ledger.record({
+  const { vault } = ground;
+  const recorded = ground.record({
     predicate: 'outcome',
     place: { task: task.id, chain: chainOf(task) },
     subject: { name: `action:${intent.action}`, sha256: intent.record },
@@ -46,8 +46,8 @@ export function conclude(
       action: intent.action,
       intent: digest,
       status,
-      result: result && vault.put(task.id, result.bytes, result.type ?? 'application/json', keep),
-      effects: effects && vault.put(task.id, utf8(JSON.stringify(effects)), effectsType, keep),
+      result: result && vault.stage(task.id, result.bytes, result.type ?? 'application/json', keep),
+      effects: effects && vault.stage(task.id, utf8(JSON.stringify(effects)), effectsType, keep),
       anchor,
       supersedes,
     },

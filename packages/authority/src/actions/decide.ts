@@ -44,7 +44,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     const unearned = judgeTier(grant, over.tier).unearned;
     const authority: Authority = {
       pop,
-      evidence: admitted.evidence && vault.put(task.id, admitted.evidence, evidenceType, keep),
+      evidence: admitted.evidence && vault.stage(task.id, admitted.evidence, evidenceType, keep),
       grant: grant.digest,
       unearned,
     };
@@ -56,7 +56,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
       decision: null,
       authority,
       unearned,
-      record: vault.put(task.id, bytes, recordType, keep),
+      record: vault.stage(task.id, bytes, recordType, keep),
       ...over,
     };
   };
@@ -91,7 +91,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     bundle: bundle.digest,
     reasons: [...reasons],
     errors: [...errors],
-    inputs: vault.put(task.id, encodeInputs(bundle.digest, requests), decisionType, keep),
+    inputs: vault.stage(task.id, encodeInputs(bundle.digest, requests), decisionType, keep),
   };
   if (denied) {
     const detail = reasons.length > 0 ? `policy forbids it: ${reasons.join(', ')}` : 'no policy permits it';

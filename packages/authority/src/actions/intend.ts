@@ -42,13 +42,13 @@ export function intend(
   approval: string | null,
 ): Recorded {
   const { ground, tasks, proofs, intents, approvals, refusals } = parts;
-  const { vault, ledger } = ground;
+  const { vault } = ground;
   const { proof } = admitted;
   const id = admitted.task.id;
   const bytes = recordBytes(id, proposal);
   const task = tasks.isOpen(id) ? tasks.liveTask(id) : undefined;
   const verdict = task ? current(parts, admitted, proposal, given) : given;
-  const record = vault.put(id, bytes, recordType, verdict.tier !== 'observe');
+  const record = vault.stage(id, bytes, recordType, verdict.tier !== 'observe');
   const hindrance = !task
     ? closed
     : (hinders(parts, task, admitted, verdict) ??
@@ -74,7 +74,7 @@ export function intend(
 
   const { observed, separation } = actHeader(proposal);
   const begun = { task: id, action: proposal.action, record: record.sha256, tier: verdict.tier, observed, separation };
-  const recorded = ledger.record({
+  const recorded = ground.record({
     predicate: 'intent',
     place: { task: id, chain: 'seq' },
     subject: { name: `action:${proposal.action}`, sha256: record.sha256 },

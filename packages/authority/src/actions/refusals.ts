@@ -63,15 +63,15 @@ export class Refusals {
     what: Refusable,
     why: { readonly reason: RefusalReason; readonly detail: string } & RefusalExtra,
   ): Recorded {
-    const { ledger, vault } = this.ground;
+    const { vault } = this.ground;
     const task = this.tasks.get(admitted.task.id) ?? admitted.task;
     const { verdict = null, cites = null, approval = null, rejection = null } = why;
     const bytes = what.record && what.tool ? recordBytes(task.id, what as Proposal) : null;
-    const record = bytes && vault.put(task.id, bytes, recordType);
+    const record = bytes && vault.stage(task.id, bytes, recordType);
     const authority = verdict?.authority ?? this.authority(admitted);
     const ended = cites !== null && why.reason !== 'proof-replayed' ? this.intents.get(cites) : undefined;
     const { proof } = admitted;
-    const recorded = ledger.record({
+    const recorded = this.ground.record({
       ...actHeader(what),
       predicate: 'refusal',
       place: { task: task.id, chain: chainOf(task) },
@@ -127,7 +127,7 @@ export class Refusals {
   authority({ task, pop, evidence }: Admitted): Authority {
     return {
       pop,
-      evidence: evidence && this.ground.vault.put(task.id, evidence, evidenceType),
+      evidence: evidence && this.ground.vault.stage(task.id, evidence, evidenceType),
       grant: this.grants.newestFor(task.agent)?.digest ?? task.grant,
       unearned: false,
     };

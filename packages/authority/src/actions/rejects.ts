@@ -44,7 +44,7 @@ export class Rejects {
       until: new Date(now).toISOString(),
       counts,
     };
-    const recorded = this.ground.ledger.record({
+    const recorded = this.ground.record({
       ...serverAct,
       predicate: 'rejects-counted',
       place: { series: 'deployment' },

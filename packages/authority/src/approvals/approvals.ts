@@ -98,7 +98,7 @@ export class Approvals {
     const task = admitted.task.id;
     if (!this.tasks.isOpen(task)) throw new AuthorityError('task-closed', `task ${task} is closed`);
     checkRendering(rendering);
-    const record = vault.put(task, recordBytes(task, proposal), recordType);
+    const record = vault.stage(task, recordBytes(task, proposal), recordType);
     if (record.sha256 !== verdict.record.sha256 || verdict.outcome !== 'allow' || this.holds.has(proposal.action)) {
       throw new AuthorityError('proposal', 'held is only what was decided and allowed, and once');
     }
@@ -109,7 +109,7 @@ export class Approvals {
       id: proposal.action,
       task,
       record,
-      rendering: vault.put(task, rendering, 'text/plain'),
+      rendering: vault.stage(task, rendering, 'text/plain'),
       heldAt: new Date(now).toISOString(),
       notBefore: new Date(now).toISOString(),
       expires: new Date(now + ttlMs).toISOString(),
@@ -193,7 +193,7 @@ export class Approvals {
   private async approve(held: Held, person: Person, word: Word): Promise<Settled> {
     const { id: action, task, record, rendering, verdict } = held;
     if (!this.tasks.isOpen(task)) throw new AuthorityError('task-closed', `task ${task} is closed`);
-    const recorded = this.ground.ledger.record({
+    const recorded = this.ground.record({
       ...actHeader(held.proposal),
       predicate: 'approval',
       place: { task, chain: 'seq' },

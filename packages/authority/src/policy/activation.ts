@@ -80,7 +80,7 @@ export class Policy {
     if (this.activating || said.version !== this.nextVersion()) {
       throw new AuthorityError('activation', `the next version is ${this.nextVersion()}, signed was ${said.version}`);
     }
-    const recorded = this.ground.ledger.record({
+    const recorded = this.ground.record({
       ...serverAct,
       predicate: 'policy-activated',
       place: { series: 'policy' },

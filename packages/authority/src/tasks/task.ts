@@ -5,7 +5,6 @@ import type { Allow } from '../tokens/allow.ts';
 
 export const defaultDeadlineMs = 8 * 3_600_000;
 export const defaultBudget = 10_000;
-export const idleMs = 15 * 60_000;
 
 const principal = z.strictObject({
   v: z.literal(1),

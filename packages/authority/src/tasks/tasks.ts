@@ -47,7 +47,7 @@ export class Tasks {
    * @throws AuthorityError task, unknown-agent, agent-revoked, grant-expired, policy-invalid, broker
    */
   async open(fields: TaskFields): Promise<Task> {
-    const { clock, ledger, vault } = this.ground;
+    const { clock, vault } = this.ground;
     const implicit = fields.implicit ?? false;
     const allow = parseAllow(fields.allow);
     const ceiling = fields.ceiling ?? 'record';
@@ -60,7 +60,7 @@ export class Tasks {
     const now = clock.now();
     const asked = fields.deadline ?? now + defaultDeadlineMs;
     check(asked > now, 'the deadline has passed');
-    const deadlineMs = Math.min(asked, this.grants.current(agent?.id ?? null).expiresMs);
+    this.grants.current(agent?.id ?? null);
 
     const id = newId('task', now);
     vault.taskKeys.create(id);
@@ -70,11 +70,12 @@ export class Tasks {
       // Awaiting is over: what was true before may have changed.
       if (agent) this.agents.requireLive(agent.id);
       const grant = this.grants.current(agent?.id ?? null);
+      const deadlineMs = Math.min(asked, grant.expiresMs);
       const policy = this.policy.current();
-      const objective = vault.put(id, utf8(fields.objective), 'text/plain');
-      const principal = vault.put(id, encodePrincipal(fields.principal), 'application/vnd.deed.principal+json');
-      const allowRef = vault.put(id, encodeAllow(allow), 'application/vnd.deed.allow+json');
-      const recorded = ledger.record({
+      const objective = vault.stage(id, utf8(fields.objective), 'text/plain');
+      const principal = vault.stage(id, encodePrincipal(fields.principal), 'application/vnd.deed.principal+json');
+      const allowRef = vault.stage(id, encodeAllow(allow), 'application/vnd.deed.allow+json');
+      const recorded = this.ground.record({
         ...serverAct,
         predicate: 'task-opened',
         place: { task: id, chain: 'seq' },
@@ -210,8 +211,10 @@ export class Tasks {
     this.closeListeners.push(listener);
   }
 
-  /** Finishes what a former run left: deadlines, and what follows a closing. */
+  /** Finishes what a former run left: deadlines, and the secrets of tasks that closed or never opened. */
   resume(): void {
+    const { taskKeys } = this.ground.vault;
+    for (const task of taskKeys.withSecret()) if (!this.live.has(task)) taskKeys.destroySecret(task);
     for (const task of this.live.values()) this.watchDeadline(task);
   }
 
@@ -221,9 +224,9 @@ export class Tasks {
   }
 
   private async closeLive(task: LiveTask, reason: CloseReason, outputs: Outputs): Promise<string> {
-    const { ledger, vault } = this.ground;
+    const { vault } = this.ground;
     const { id } = task;
-    const recorded = ledger.record({
+    const recorded = this.ground.record({
       ...serverAct,
       predicate: 'task-closed',
       place: { task: id, chain: 'seq' },

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createNew, makeFolder, remove } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
@@ -70,7 +70,8 @@ export class TaskKeys {
     remove(join(this.secretFolder, task));
   }
 
-  hasSecretFile(task: string): boolean {
-    return existsSync(join(this.secretFolder, task));
+  /** Tasks whose secret is still on the disk. */
+  withSecret(): readonly string[] {
+    return readdirSync(this.secretFolder).filter((name) => name.startsWith('tsk_'));
   }
 }

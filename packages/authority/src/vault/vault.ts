@@ -1,16 +1,26 @@
 import { concat, makePayload, type PayloadRef, utf8 } from '@deed/evidence';
-import type { Objects } from '@deed/store';
+import type { Database, Objects, Transaction } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 import { decrypt, encrypt, openObject, sealObject, taskOfObject } from './envelope.ts';
 import type { TaskKeys } from './task-keys.ts';
 
+/** Larger payloads go to the objects at once: the database is for what commits by the thousand. */
+const maxStagedBytes = 64 * 1024;
+
 /** Payload objects at rest (docs/formats/payload.md): named, salted, encrypted, erasable. */
 export interface Vault {
   /**
-   * Names bytes and stores them, durable when this returns, so that no statement can name what is not there. With `keep`
-   * false nothing is stored: only the digest is wanted. `task` may be {@link deploymentTask}.
+   * Names bytes and stores them as an object, durable when this returns. With `keep` false nothing is stored: only the digest
+   * is wanted. `task` may be {@link deploymentTask}.
    */
   put(task: string, bytes: Uint8Array, type: string, keep?: boolean): PayloadRef;
+  /**
+   * As {@link Vault.put}, but what is small becomes durable in the transaction of the next statement of this room, so that no
+   * statement can name what is not there and no write of its own is waited for.
+   */
+  stage(task: string, bytes: Uint8Array, type: string, keep?: boolean): PayloadRef;
+  /** Hands over what is staged: `write` belongs into the next transaction, `giveBack` is for when there will be none. */
+  takeStaged(): { readonly write: (tx: Transaction) => void; readonly giveBack: () => void };
   /** The object of a name: `salt || bytes`. @throws AuthorityError vault (not kept, erased, or changed at rest) */
   get(name: string): Uint8Array;
   has(name: string): boolean;
@@ -23,24 +33,73 @@ export interface Vault {
   readonly taskKeys: TaskKeys;
 }
 
-export function openVault(objects: Objects, taskKeys: TaskKeys): Vault {
+export function openVault(objects: Objects, db: Database, taskKeys: TaskKeys): Vault {
+  /** Sealed, readable, not durable yet. `untaken`: those that no transaction will write so far. */
+  const staged = new Map<string, Uint8Array>();
+  let untaken: string[] = [];
+
+  const stored = (name: string): Uint8Array | undefined =>
+    staged.get(name) ??
+    db.get<{ sealed: Uint8Array }>('SELECT sealed FROM payload WHERE name = ?', name)?.sealed ??
+    objects.get(name);
+  const has = (name: string): boolean =>
+    staged.has(name) || db.get('SELECT 1 FROM payload WHERE name = ?', name) !== undefined || objects.has(name);
+  const store = (
+    task: string,
+    bytes: Uint8Array,
+    type: string,
+    keep: boolean,
+    write: (name: string, sealed: Uint8Array) => void,
+  ): PayloadRef => {
+    const payload = makePayload(bytes, taskKeys.secret(task));
+    if (keep && !has(payload.name)) {
+      const object = concat(payload.salt, bytes);
+      write(payload.name, sealObject(taskKeys.key(task), task, payload.name, object));
+    }
+    return { sha256: payload.name, size: bytes.length, type, kept: keep };
+  };
+
   return {
     taskKeys,
     put(task, bytes, type, keep = true) {
-      const payload = makePayload(bytes, taskKeys.secret(task));
-      const object = concat(payload.salt, bytes);
-      if (keep && !objects.has(payload.name)) {
-        objects.put(payload.name, sealObject(taskKeys.key(task), task, payload.name, object));
-      }
-      return { sha256: payload.name, size: bytes.length, type, kept: keep };
+      const ref = store(task, bytes, type, keep, (name, sealed) => objects.put(name, sealed));
+      const waiting = staged.get(ref.sha256);
+      if (keep && waiting) objects.put(ref.sha256, waiting);
+      return ref;
+    },
+    stage(task, bytes, type, keep = true) {
+      return store(task, bytes, type, keep, (name, sealed) => {
+        if (sealed.length > maxStagedBytes) return objects.put(name, sealed);
+        staged.set(name, sealed);
+        untaken.push(name);
+      });
+    },
+    takeStaged() {
+      const names = untaken;
+      untaken = [];
+      return {
+        write(tx) {
+          for (const name of names) {
+            const sealed = staged.get(name);
+            if (sealed) tx.run('INSERT INTO payload (name, sealed) VALUES (?, ?)', name, sealed);
+            staged.delete(name);
+          }
+        },
+        giveBack() {
+          untaken = [...names, ...untaken];
+        },
+      };
     },
     get(name) {
-      const sealed = objects.get(name);
+      const sealed = stored(name);
       if (!sealed) throw new AuthorityError('vault', `payload ${name} is not kept`);
       return openObject(taskKeys.key(taskOfObject(sealed)), name, sealed);
     },
-    has: (name) => objects.has(name),
-    erase: (name) => objects.delete(name),
+    has,
+    erase(name) {
+      const rows = db.transaction((tx) => tx.run('DELETE FROM payload WHERE name = ?', name));
+      return objects.delete(name) || rows > 0;
+    },
     seal: (task, purpose, bytes) => encrypt(taskKeys.key(task), bound(task, purpose), bytes),
     unseal: (task, purpose, sealed) => decrypt(taskKeys.key(task), bound(task, purpose), sealed),
   };

@@ -78,7 +78,7 @@ test('the secret of a task dies with it: equal bytes meet inside an open task an
   const first = put();
   expect(put()).toBe(first);
   await tasks.close(worker.task.id, 'principal');
-  expect(vault.taskKeys.hasSecretFile(worker.task.id)).toBe(false);
+  expect(vault.taskKeys.withSecret()).not.toContain(worker.task.id);
   expect(put()).not.toBe(first);
   expect(Buffer.from(openPayload(vault.get(first), first).bytes).toString()).toBe('same');
 });
