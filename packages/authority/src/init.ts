@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { ed25519Spki, keyId, mlDsa44Spki, parseStrictJson, randomBytes, toBase64, toHex, utf8 } from '@deed/evidence';
 import { type Ledger, type LogKeys, openLedger } from '@deed/ledger';
 import { createNew, makeFolder, openObjects } from '@deed/store';
@@ -79,6 +79,11 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
   const origin = options.origin ?? `deed.local/${toHex(randomBytes(4))}`;
   if (existsSync(dir) && readdirSync(dir).length > 0) {
     throw new AuthorityError('folder', `${dir} is not empty: choose a fresh folder`);
+  }
+  for (const file of [rootFile, personFile]) {
+    if (!relative(dir, file).startsWith('..')) {
+      throw new AuthorityError('folder', `${file} would lie in the data folder: the server must not reach this key`);
+    }
   }
   const bundle = checkBundle(policyFolder);
   const [root, personKey] = [newP256(), newP256()];

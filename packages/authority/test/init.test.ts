@@ -70,8 +70,14 @@ test('a later process takes up what init made', async () => {
 test('a folder that is not fresh is left alone', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'deed-'));
   writeFileSync(join(dir, 'mine'), '');
-  const options = { passphrase: 'p', rootFile: join(dir, 'root'), personFile: join(dir, 'person'), scryptCost: 1024 };
+  const base = mkdtempSync(join(tmpdir(), 'deed-'));
+  const options = { passphrase: 'p', rootFile: join(base, 'root'), personFile: join(base, 'person'), scryptCost: 1024 };
   expect(await refused(() => initDeployment({ dir, ...options }))).toBe('folder');
   expect(readdirSync(dir)).toEqual(['mine']);
+  const inside = join(base, 'data');
+  expect(await refused(() => initDeployment({ ...options, dir: inside, rootFile: join(inside, 'root') }))).toBe(
+    'folder',
+  );
+  expect(readdirSync(base)).toEqual([]);
   expect(await refused(() => readDeployment(dir))).toBe('folder');
 });

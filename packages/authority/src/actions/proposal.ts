@@ -5,6 +5,7 @@ import {
   encodeActionRecord,
   type Observed,
   type PayloadRef,
+  parseActionRecord,
   type Separation,
   type Tier,
   type ToolRef,
@@ -92,9 +93,15 @@ export function actHeader({ observed, separation }: Refusable): {
   };
 }
 
-/** The record's bytes, after checking that it is of this action, task and tool. @throws AuthorityError proposal */
-export function recordBytes(task: string, { action, method, tool, record }: Proposal): Uint8Array {
+/**
+ * The record's bytes, after checking that it is of this action, task and tool, and that a verifier will read it: what an agent
+ * sends must not be able to make the case of its task unreadable.
+ * @throws AuthorityError proposal
+ */
+export function recordBytes(task: string, { action, method, tool, record }: Refusable): Uint8Array {
   const fits =
+    record !== null &&
+    tool !== null &&
     record.action === action &&
     record.task === task &&
     record.method === method &&
@@ -103,5 +110,12 @@ export function recordBytes(task: string, { action, method, tool, record }: Prop
     record.definition === tool.definition &&
     record.executable === tool.executable;
   if (!fits) throw new AuthorityError('proposal', 'the action record is not of this action, task and tool');
-  return encodeActionRecord(record);
+  const bytes = encodeActionRecord(record);
+  try {
+    parseActionRecord(bytes);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AuthorityError('proposal', `no verifier would read the action record: ${why}`, { cause });
+  }
+  return bytes;
 }

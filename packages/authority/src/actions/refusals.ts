@@ -11,7 +11,6 @@ import {
   type Admitted,
   actHeader,
   evidenceType,
-  type Proposal,
   type Refusable,
   recordBytes,
   recordType,
@@ -31,6 +30,7 @@ export interface RefusalExtra {
 }
 
 const maxDetail = 2000;
+const maxName = 512;
 
 /** Makes refusals: the terminal statements of what did not happen. */
 export class Refusals {
@@ -66,8 +66,8 @@ export class Refusals {
     const { vault } = this.ground;
     const task = this.tasks.get(admitted.task.id) ?? admitted.task;
     const { verdict = null, cites = null, approval = null, rejection = null } = why;
-    const bytes = what.record && what.tool ? recordBytes(task.id, what as Proposal) : null;
-    const record = bytes && vault.stage(task.id, bytes, recordType);
+    const said = sayable(task.id, what);
+    const record = said.bytes && vault.stage(task.id, said.bytes, recordType);
     const authority = verdict?.authority ?? this.authority(admitted);
     const ended = cites !== null && why.reason !== 'proof-replayed' ? this.intents.get(cites) : undefined;
     const { proof } = admitted;
@@ -82,8 +82,8 @@ export class Refusals {
       body: {
         action: what.action,
         record,
-        method: what.method,
-        tool: what.tool,
+        method: said.method,
+        tool: said.tool,
         reason: why.reason,
         detail: why.detail.slice(0, maxDetail),
         authority,
@@ -131,5 +131,20 @@ export class Refusals {
       grant: this.grants.newestFor(task.agent)?.digest ?? task.grant,
       unearned: false,
     };
+  }
+}
+
+/** What a statement can hold of a message that may be refused for being too large for one. */
+function sayable(
+  task: string,
+  what: Refusable,
+): Pick<Refusable, 'method' | 'tool'> & { readonly bytes: Uint8Array | null } {
+  const method = what.method.slice(0, maxName) || 'unknown';
+  const tool = what.tool && what.tool.name.length <= maxName && what.tool.name !== '' ? what.tool : null;
+  if (!what.record || !tool || method !== what.method) return { method, tool, bytes: null };
+  try {
+    return { method, tool, bytes: recordBytes(task, what) };
+  } catch {
+    return { method, tool, bytes: null };
   }
 }

@@ -165,3 +165,25 @@ test('the record must be of the action, the task and the tool that are proposed'
     expect(await refused(() => actions.decide(admitted, { ...proposal, record }))).toBe('proposal');
   }
 });
+
+test('what an agent sends cannot make the case of its task unreadable', async () => {
+  const worker = await Worker.begin(world);
+  const { actions } = world.authority;
+  const admitted = await worker.admitted('write_file');
+  const long = worker.propose('x'.repeat(5000));
+  expect(await refused(() => actions.decide(admitted, long))).toBe('proposal');
+  await actions.refuse(admitted, { ...long, method: 'm'.repeat(600) }, 'tool-unknown', 'd'.repeat(3000)).durable;
+  expect(last(worker.task.id)).toMatchObject({ predicate: 'refusal', body: { record: null, tool: null } });
+});
+
+test('when the log cannot write, the action is refused', async () => {
+  proves('invariant-1');
+  const own = await World.begin();
+  const worker = await Worker.begin(own);
+  const { actions } = own.authority;
+  const admitted = await worker.admitted('write_file');
+  const proposal = worker.propose('write_file');
+  const verdict = actions.decide(admitted, proposal);
+  await own.ledger.close();
+  expect(await refused(() => actions.intend(admitted, proposal, verdict, null))).toBe('stopped');
+});
