@@ -88,9 +88,13 @@ export function openContainer(bytes: Uint8Array): Map<string, Uint8Array> {
   if (entries > maxMembers) throw bad(`more than ${maxMembers} members`);
   const members = new Map<string, Uint8Array>();
   let at = view.getUint32(end + 16, true);
+  let offset = 0;
   for (let i = 0; i < entries; i++) {
     const member = readMember(bytes, view, at, end);
     if (members.has(member.name)) throw bad(`two members are named ${member.name}`);
+    // Members lie one after the other, so that no two share bytes and their sizes add up to the file's.
+    if (member.offset !== offset) throw bad(`member ${member.name} does not follow the one before it`);
+    offset = member.end;
     members.set(member.name, member.data);
     at = member.next;
   }
@@ -109,7 +113,7 @@ function readMember(bytes: Uint8Array, view: DataView, at: number, end: number) 
   if (next > end || start + size > end) throw bad('a member lies outside the file');
   const name = fromUtf8(bytes.subarray(at + 46, next));
   if (!memberName.test(name)) throw bad(`member name ${JSON.stringify(name)} is not accepted`);
-  return { name, data: bytes.subarray(start, start + size), next };
+  return { name, data: bytes.subarray(start, start + size), offset, end: start + size, next };
 }
 
 function bad(message: string): EvidenceError {

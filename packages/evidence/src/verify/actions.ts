@@ -16,26 +16,59 @@ type Refusal = Logged<StatementWith<'refusal'>>;
 export function checkActions(exam: Examination): string | null {
   const approvals = new Map<string, string>();
   const begun = new Set<string>();
-  let actions = 0;
+  const refused = new Map<string, Refusal>();
+  for (const refusal of exam.all('refusal').toReversed()) refused.set(refusal.statement.body.action, refusal);
+  const ends = endsOf(exam);
+  const counts = new Map<string, number>();
   for (const intent of exam.all('intent')) {
-    actions++;
-    const { action } = intent.statement.body;
-    if (begun.has(action)) exam.forged(`${label(intent)}: action ${action} was begun before`);
-    begun.add(action);
+    const { series, body } = intent.statement;
+    if (begun.has(body.action)) exam.forged(`${label(intent)}: action ${body.action} was begun before`);
+    begun.add(body.action);
+    if ((refused.get(body.action)?.index ?? intent.index) < intent.index)
+      exam.forged(`${label(intent)}: action ${body.action} was refused before`);
+    const number = (counts.get(series) ?? 0) + 1;
+    counts.set(series, number);
     exam.attempt(label(intent), () => checkRecord(exam, intent));
     checkTool(exam, intent);
-    checkLimits(exam, intent);
+    checkLimits(exam, intent, number);
     checkApproval(exam, intent, approvals);
-    checkEnd(exam, intent);
+    checkEnd(exam, intent, ends.get(intent.statement.digest) ?? noEnds);
   }
   for (const refusal of exam.all('refusal')) {
-    const { record, action } = refusal.statement.body;
-    const bytes = exam.payload(record);
-    const parsed = bytes && exam.attempt(label(refusal), () => parseActionRecord(bytes));
-    if (parsed && parsed.action !== action) exam.forged(`${label(refusal)}: its record is of another action`);
+    exam.attempt(label(refusal), () => checkRefusal(exam, refusal, approvals));
   }
   checkCitations(exam);
-  return `${actions} intents`;
+  return `${exam.all('intent').length} intents`;
+}
+
+interface Ends {
+  readonly outcomes: Outcome[];
+  readonly refusals: Refusal[];
+}
+const noEnds: Ends = { outcomes: [], refusals: [] };
+
+/** The outcomes and refusals of each intent, by its digest, in the order of the log. */
+function endsOf(exam: Examination): Map<string, Ends> {
+  const ends = new Map<string, Ends>();
+  const of = (intent: string): Ends => {
+    const known = ends.get(intent) ?? { outcomes: [], refusals: [] };
+    ends.set(intent, known);
+    return known;
+  };
+  for (const outcome of exam.all('outcome')) of(outcome.statement.body.intent).outcomes.push(outcome);
+  for (const refusal of exam.all('refusal')) {
+    const { cites } = refusal.statement.body;
+    if (cites !== null && endsIntent(refusal.statement)) of(cites).refusals.push(refusal);
+  }
+  return ends;
+}
+
+function checkRefusal(exam: Examination, refusal: Refusal, approvals: ReadonlyMap<string, string>): void {
+  const { record, action, approval, cites } = refusal.statement.body;
+  const bytes = exam.payload(record);
+  if (bytes) need(parseActionRecord(bytes).action === action, 'its record is of another action');
+  const used = approval === null ? undefined : approvals.get(approval);
+  need(used === undefined || used === cites, 'the approval that it consumed was used by an intent');
 }
 
 function checkRecord(exam: Examination, intent: Intent): void {
@@ -55,10 +88,15 @@ function checkRecord(exam: Examination, intent: Intent): void {
 
 function checkTool(exam: Examination, intent: Intent): void {
   const { server, name, definition, executable } = intent.statement.body.tool;
-  if (definition === null) return;
-  const pins = [...exam.all('tool-pinned')].filter(
-    (pin) => pin.index < intent.index && pin.statement.body.server === server && pin.statement.body.tool === name,
-  );
+  if (definition === null) {
+    if (intent.statement.body.method === 'tools/call') exam.forged(`${label(intent)}: a tool without a definition`);
+    return;
+  }
+  const pins = exam
+    .all('tool-pinned')
+    .filter(
+      (pin) => pin.index < intent.index && pin.statement.body.server === server && pin.statement.body.tool === name,
+    );
   const pin = pins.at(-1)?.statement.body;
   if (!pin) exam.incomplete(`${label(intent)}: the pinned definition of ${server}/${name} is not here`);
   else if (pin.definition !== definition || pin.executable !== executable) {
@@ -66,15 +104,15 @@ function checkTool(exam: Examination, intent: Intent): void {
   }
 }
 
-function checkLimits(exam: Examination, intent: Intent): void {
-  const { position, body } = intent.statement;
+function checkLimits(exam: Examination, intent: Intent, number: number): void {
+  const { position, body, observed } = intent.statement;
+  if (rank(body.tier) > rank('record') && (observed === 'self-reported' || observed === 'hook'))
+    exam.forged(`${label(intent)}: ${observed} and above tier record`);
   const opened = 'task' in position ? exam.series.get(position.task)?.[0]?.statement : undefined;
   if (opened?.predicate !== 'task-opened') return;
   if (rank(body.tier) > rank(opened.body.ceiling)) exam.forged(`${label(intent)}: above the ceiling of its task`);
   if (opened.body.deadline < intent.statement.time) exam.forged(`${label(intent)}: after the deadline of its task`);
-  const intents = [...exam.all('intent')].filter(({ statement }) => statement.series === intent.statement.series);
-  if (intents.indexOf(intent) >= opened.body.budget.actions)
-    exam.forged(`${label(intent)}: beyond the budget of its task`);
+  if (number > opened.body.budget.actions) exam.forged(`${label(intent)}: beyond the budget of its task`);
 }
 
 function rank(tier: Tier): number {
@@ -92,26 +130,27 @@ function checkApproval(exam: Examination, intent: Intent, used: Map<string, stri
   else if (found.statement.body.action !== action || found.statement.body.record.sha256 !== record.sha256) {
     exam.forged(`${label(intent)}: its approval is for another action`);
   } else if (found.index > intent.index) exam.forged(`${label(intent)}: approved later`);
-  else if (used.has(approval)) exam.forged(`${label(intent)}: its approval was used by ${used.get(approval)}`);
-  used.set(approval, action);
+  else if (used.has(approval)) exam.forged(`${label(intent)}: its approval was used before`);
+  used.set(approval, intent.statement.digest);
 }
 
-function checkEnd(exam: Examination, intent: Intent): void {
-  const { digest, body } = intent.statement;
-  const outcomes = [...exam.all('outcome')].filter(({ statement }) => statement.body.intent === digest);
-  const refusals = [...exam.all('refusal')].filter(
-    ({ statement }) => statement.body.cites === digest && endsIntent(statement),
-  );
+function checkEnd(exam: Examination, intent: Intent, { outcomes, refusals }: Ends): void {
+  const { body } = intent.statement;
   if (outcomes.length + refusals.length === 0)
     exam.incomplete(`${label(intent)}: neither an outcome nor a refusal ends it`);
   if (refusals.length > 0 && outcomes.length > 0) exam.forged(`${label(intent)}: refused, and yet it has an outcome`);
   if (refusals.length > 1) exam.forged(`${label(intent)}: refused twice`);
+  for (const { statement } of refusals) {
+    if (statement.body.action !== body.action) exam.forged(`${label(intent)}: ended by the refusal of another action`);
+  }
   const last = checkOutcomes(exam, intent, outcomes);
   if (!last) return;
   const strong = body.tier === 'attest' || body.tier === 'approve';
   if (strong && last.statement.body.status === 'unknown')
     exam.incomplete(`${label(intent)}: what came of it is unknown`);
-  if (body.tier === 'approve') exam.attempt(label(last), () => checkAnchor(exam, intent, last));
+  if (body.tier !== 'approve') return;
+  const anchored = outcomes.find(({ statement }) => statement.body.anchor !== null) ?? last;
+  exam.attempt(label(anchored), () => checkAnchor(exam, intent, anchored, outcomes[0]?.index ?? anchored.index));
 }
 
 /** A refused replay cites the first use of its proof; that does not end the first use. */
@@ -134,7 +173,7 @@ function checkOutcomes(exam: Examination, intent: Intent, outcomes: readonly Out
 }
 
 /** The checkpoint that the outcome names covered the intent before the outcome was written, and witnesses had signed it. */
-function checkAnchor(exam: Examination, intent: Intent, outcome: Outcome): void {
+function checkAnchor(exam: Examination, intent: Intent, outcome: Outcome, end: number): void {
   const { anchor } = outcome.statement.body;
   if (anchor === null) {
     exam.unanchored(`${label(outcome)}: an approve action without a cosigned checkpoint`);
@@ -150,10 +189,7 @@ function checkAnchor(exam: Examination, intent: Intent, outcome: Outcome): void 
   const checkpoint = provenCheckpoint(exam, intent, proof);
   need(checkpoint.size === anchor.size && toHex(checkpoint.root) === anchor.root, 'the anchor is another checkpoint');
   need(toHex(sha256(utf8(proof.checkpoint))) === anchor.note, 'the anchor is another note');
-  need(
-    anchor.size > intent.index && anchor.size <= outcome.index,
-    'the anchor does not stand between intent and outcome',
-  );
+  need(anchor.size > intent.index && anchor.size <= end, 'the anchor does not stand between intent and outcome');
   const judged = exam.judge(proof.checkpoint);
   if (!judged) return; // no trust file: the check `trust` says so
   if (judged.badSignatures.length > 0)
@@ -164,8 +200,8 @@ function checkAnchor(exam: Examination, intent: Intent, outcome: Outcome): void 
 
 function checkCitations(exam: Examination): void {
   const cited: readonly (readonly [Outcome | Refusal, string | null])[] = [
-    ...[...exam.all('outcome')].map((outcome) => [outcome, outcome.statement.body.intent] as const),
-    ...[...exam.all('refusal')].map((refusal) => [refusal, refusal.statement.body.cites] as const),
+    ...exam.all('outcome').map((outcome) => [outcome, outcome.statement.body.intent] as const),
+    ...exam.all('refusal').map((refusal) => [refusal, refusal.statement.body.cites] as const),
   ];
   for (const [logged, digest] of cited) {
     if (digest === null) continue;

@@ -1,5 +1,6 @@
 import { parseActionRecord } from '../action-record.ts';
 import { fromUtf8, toHex } from '../encoding.ts';
+import { DeedError } from '../errors.ts';
 import { parseStrictJson } from '../json.ts';
 import { parseCheckpoint } from '../log/checkpoint.ts';
 import { parseNote } from '../log/note.ts';
@@ -21,17 +22,17 @@ import {
 export function answer(exam: Examination, checks: readonly CheckResult[]): Report {
   const worst = verdictOrder.find((verdict) => exam.reasons.some((reason) => reason.verdict === verdict));
   const verdict: Verdict = worst ?? 'VERIFIED';
-  const readable = verdict !== 'unusable';
+  const isCase = verdict !== 'unusable';
   return {
     verdict,
     code: verdictCodes[verdict],
     reasons: exam.reasons,
     checks,
     case: exam.json ? { id: exam.json.case, origin: exam.json.origin, tasks: exam.json.tasks } : null,
-    task: readable ? taskOf(exam) : null,
-    actions: readable ? actionsOf(exam) : [],
-    findings: readable ? [...exam.all('finding')].map(({ statement: { body } }) => pickFinding(body)) : [],
-    reconciled: readable ? [...exam.all('reconciled')].map(({ statement }) => coverageOf(statement)) : [],
+    task: isCase ? taskOf(exam) : null,
+    actions: isCase ? actionsOf(exam) : [],
+    findings: isCase ? exam.all('finding').map(({ statement: { body } }) => pickFinding(body)) : [],
+    reconciled: isCase ? exam.all('reconciled').map(({ statement }) => coverageOf(statement)) : [],
     checkpoint: headOf(exam),
     root: [...exam.keys].find(([, key]) => key.role === 'root')?.[0] ?? null,
     witnesses: witnessesOf(exam),
@@ -51,13 +52,13 @@ function coverageOf({ time, body }: StatementWith<'reconciled'>): string {
 }
 
 function taskOf(exam: Examination): TaskReport | null {
-  const opened = [...exam.all('task-opened')][0];
+  const opened = exam.all('task-opened')[0];
   if (!opened) return null;
   const { body, series, time } = opened.statement;
-  const closed = [...exam.all('task-closed')].find(({ statement }) => statement.series === series);
+  const closed = exam.all('task-closed').find(({ statement }) => statement.series === series);
   return {
     task: series,
-    objective: textOf(exam, body.objective) ?? '(withheld)',
+    objective: textOf(exam, body.objective),
     principal: principalOf(exam, body.principal),
     opened: time,
     closed: closed ? `${closed.statement.time} (${closed.statement.body.reason})` : null,
@@ -65,25 +66,36 @@ function taskOf(exam: Examination): TaskReport | null {
   };
 }
 
-function textOf(exam: Examination, ref: PayloadRef | null): string | undefined {
+function textOf(exam: Examination, ref: PayloadRef): string {
   const bytes = exam.payload(ref);
-  return bytes && fromUtf8(bytes);
+  return bytes ? (readable(() => fromUtf8(bytes)) ?? '(not text)') : '(withheld)';
+}
+
+/** What a payload of untrusted bytes says, or nothing where it is not in form. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DeedError) return undefined;
+    throw error;
+  }
 }
 
 function principalOf(exam: Examination, ref: PayloadRef): string {
   const bytes = exam.payload(ref);
   if (!bytes) return '(withheld)';
-  const { kind, id, authenticated } = (parseStrictJson(bytes).value ?? {}) as Record<string, unknown>;
+  const { kind, id, authenticated } = (readable(() => parseStrictJson(bytes).value) ?? {}) as Record<string, unknown>;
+  if (typeof kind !== 'string' || typeof id !== 'string') return '(not in form)';
   return `${kind} ${id}, authenticated by ${authenticated}`;
 }
 
 function actionsOf(exam: Examination): ActionReport[] {
-  const intents = [...exam.all('intent')];
+  const intents = exam.all('intent');
   const ended = new Set(intents.map(({ statement }) => statement.body.action));
   const replays = (refusal: StatementWith<'refusal'>) => refusal.body.reason === 'proof-replayed';
-  const refused = [...exam.all('refusal')].filter(
-    ({ statement }) => !ended.has(statement.body.action) || replays(statement),
-  );
+  const refused = exam
+    .all('refusal')
+    .filter(({ statement }) => !ended.has(statement.body.action) || replays(statement));
   const reports = [
     ...intents.map((intent) => ({ at: intent.index, report: intentReport(exam, intent) })),
     ...refused.map((refusal) => ({ at: refusal.index, report: refusalReport(exam, refusal) })),
@@ -93,10 +105,13 @@ function actionsOf(exam: Examination): ActionReport[] {
 
 function intentReport(exam: Examination, intent: Logged<StatementWith<'intent'>>): ActionReport {
   const { body, digest } = intent.statement;
-  const outcome = [...exam.all('outcome')].filter(({ statement }) => statement.body.intent === digest).at(-1);
-  const refusal = [...exam.all('refusal')].find(
-    ({ statement }) => statement.body.cites === digest && statement.body.reason !== 'proof-replayed',
-  );
+  const outcome = exam
+    .all('outcome')
+    .filter(({ statement }) => statement.body.intent === digest)
+    .at(-1);
+  const refusal = exam
+    .all('refusal')
+    .find(({ statement }) => statement.body.cites === digest && statement.body.reason !== 'proof-replayed');
   const end = outcome ? outcome.statement.body.status : refusal ? 'refused' : 'open';
   const grant = exam.find(body.authority.grant, 'grant-decision')?.statement.body;
   const approved = exam.find(body.approval, 'approval')?.statement.body;
@@ -146,7 +161,8 @@ function agentOf(exam: Examination, statement: StatementWith<'intent'> | Stateme
 function resourceOf(exam: Examination, ref: PayloadRef | null, tool: string): string {
   const bytes = exam.payload(ref);
   if (!bytes) return ref?.kept === false ? `${tool} (digest only)` : tool;
-  const { operands } = parseActionRecord(bytes);
+  const operands = readable(() => parseActionRecord(bytes).operands);
+  if (!operands) return tool;
   if (operands.kind === 'paths') return `${tool} ${operands.paths.map(({ real }) => real).join(', ')}`;
   if (operands.kind === 'none') return tool;
   const updates = operands.updates.map(
@@ -182,8 +198,9 @@ function witnessesOf(exam: Examination): Report['witnesses'] {
 function limitsOf(exam: Examination): string[] {
   const limits = [
     'One unbroken chain is shown, not that no second one exists: ask other holders of receipts, or audit the whole log.',
+    ...exam.all('observe-gap').map(({ statement: { body } }) => `Gap since ${body.since}: ${body.detail}`),
   ];
-  if ([...exam.all('reconciled')].length === 0)
+  if (exam.all('reconciled').length === 0)
     limits.push("No other system's record was looked at: nothing is said about effects behind the gateway.");
   const witnesses = exam.options.trust?.witnesses ?? [];
   if (witnesses.length > 0 && witnesses.every(({ name }) => name === 'local')) {

@@ -16,7 +16,7 @@ export function checkClosing(exam: Examination): string | null {
       seq.flatMap(({ statement }) =>
         statement.predicate === 'outcome'
           ? [statement.body.intent]
-          : statement.predicate === 'refusal'
+          : statement.predicate === 'refusal' && statement.body.reason !== 'proof-replayed'
             ? [statement.body.cites]
             : [],
       ),

@@ -23,7 +23,10 @@ export function checkEvents(exam: Examination): string | null {
   }
   const explained = new Set<string>();
   for (const confirmed of exam.all('confirmed')) {
-    for (const ref of confirmed.statement.body.events) explained.add(key(ref));
+    for (const ref of confirmed.statement.body.events) {
+      if (explained.has(key(ref))) exam.forged(`${label(confirmed)}: event ${ref.event} is confirmed twice`);
+      explained.add(key(ref));
+    }
     exam.attempt(label(confirmed), () => checkConfirmed(exam, confirmed));
   }
   for (const finding of exam.all('finding')) for (const ref of finding.statement.body.events) explained.add(key(ref));
@@ -58,13 +61,14 @@ function checkBatch(exam: Examination, batch: Batch): string[] {
   const sorted = json.leaves.every((leaf, i) => i === 0 || (json.leaves[i - 1]?.credential ?? '') < leaf.credential);
   need(sorted, 'its tree is not sorted by credential');
   for (const entry of json.disclosed) checkDisclosed(exam, digest, json, entry);
+  exam.batches.set(digest, json);
   const shown = new Map(json.disclosed.map((entry) => [entry.credential, entry]));
   const events: string[] = [];
   for (const credential of taskCredentials(exam)) {
     const isThere = json.leaves.some((leaf) => leaf.credential === credential);
     const entry = shown.get(credential);
     if (isThere && !entry) exam.incomplete(`${label(batch)}: the events of a credential of the task are not here`);
-    if (entry) events.push(...entry.events);
+    for (const event of entry?.events ?? []) events.push(event);
   }
   return events;
 }
@@ -89,9 +93,7 @@ function checkDisclosed(
 }
 
 function taskCredentials(exam: Examination): string[] {
-  return [...exam.all('task-opened')].flatMap(({ statement }) =>
-    statement.body.credentials.map(({ blinded }) => blinded),
-  );
+  return exam.all('task-opened').flatMap(({ statement }) => statement.body.credentials.map(({ blinded }) => blinded));
 }
 
 /** Matches again: repository, ref, old and new of the record are those of an effect that the outcome claims. */
@@ -103,9 +105,11 @@ function checkConfirmed(exam: Examination, confirmed: Logged<StatementWith<'conf
   const effectBytes = exam.payload(outcome.statement.body.effects);
   if (!effectBytes) return;
   const { effects } = parseEffects(effectBytes);
-  const unmatched = [...effects];
+  const unmatched = effects.filter(({ status }) => status === 'ok');
   for (const ref of body.events) {
-    const push = readPushRecord(eventOf(exam, ref));
+    const { raw, credential } = eventOf(exam, ref);
+    const push = readPushRecord(raw);
+    need(push?.user === credential, `event ${ref.event} is of another credential than it stands under`);
     const at = unmatched.findIndex(
       (effect) =>
         push?.repository === effect.repository &&
@@ -120,22 +124,19 @@ function checkConfirmed(exam: Examination, confirmed: Logged<StatementWith<'conf
   exam.corroborated.add(body.outcome);
 }
 
-/** The raw event, which must stand in the sub-tree of a credential of the task. */
-function eventOf(exam: Examination, ref: EventRef): Uint8Array {
-  const bytes = exam.members.get(members.batch(ref.batch));
+/** The raw event, which must stand in the sub-tree of a credential of the task, and the id of that credential. */
+function eventOf(exam: Examination, ref: EventRef): { readonly raw: Uint8Array; readonly credential: string } {
+  const batch = exam.batches.get(ref.batch);
   const object = exam.members.get(members.event(ref.batch, ref.event));
-  if (!exam.find(ref.batch, 'events-ingested') || !bytes || !object)
-    throw new EvidenceError('case', `event ${ref.event} is not here`);
+  if (!batch || !object) throw new EvidenceError('case', `event ${ref.event} is not here`);
   const own = new Set(taskCredentials(exam));
-  const stands = parseBatchJson(bytes).disclosed.some(
-    (entry) => own.has(entry.credential) && entry.events.includes(ref.event),
-  );
-  need(stands, `event ${ref.event} is not under a credential of the task`);
-  return openPayload(object, ref.event).bytes;
+  const entry = batch.disclosed.find(({ credential, events }) => own.has(credential) && events.includes(ref.event));
+  if (!entry) throw new EvidenceError('case', `event ${ref.event} is not under a credential of the task`);
+  return { raw: openPayload(object, ref.event).bytes, credential: entry.id };
 }
 
 function checkReconciled(exam: Examination): void {
-  const held = new Set([...exam.all('finding')].map(({ statement }) => statement.body.finding));
+  const held = new Set(exam.all('finding').map(({ statement }) => statement.body.finding));
   for (const reconciled of exam.all('reconciled')) {
     for (const { source, head } of reconciled.statement.body.sources) {
       if (head !== null && !exam.find(head, 'events-ingested'))
@@ -151,7 +152,7 @@ function checkReconciled(exam: Examination): void {
 /** True if a reconciliation took the event's batch into account. */
 function wasReconciled(exam: Examination, event: string): boolean {
   const batch = exam.byDigest.get(event.slice(0, 64));
-  return [...exam.all('reconciled')].some((reconciled) => batch !== undefined && reconciled.index > batch.index);
+  return exam.all('reconciled').some((reconciled) => batch !== undefined && reconciled.index > batch.index);
 }
 
 function need(holds: boolean, otherwise: string): void {

@@ -1,4 +1,4 @@
-import type { CaseJson } from '../case/case-json.ts';
+import type { BatchJson, CaseJson } from '../case/case-json.ts';
 import type { Envelope } from '../dsse.ts';
 import { DeedError, EvidenceError } from '../errors.ts';
 import { type CheckpointJudgement, judgeCheckpoint } from '../log/judge-checkpoint.ts';
@@ -45,12 +45,16 @@ export class Examination {
   json: CaseJson | null = null;
   exported: Logged<StatementWith<'case-exported'>> | null = null;
   exportedProof: TlogProof | null = null;
-  statements: Logged[] = [];
+  /** In the order of the log. */
+  statements: readonly Logged[] = [];
+  private readonly kinds = new Map<PredicateName, Logged[]>();
   private readonly judged = new Map<string, CheckpointJudgement>();
   /** The note under which the proofs of all statements stand. */
   note: string | null = null;
   /** The intents of approve actions whose anchor a witness quorum of the trust file signed. */
   readonly anchored = new Set<string>();
+  /** Trees of ingested batches that hold, by the digest of their statement. */
+  readonly batches = new Map<string, BatchJson>();
   /** Outcomes whose effects the touched system's own record confirmed. */
   readonly corroborated = new Set<string>();
   check = '';
@@ -86,10 +90,20 @@ export class Examination {
     }
   }
 
-  *all<Name extends PredicateName>(predicate: Name): Generator<Logged<StatementWith<Name>>> {
-    for (const logged of this.statements) {
-      if (logged.statement.predicate === predicate) yield logged as Logged<StatementWith<Name>>;
+  /** Lays the statements down, in the order of the log. */
+  lay(statements: readonly Logged[]): void {
+    this.statements = statements;
+    for (const logged of statements) {
+      const { predicate } = logged.statement;
+      const kind = this.kinds.get(predicate);
+      if (kind) kind.push(logged);
+      else this.kinds.set(predicate, [logged]);
     }
+  }
+
+  /** The statements of one kind, in the order of the log. */
+  all<Name extends PredicateName>(predicate: Name): readonly Logged<StatementWith<Name>>[] {
+    return (this.kinds.get(predicate) ?? []) as Logged<Statement>[] as Logged<StatementWith<Name>>[];
   }
 
   /** The statement with this digest, if it is in the case and of this kind. */

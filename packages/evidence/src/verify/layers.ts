@@ -32,7 +32,7 @@ export function layersOf(
     identity: identity(exam, acted),
     authority: authority(exam, acted),
     decision: decision(exam, acted),
-    approval: approval(acted),
+    approval: approval(exam, acted),
     record: record(exam, acted, outcome),
     separation: separation(acted),
     anchor: anchor(exam, acted),
@@ -64,11 +64,13 @@ function decision(exam: Examination, { statement }: Acted): Layer {
   const { decision: made } = statement.body;
   if (!made) return missing('refused before policy was asked');
   return exam.payload(made.inputs)
-    ? present('policy decision with its inputs: it replays')
+    ? present('policy decision with its inputs: it can be replayed')
     : missing('the inputs of the decision are not in the case');
 }
 
-function approval({ statement }: Acted): Layer {
+function approval(exam: Examination, { statement }: Acted): Layer {
+  if (statement.body.approval !== null && !exam.find(statement.body.approval, 'approval'))
+    return missing('the approval is not in the case');
   if (statement.body.approval !== null)
     return present("a person's key signed exactly this action, as shown (grade A0)");
   const asked = statement.predicate === 'intent' && statement.body.tier === 'approve';
@@ -89,6 +91,8 @@ function separation({ statement }: Acted): Layer {
   const near = [...(agent === 'same-uid' ? ['agent'] : []), ...(tool === 'same-uid' ? ['tool'] : [])];
   if (near.length > 0)
     return missing(`${near.join(' and ')} ran as the same user as the server and could have read its keys`);
+  if (agent === 'none' || (tool === 'none' && statement.predicate === 'intent'))
+    return missing('it was not measured how far they were from the server');
   return present(`agent ${agent}, tool ${tool}`);
 }
 

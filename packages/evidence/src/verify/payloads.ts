@@ -12,20 +12,19 @@ export function checkPayloads(exam: Examination): string | null {
     exam.attempt(name, () => openPayload(object, name.slice('payloads/'.length)));
   }
   const left = new Map(exam.exported?.statement.body.left.map((entry) => [entry.payload, entry]));
-  const tierOfAction = new Map(
-    [...exam.all('intent')].map(({ statement }) => [statement.body.action, statement.body.tier]),
-  );
+  const tierOfAction = new Map(exam.all('intent').map(({ statement }) => [statement.body.action, statement.body.tier]));
   for (const logged of exam.statements) {
     for (const ref of payloadRefs(logged.statement)) {
       const bytes = exam.payload(ref);
       if (bytes && bytes.length !== ref.size) exam.forged(`${label(logged)}: payload ${ref.sha256} has another size`);
-      if (bytes || !ref.kept) continue;
+      if (bytes) continue;
       const named = left.get(ref.sha256);
-      if (!named) exam.incomplete(`${label(logged)}: payload ${ref.sha256} is not here and not named as left out`);
-      else if (named.how === 'erased')
+      if (ref.kept && !named)
+        exam.incomplete(`${label(logged)}: payload ${ref.sha256} is not here and not named as left out`);
+      else if (named?.how === 'erased')
         exam.incomplete(`payload ${ref.sha256} is called erased, but no statement erased it`);
       else if (demanded(logged, tierOfAction))
-        exam.incomplete(`${label(logged)}: payload ${ref.sha256} is withheld, its tier demands it`);
+        exam.incomplete(`${label(logged)}: payload ${ref.sha256} is not here, its tier demands it`);
     }
   }
   return `${held} payloads`;

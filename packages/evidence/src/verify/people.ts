@@ -17,14 +17,21 @@ export function checkPeople(exam: Examination): string | null {
     exam.attempt(label(logged), () => checkApproval(exam, logged));
   }
   for (const logged of exam.all('refusal')) {
-    const { rejection, action, record } = logged.statement.body;
+    const { rejection, action, record, reason } = logged.statement.body;
+    const { position } = logged.statement;
+    if (reason === 'rejected' && !rejection)
+      exam.forged(`${label(logged)}: called rejected, but there is no signed rejection`);
     if (!rejection) continue;
     words++;
     exam.attempt(label(logged), () => {
       const word = parseApproval(openWord('deed-approval-v1', rejection));
       enrolled(exam, word.person, rejection, 'approver', logged.index);
       need(word.decision === 'reject', 'the word is not a rejection');
-      need(word.origin === logged.statement.origin && word.action === action, 'the rejection is of another action');
+      need(
+        word.origin === logged.statement.origin && 'task' in position && word.task === position.task,
+        'the rejection is of another task',
+      );
+      need(word.action === action, 'the rejection is of another action');
       need(record === null || word.record === record.sha256, 'the rejection is of another record');
     });
   }
@@ -59,6 +66,7 @@ function checkActivation(exam: Examination, logged: Logged<StatementWith<'policy
     word.origin === origin && word.bundle === body.bundle && word.version === body.version,
     'another policy was activated',
   );
+  need(word.version === logged.statement.position.n + 1, 'its version is not the next one: an old word was used again');
   need(word.person === body.person, 'another person signed');
   enrolled(exam, word.person, body.activation, 'operator', logged.index);
   const manifest = encodePolicyManifest(body.files);
@@ -76,7 +84,7 @@ function checkActivation(exam: Examination, logged: Logged<StatementWith<'policy
 }
 
 function enrolled(exam: Examination, person: string, word: Word, role: 'operator' | 'approver', before: number) {
-  const found = [...exam.all('person-enrolled')].find(({ statement }) => statement.body.person === person);
+  const found = exam.all('person-enrolled').find(({ statement }) => statement.body.person === person);
   if (!found) throw new EvidenceError('case', `person ${person} is not enrolled in this case`);
   const { key, roles } = found.statement.body;
   need(found.index < before, 'the person was enrolled later');

@@ -10,7 +10,7 @@ export function checkSeries(exam: Examination): string | null {
     const last = ordered.at(-1);
     const head = heads.get(name);
     heads.delete(name);
-    if (!last || name.endsWith('/after')) continue; // its head is the export itself
+    if (!last || name === exam.exported?.statement.series) continue; // its head is the export itself
     if (!head) exam.forged(`the export states no head of series ${name}`);
     else if (last.statement.position.n < head.n)
       exam.incomplete(`series ${name} ends at ${last.statement.position.n}, its head is ${head.n}`);

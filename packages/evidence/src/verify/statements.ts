@@ -1,7 +1,8 @@
 import { indexOfStatement } from '../case/members.ts';
 import { decodeEnvelope } from '../dsse.ts';
 import { parseStatement } from '../statement.ts';
-import type { Examination, Logged } from './examination.ts';
+import { type Examination, type Logged, label } from './examination.ts';
+import { misfitOf } from './subjects.ts';
 
 /** Reads each envelope and statement, in the order of the log, and sorts them into their series. */
 export function checkStatements(exam: Examination): string | null {
@@ -21,10 +22,12 @@ export function checkStatements(exam: Examination): string | null {
     if (statement.origin !== exam.exported.statement.origin) exam.forged(`log index ${logged.index}: another origin`);
     if (exam.byDigest.has(statement.digest)) exam.forged(`log index ${logged.index}: the same statement twice`);
     exam.byDigest.set(statement.digest, logged);
+    const misfit = misfitOf(statement);
+    if (misfit) exam.forged(`${label(logged)}: ${misfit}`);
     const series = exam.series.get(statement.series) ?? [];
     series.push(logged);
     exam.series.set(statement.series, series);
   }
-  exam.statements = found;
+  exam.lay(found);
   return `${found.length} statements in ${exam.series.size} series`;
 }

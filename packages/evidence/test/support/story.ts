@@ -39,12 +39,22 @@ export interface Bend {
   after?(recorded: Recorded, story: Story): void;
   /** The tree size of the push's anchor, and who signed it. */
   anchor?(story: Story): { readonly size?: number; readonly signers?: readonly NoteSigner[] };
+  /** Each record of the forge before it is hashed. */
+  event?(push: ForgePush): ForgePush;
   /** The members before the export lists them: what a dishonest operator can do. */
   files?(files: Map<string, Uint8Array>, story: Story): void;
   /** Who cosigns the two checkpoints of the export. Default: the witness. */
   witnesses?: readonly NoteSigner[];
   /** Which log keys sign them. Default: both. */
   logKeys?: readonly NoteSigner[];
+}
+
+export interface ForgePush {
+  readonly time: string;
+  readonly requestId: string;
+  readonly user: string;
+  readonly repository: string;
+  readonly to: string;
 }
 
 interface Act {
@@ -513,8 +523,8 @@ export class Story {
     });
   }
 
-  private event(push: { time: string; requestId: string; user: string; repository: string; to: string }) {
-    const { to, ...rest } = push;
+  private event(push: ForgePush) {
+    const { to, ...rest } = this.bend.event?.(push) ?? push;
     const old = to === commit('a') ? zero : commit('a');
     const raw = utf8(JSON.stringify({ ...rest, ref: 'refs/heads/main', old, new: to }));
     const object = new Uint8Array([...randomBytes(16), ...raw]);

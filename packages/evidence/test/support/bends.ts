@@ -1,0 +1,87 @@
+import { expect } from 'vitest';
+import type { Report } from '../../src/verify/report.ts';
+import { verdictCodes } from '../../src/verify/report.ts';
+import { examine, makeCase } from './case-maker.ts';
+import type { Draft } from './log-maker.ts';
+import type { Bend, CallDraft, Story, WordDraft } from './story.ts';
+
+/** Bends the statement of one step before it is signed. */
+export function at(step: string, change: (draft: Draft, story: Story) => void): Bend {
+  return { draft: (draft, story) => (draft.step === step ? change(draft, story) : undefined) };
+}
+
+/** Sets one field, named by its path, of a step's body. */
+export function set(step: string, path: string, value: unknown | ((story: Story) => unknown)): Bend {
+  return at(step, (draft, story) => put(draft.body, path, typeof value === 'function' ? value(story) : value));
+}
+
+export function skip(...steps: readonly string[]): Bend {
+  return {
+    draft(draft) {
+      if (steps.includes(draft.step)) draft.skip = true;
+    },
+  };
+}
+
+/** Bends the agent's call of one step before token and proof are made. */
+export function inCall(step: string, change: (call: CallDraft, story: Story) => void): Bend {
+  return { call: (call, story) => (call.step === step ? change(call, story) : undefined) };
+}
+
+/** Bends a person's word before it is signed. */
+export function inWord(step: string, change: (word: WordDraft, story: Story) => void): Bend {
+  return { word: (word, story) => (word.step === step ? change(word, story) : undefined) };
+}
+
+/** Slips statements in after a step. */
+export function after(step: string, add: (story: Story) => void): Bend {
+  return { after: (recorded, story) => (recorded.step === step ? add(story) : undefined) };
+}
+
+/** Several bends at once. */
+export function all(...bends: readonly Bend[]): Bend {
+  const found = bends.map((bend) => bend.anchor).find((anchor) => anchor !== undefined);
+  return {
+    draft: (draft, story) => bends.forEach((bend) => void bend.draft?.(draft, story)),
+    call: (call, story) => bends.forEach((bend) => void bend.call?.(call, story)),
+    word: (word, story) => bends.forEach((bend) => void bend.word?.(word, story)),
+    after: (recorded, story) => bends.forEach((bend) => void bend.after?.(recorded, story)),
+    files: (files, story) => bends.forEach((bend) => void bend.files?.(files, story)),
+    ...(found ? { anchor: found } : {}),
+  };
+}
+
+/** The records of the forge as somebody else would have written them. */
+export function inEvents(event: NonNullable<Bend['event']>): Bend {
+  return {
+    event,
+  };
+}
+
+export function put(target: unknown, path: string, value: unknown): void {
+  const steps = path.split('.');
+  const last = steps.pop() ?? '';
+  let place = target as Record<string, unknown>;
+  for (const step of steps) {
+    const inner = place[step];
+    place[step] = Array.isArray(inner) ? [...inner] : { ...(inner as object) };
+    place = place[step] as Record<string, unknown>;
+  }
+  place[last] = value;
+}
+
+export interface Expected {
+  readonly bend: Bend;
+  readonly check: string;
+  readonly says: RegExp;
+}
+
+/** Makes the bent case and expects a verdict, for a reason of the named check. */
+export function expectVerdict(verdict: Report['verdict'], { bend, check, says }: Expected): Report {
+  const report = examine(makeCase(bend).file);
+  expect({ verdict: report.verdict, reasons: report.reasons }).toMatchObject({ verdict });
+  expect(report.code).toBe(verdictCodes[verdict]);
+  const said = report.reasons.filter((reason) => reason.verdict === verdict && reason.check === check);
+  expect(said.map(({ message }) => message).join('\n')).toMatch(says);
+  return report;
+}
