@@ -104,7 +104,9 @@ export class Agents {
       throw new AuthorityError('proof-of-key', 'the new key did not sign the challenge of this code');
     }
     const jkt = jwkThumbprint(spki);
-    if (this.byJkt(jkt)) throw new AuthorityError('key', 'this key is enrolled already: make a fresh one');
+    if (this.ground.holders.has(keyId(spki))) {
+      throw new AuthorityError('key', 'this key has a holder already: make a fresh one');
+    }
     const { name, definition } = invitation;
     const id = newId('agent', clock.now());
     const spiffe = `spiffe://${trustDomainOf(origin)}/agent/${name}`;
@@ -174,6 +176,7 @@ export class Agents {
   private remember(agent: Agent): void {
     this.byId.set(agent.id, agent);
     this.idOfJkt.set(agent.jkt, agent.id);
+    this.ground.holders.add(keyId(agent.spki));
   }
 }
 

@@ -62,7 +62,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { origin } = ledger;
   const vault = openVault(objects, db, new TaskKeys(dir));
   const record = recordWith(ledger, vault);
-  const ground: Ground = { dir, origin, db, ledger, record, clock, keys: readServerKeys(dir), vault };
+  const holders = serverKeyIds(ledger);
+  const ground: Ground = { dir, origin, db, ledger, record, clock, keys: readServerKeys(dir), vault, holders };
   const people = new People(ground);
   const agents = new Agents(ground);
   const grants = new Grants(ground);
@@ -95,6 +96,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       db.transaction((tx) => tx.run('DELETE FROM authority_run'));
     },
   };
+}
+
+function serverKeyIds(ledger: Ledger): Set<string> {
+  const events = ledger.series('keys').map(({ envelope }) => parseStatement(envelope.payload));
+  return new Set(events.flatMap((event) => (event.predicate === 'key-event' ? [event.body.key.keyid] : [])));
 }
 
 /** Observe-tier entries may have waited in memory for a second when the process ended. */

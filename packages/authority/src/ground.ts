@@ -18,6 +18,8 @@ export interface Ground {
   readonly clock: Clock;
   readonly keys: ServerKeys;
   readonly vault: Vault;
+  /** Ids of all keys that have a holder: one key is never that of two parties. */
+  readonly holders: Set<string>;
 }
 
 /** The door of this room into the log. */

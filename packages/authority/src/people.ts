@@ -1,4 +1,4 @@
-import { newId, parseSshPublicKey, sha256, toBase64, toHex, type Word } from '@deed/evidence';
+import { fromBase64, keyId, newId, parseSshPublicKey, sha256, toBase64, toHex, type Word } from '@deed/evidence';
 import { AuthorityError } from './errors.ts';
 import { type Ground, serverAct } from './ground.ts';
 import { requireP256Spki } from './keys/p256.ts';
@@ -36,6 +36,7 @@ export class People {
       const roles = row.roles.split(',') as PersonRole[];
       const { id, kind, label, enrolled } = row;
       this.byId.set(id, { id, key: { kind, public: row.public }, roles, label, enrolled });
+      ground.holders.add(holderId(kind, fromBase64(row.public)));
     }
   }
 
@@ -49,13 +50,11 @@ export class People {
     readonly roles: readonly PersonRole[];
     readonly label: string;
   }): Promise<Person> {
-    const { clock, keys } = this.ground;
+    const { clock, keys, holders } = this.ground;
     if (person.kind === 'es256') requireP256Spki(person.public);
-    else parseSshPublicKey(person.public);
+    const holder = holderId(person.kind, person.public);
+    if (holders.has(holder)) throw new AuthorityError('key', 'this key has a holder already: one party, one key');
     const key = { kind: person.kind, public: toBase64(person.public) };
-    if ([...this.byId.values()].some((other) => other.key.public === key.public)) {
-      throw new AuthorityError('key', 'this key is enrolled already: one person, one key');
-    }
     const id = newId('person', clock.now());
     const roles = [...person.roles];
     const recorded = this.ground.record({
@@ -74,6 +73,7 @@ export class People {
     });
     const enrolled: Person = { id, key, roles, label: person.label, enrolled: recorded.digest };
     this.byId.set(id, enrolled);
+    holders.add(holder);
     await recorded.durable;
     return enrolled;
   }
@@ -97,4 +97,9 @@ export class People {
     }
     return person;
   }
+}
+
+/** The id of the key itself, in whatever form it is written. @throws EvidenceError key, encoding */
+function holderId(kind: Word['signature']['kind'], key: Uint8Array): string {
+  return keyId(kind === 'es256' ? key : parseSshPublicKey(key).spki);
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { enrolmentChallenge } from '../src/agents.ts';
+import { readServerKeys } from '../src/keys/key-folder.ts';
 import { newP256, signP256, spkiOf } from '../src/keys/p256.ts';
 import { makeAssertion } from '../src/tokens/proof.ts';
 import { refused } from './refused.ts';
@@ -80,4 +81,19 @@ test('a token is given to the agent of the task alone, on its own fresh word', a
   const old = await makeAssertion(key, of, world.clock);
   world.clock.advance(60_000);
   expect(await refused(() => tokens.issue(task.id, old))).toBe('proof-expired');
+});
+
+test('one key is never that of two parties', async () => {
+  proves('invariant-4');
+  const { agents, people } = world.authority;
+  const { key } = await world.enrol('first');
+  const person = { kind: 'es256', roles: ['approver'], label: 'x' } as const;
+  expect(await refused(() => people.enrol({ ...person, public: spkiOf(key) }))).toBe('key');
+  const own = newP256();
+  await people.enrol({ ...person, public: spkiOf(own) });
+  const { code } = agents.invite('second');
+  const { spki, proof } = await application(code, own);
+  expect(await refused(() => agents.redeem(code, spki, proof))).toBe('key');
+  const { registrar } = readServerKeys(world.dir);
+  expect(await refused(() => people.enrol({ ...person, public: registrar.spki }))).toBe('key');
 });

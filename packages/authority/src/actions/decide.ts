@@ -82,7 +82,9 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
   });
   const { outcome, tier, reasons, errors } = evaluate(bundle, requests);
   const denied = outcome === 'deny';
-  const overCeiling = isAbove(tier, task.ceiling);
+  const unseen = proposal.observed === 'self-reported' || proposal.observed === 'hook';
+  const ceiling = unseen && isAbove(task.ceiling, 'record') ? 'record' : task.ceiling;
+  const overCeiling = isAbove(tier, ceiling);
   const overGrant = !parts.grants.isInForce(grant) || judgeTier(grant, tier).denied;
   const keep = tier !== 'observe' || denied || overCeiling || overGrant;
   const decision = {
@@ -98,7 +100,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     return verdict({ tier, decision, reason: 'denied', detail });
   }
   if (overCeiling) {
-    const detail = `policy puts it at tier ${tier}, the task's ceiling is ${task.ceiling}`;
+    const detail = `policy puts it at tier ${tier}, the ceiling here is ${ceiling}`;
     return verdict({ tier, decision, reason: 'outside-grant', detail });
   }
   if (overGrant) {

@@ -68,8 +68,8 @@ export function intend(
     });
     throw new AuthorityError(why.code, why.detail);
   }
-  if (proof?.spent || task.begun.has(proposal.action)) {
-    throw new AuthorityError('proposal', 'this message or action began before: each begins one action, once');
+  if (proof?.spent || task.begun.has(proposal.action) || task.refused.has(proposal.action)) {
+    throw new AuthorityError('proposal', 'this message or action began or was refused before: each begins once');
   }
 
   const { observed, separation } = actHeader(proposal);

@@ -68,7 +68,7 @@ export class Refusals {
     const { verdict = null, cites = null, approval = null, rejection = null } = why;
     const said = sayable(task.id, what);
     const record = said.bytes && vault.stage(task.id, said.bytes, recordType);
-    const authority = verdict?.authority ?? this.authority(admitted);
+    const authority = unproven(verdict?.authority ?? this.authority(admitted), admitted, cites);
     const ended = cites !== null && why.reason !== 'proof-replayed' ? this.intents.get(cites) : undefined;
     const { proof } = admitted;
     const recorded = this.ground.record({
@@ -100,6 +100,7 @@ export class Refusals {
       },
     });
     if (task.state === 'open') this.tasks.counted(task.id);
+    this.tasks.liveTask(task.id)?.refused.add(what.action);
     if (ended) {
       this.intents.end(ended, recorded.digest, null);
       this.tasks.ended(task.id, ended.digest);
@@ -132,6 +133,12 @@ export class Refusals {
       unearned: false,
     };
   }
+}
+
+/** A proof is shown by its first statement, and by those that cite it; any other shows none. */
+function unproven(authority: Authority, { proof }: Admitted, cites: string | null): Authority {
+  const isFirst = !proof || proof.statement === null || proof.statement === cites;
+  return isFirst ? authority : { ...authority, evidence: null };
 }
 
 /** What a statement can hold of a message that may be refused for being too large for one. */

@@ -89,6 +89,8 @@ export interface LiveTask extends Task {
   readonly openIntents: Set<string>;
   /** Actions that began. */
   readonly begun: Set<string>;
+  /** Actions that were refused in this run: they begin no more. */
+  readonly refused: Set<string>;
 }
 
 /** Which chain a statement about the task goes to at this instant. */

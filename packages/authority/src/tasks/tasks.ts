@@ -125,6 +125,7 @@ export class Tasks {
         seqCount: 1,
         openIntents: new Set(),
         begun: new Set(),
+        refused: new Set(),
       };
       this.live.set(id, task);
       await recorded.durable;
@@ -266,6 +267,7 @@ export class Tasks {
       seqCount: this.ground.ledger.series(row.id).length,
       openIntents: new Set(intents.filter(({ ended }) => ended === null).map(({ digest }) => digest)),
       begun: new Set(intents.map(({ action }) => action)),
+      refused: new Set(),
     });
   }
 

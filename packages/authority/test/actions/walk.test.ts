@@ -187,3 +187,22 @@ test('when the log cannot write, the action is refused', async () => {
   await own.ledger.close();
   expect(await refused(() => actions.intend(admitted, proposal, verdict, null))).toBe('stopped');
 });
+
+test('an action that was refused begins no more', async () => {
+  const worker = await Worker.begin(world);
+  const { actions } = world.authority;
+  const admitted = await worker.admitted('write_file');
+  const proposal = worker.propose('write_file');
+  const verdict = actions.decide(admitted, proposal);
+  actions.refuse(admitted, proposal, 'cancelled', 'the caller left', { verdict });
+  const again = await worker.admitted('write_file');
+  expect(await refused(() => actions.intend(again, proposal, verdict, null))).toBe('proposal');
+});
+
+test('what was not seen by the gateway itself is capped at tier record', async () => {
+  const worker = await Worker.begin(world);
+  const admitted = await worker.admitted('git_push');
+  const push = worker.propose('git_push', { server: 'git', facets: [pushFacet], observed: 'hook' });
+  const verdict = world.authority.actions.decide(admitted, push);
+  expect(verdict).toMatchObject({ outcome: 'deny', reason: 'outside-grant' });
+});
