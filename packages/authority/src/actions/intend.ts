@@ -58,13 +58,11 @@ export function intend(
         : null));
   if (!task || hindrance) {
     const why = hindrance ?? closed;
-    const consumed = approval !== null && approvals.spend(approval, proposal.action);
     refusals.record(admitted, proposal, {
       reason: why.reason,
       detail: why.detail,
       verdict,
-      approval: consumed ? approval : null,
-      spends: consumed,
+      approval: approvals.isUnused(approval, proposal.action) ? approval : null,
     });
     throw new AuthorityError(why.code, why.detail);
   }

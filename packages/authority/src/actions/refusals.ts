@@ -21,10 +21,8 @@ export interface RefusalExtra {
   readonly verdict?: Verdict | null;
   /** Digest of the intent that this ends. */
   readonly cites?: string | null;
-  /** Digest of the approval that stays consumed. */
+  /** Digest of the approval that stays consumed; if it was unused, this refusal consumes it. */
   readonly approval?: string | null;
-  /** That approval is consumed by this very refusal. */
-  readonly spends?: boolean;
   /** A person's signed rejection. */
   readonly rejection?: Word | null;
 }
@@ -71,6 +69,7 @@ export class Refusals {
     const authority = unproven(verdict?.authority ?? this.authority(admitted), admitted, cites);
     const ended = cites !== null && why.reason !== 'proof-replayed' ? this.intents.get(cites) : undefined;
     const { proof } = admitted;
+    const spends = approval !== null && this.approvals.spend(approval, what.action);
     const recorded = this.ground.record({
       ...actHeader(what),
       predicate: 'refusal',
@@ -95,7 +94,7 @@ export class Refusals {
       apply: (tx, { digest }) => {
         this.proofs.write(tx, proof, digest);
         if (why.reason === 'proof-replayed' && proof) this.proofs.writeReplayed(tx, proof);
-        if (why.spends && approval !== null) this.approvals.writeUse(tx, approval, digest);
+        if (spends) this.approvals.writeUse(tx, approval, digest);
         if (ended) this.intents.writeEnd(tx, ended.digest, digest, null, null);
       },
     });

@@ -43,6 +43,11 @@ export class ApprovalUses {
     return { code: 'operands-changed', reason: 'operands-changed', detail: 'approved was another action record' };
   }
 
+  isUnused(digest: string | null, action: string): boolean {
+    const use = digest === null ? undefined : this.unused.get(digest);
+    return use !== undefined && !use.used && use.action === action;
+  }
+
   /** Marks it used, in the turn in which the statement is made. False if it was not there to be used for this action. */
   spend(digest: string, action: string): boolean {
     const use = this.unused.get(digest);

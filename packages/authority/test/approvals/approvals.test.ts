@@ -89,6 +89,22 @@ test('what was approved is what runs: any other record is refused, and the appro
   ]);
 });
 
+test('a refusal that names an unused approval consumes it', async () => {
+  proves('invariant-7');
+  const { worker, admitted, proposal, verdict, say } = await held();
+  const { actions } = world.authority;
+  const settled = await answer(await say('approve'));
+  if (settled.kind !== 'approved') return expect.fail();
+  const extra = { verdict, approval: settled.approval };
+  await actions.refuse(admitted, proposal, 'operands-changed', 'another commit', extra).durable;
+  const again = await worker.admitted('git_push');
+  expect(await refused(() => actions.intend(again, proposal, verdict, settled.approval))).toBe('approval');
+  const statements = world.statements(worker.task.id);
+  expect(statements.find(({ predicate }) => predicate === 'refusal')).toMatchObject({
+    body: { reason: 'operands-changed', approval: settled.approval },
+  });
+});
+
 test('a rejection is signed like an approval and goes into the refusal', async () => {
   proves('invariant-8');
   const { worker, admitted, proposal, verdict, hold, say } = await held();
