@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { proves } from '../../../../tests/promises.ts';
+import { effects } from '../../src/action-record.ts';
+import { openContainer } from '../../src/case/container.ts';
+import { utf8 } from '../../src/encoding.ts';
+import type { LayerName } from '../../src/verify/report.ts';
+import { verify } from '../../src/verify/verify.ts';
+import { after, all, at, inCall, set } from '../support/bends.ts';
+import { examine, makeCase, pack, trustText } from '../support/case-maker.ts';
+import { commit, type Story } from '../support/story.ts';
+
+const honest = makeCase();
+const report = examine(honest.file);
+const actionOf = (name: string) => report.actions.find(({ action }) => action === honest.story.actions[name]);
+const layer = (name: string, of: LayerName) => actionOf(name)?.layers[of].state;
+
+describe('an honest case', () => {
+  it('is VERIFIED offline, with nothing but the file and the trust file', () => {
+    proves('verify-offline');
+    expect(report).toMatchObject({ verdict: 'VERIFIED', code: 0, reasons: [] });
+    expect(verify(honest.file, { trust: trustText, nowMs: Date.parse('2026-11-22T11:00:00Z') }).code).toBe(0);
+    expect(report.checks.every(({ result }) => result === 'ok')).toBe(true);
+    expect(report.witnesses.map(({ name }) => name)).toEqual(['notary']);
+  });
+
+  it('answers which agent, under what authority, against which resource, with what result', () => {
+    expect(actionOf('push')).toMatchObject({
+      end: 'ok',
+      tier: 'approve',
+      agent: 'spiffe://3f9a12c4.deed.local/agent/mender',
+      authority: expect.stringMatching(/policy allowed.*grant WAIVED E0, authority not earned; approved by per_/),
+      resource: 'files/git_push site refs/heads/main 00000000..aaaaaaaa',
+      result: expect.stringMatching(/^ok, .*confirmed by the system's own record/),
+    });
+    expect(actionOf('write')).toMatchObject({ end: 'ok', resource: 'files/write_file /work/site/docs/index.md' });
+    expect(actionOf('read')).toMatchObject({ end: 'ok', resource: 'files/read_file (digest only)' });
+  });
+
+  it('reports each refusal with its reason', () => {
+    proves('invariant-8');
+    expect(actionOf('denied')).toMatchObject({ end: 'refused', result: expect.stringMatching(/^refused: denied/) });
+    expect(actionOf('replay')).toMatchObject({ end: 'refused', result: expect.stringMatching(/proof-replayed/) });
+  });
+
+  it('has the layers that each action really has', () => {
+    proves('invariant-9', 'invariant-11');
+    const states = (name: string) => Object.values(actionOf(name)?.layers ?? {}).map(({ state }) => state);
+    const [yes, no, free] = ['present', 'missing', 'not-asked'];
+    expect(states('push')).toEqual([yes, no, yes, yes, yes, yes, yes, yes]);
+    expect(states('write')).toEqual([yes, yes, yes, free, yes, yes, yes, no]);
+    expect(states('read')).toEqual([no, yes, no, free, free, yes, yes, no]);
+    expect(states('denied')).toEqual([yes, yes, yes, free, yes, yes, yes, free]);
+    expect(actionOf('push')?.layers.anchor.why).toMatch(/before the action was dispatched/);
+    expect(report.actions.map(({ observed }) => observed)).toEqual(Array(5).fill('gateway-observed'));
+  });
+
+  it('tells the finding, and how far reconciliation looked', () => {
+    expect(report.findings).toMatchObject([{ type: 'hidden_side_effect', severity: 'high' }]);
+    expect(report.reconciled).toEqual([expect.stringMatching(/1 confirmed, 1 findings; looked at forge up to/)]);
+  });
+
+  it('says what the verdict does not: a second chain, a local witness, gaps, a missing log', () => {
+    proves('invariant-9');
+    expect(report.limits.join()).toMatch(/not that no second one exists/);
+    const local = trustText.replaceAll('notary', 'local');
+    expect(verify(honest.file, { trust: local, nowMs: Date.parse('2026-11-22T11:00:00Z') }).limits.join()).toMatch(
+      /witness is local/,
+    );
+    const gap = examine(makeCase(after('reconciled', addGap)).file);
+    expect(gap).toMatchObject({ code: 0 });
+    expect(gap.limits.join()).toMatch(/Gap since/);
+  });
+
+  it('shows same-uid and unmeasured separation as a missing layer', () => {
+    const near = at('write:intent', (draft) => {
+      draft.separation = { agent: 'same-uid', tool: 'other-uid' };
+    });
+    const unknown = at('push:intent', (draft) => {
+      draft.separation = { agent: 'none', tool: 'none' };
+    });
+    const bent = makeCase(all(near, unknown));
+    const { actions, code } = examine(bent.file);
+    expect(code).toBe(0);
+    const states = ['write', 'push'].map(
+      (name) => actions.find(({ action }) => action === bent.story.actions[name])?.layers.separation.state,
+    );
+    expect(states).toEqual(['missing', 'missing']);
+    expect(layer('write', 'separation')).toBe('present');
+  });
+});
+
+describe('what honest deployments also write is VERIFIED', () => {
+  const bends: Readonly<Record<string, Parameters<typeof makeCase>[0]>> = {
+    'a push of which the forge took one ref and rejected another': set('push:outcome', 'effects', (story: Story) => {
+      const [ok] = [
+        { kind: 'git-ref', repository: 'site', ref: 'refs/heads/main', old: '0'.repeat(40), new: commit('a') },
+      ];
+      const rejected = { ...ok, ref: 'refs/heads/other', status: 'rejected', request: null };
+      const value = effects.parse({ v: 1, effects: [{ ...ok, status: 'ok', request: null }, rejected] });
+      return story.log.payload(JSON.stringify(value), 'application/vnd.deed.effects+json');
+    }),
+    'a message that spells its method with an escape': inCall('write', (call) => {
+      call.message = call.message.replace('tools/call', 'tools\\/call');
+    }),
+    'a message without arguments': all(
+      inCall('read', (call) => {
+        call.message = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file"}}';
+      }),
+    ),
+    'an intent that ends only after the task was closed, whose proof was replayed before': lateOutcome(),
+  };
+  for (const [sentence, bend] of Object.entries(bends)) {
+    it(sentence, () => {
+      expect(examine(makeCase(bend).file)).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
+    });
+  }
+
+  it('a case whose container is opened and built again', () => {
+    expect(examine(pack(openContainer(honest.file))).code).toBe(0);
+  });
+
+  it('a cosignature by a witness that nobody asked for, added to the checkpoint of the export', () => {
+    const name = 'proofs/case-exported.tlog-proof';
+    const proof = new TextDecoder().decode(honest.members.get(name));
+    const line = proof.split('\n').findLast((text) => text.startsWith('— ')) ?? '';
+    const stranger = line.replace(/^— [^ ]+ .{8}/, '— example.org/other AAAAAAAA');
+    const files = new Map(honest.members).set(name, utf8(`${proof}${stranger}\n`));
+    expect(examine(pack(files))).toMatchObject({ code: 0 });
+  });
+});
+
+function addGap(story: Story): void {
+  story.record({
+    step: 'gap',
+    predicate: 'observe-gap',
+    place: { task: story.task, chain: 'after' },
+    subject: { name: `task:${story.task}`, sha256: story.objective?.sha256 ?? '' },
+    body: { since: '2026-11-22T10:00:00.000Z', detail: 'the server did not end in order' },
+  });
+}
+
+/** The write's outcome comes in `after`; its proof's replay was refused while it was open. */
+function lateOutcome(): NonNullable<Parameters<typeof makeCase>[0]> {
+  return {
+    draft(draft, story) {
+      if (draft.step === 'write:outcome') draft.place = { task: story.task, chain: 'after' };
+      if (draft.step === 'write:outcome' && !story.said.has('closed')) draft.skip = true;
+      if (draft.step === 'closed') draft.body.open = [story.digest('write:intent')];
+    },
+    after(recorded, story) {
+      if (recorded.step !== 'closed') return;
+      story.record({
+        step: 'late:outcome',
+        predicate: 'outcome',
+        place: { task: story.task, chain: 'after' },
+        subject: { name: `action:${story.actions.write}`, sha256: story.records.get('write')?.sha256 ?? '' },
+        observed: 'gateway-observed',
+        body: {
+          action: story.actions.write,
+          intent: story.digest('write:intent'),
+          status: 'error',
+          result: null,
+          effects: null,
+          anchor: null,
+          supersedes: null,
+        },
+      });
+    },
+  };
+}
