@@ -60,7 +60,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { dir, ledger, objects, db = ledger.database, clock = systemClock, brokers = [] } = options;
   await ledger.ready;
   const { origin } = ledger;
-  const vault = openVault(objects, db, new TaskKeys(dir));
+  const vault = openVault(objects, new TaskKeys(dir), db);
   const record = recordWith(ledger, vault);
   const holders = serverKeyIds(ledger);
   const ground: Ground = { dir, origin, db, ledger, record, clock, keys: readServerKeys(dir), vault, holders };

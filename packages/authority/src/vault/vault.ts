@@ -33,17 +33,18 @@ export interface Vault {
   readonly taskKeys: TaskKeys;
 }
 
-export function openVault(objects: Objects, db: Database, taskKeys: TaskKeys): Vault {
+/** Without a database the vault knows its objects only, and stages nothing. */
+export function openVault(objects: Objects, taskKeys: TaskKeys, db: Database | null = null): Vault {
   /** Sealed, readable, not durable yet. `untaken`: those that no transaction will write so far. */
   const staged = new Map<string, Uint8Array>();
   let untaken: string[] = [];
 
   const stored = (name: string): Uint8Array | undefined =>
     staged.get(name) ??
-    db.get<{ sealed: Uint8Array }>('SELECT sealed FROM payload WHERE name = ?', name)?.sealed ??
+    db?.get<{ sealed: Uint8Array }>('SELECT sealed FROM payload WHERE name = ?', name)?.sealed ??
     objects.get(name);
   const has = (name: string): boolean =>
-    staged.has(name) || db.get('SELECT 1 FROM payload WHERE name = ?', name) !== undefined || objects.has(name);
+    staged.has(name) || db?.get('SELECT 1 FROM payload WHERE name = ?', name) !== undefined || objects.has(name);
   const store = (
     task: string,
     bytes: Uint8Array,
@@ -69,7 +70,7 @@ export function openVault(objects: Objects, db: Database, taskKeys: TaskKeys): V
     },
     stage(task, bytes, type, keep = true) {
       return store(task, bytes, type, keep, (name, sealed) => {
-        if (sealed.length > maxStagedBytes) return objects.put(name, sealed);
+        if (!db || sealed.length > maxStagedBytes) return objects.put(name, sealed);
         staged.set(name, sealed);
         untaken.push(name);
       });
@@ -97,7 +98,7 @@ export function openVault(objects: Objects, db: Database, taskKeys: TaskKeys): V
     },
     has,
     erase(name) {
-      const rows = db.transaction((tx) => tx.run('DELETE FROM payload WHERE name = ?', name));
+      const rows = db?.transaction((tx) => tx.run('DELETE FROM payload WHERE name = ?', name)) ?? 0;
       return objects.delete(name) || rows > 0;
     },
     seal: (task, purpose, bytes) => encrypt(taskKeys.key(task), bound(task, purpose), bytes),

@@ -13,7 +13,7 @@ import { refused } from '../refused.ts';
 
 function fresh(dir = mkdtempSync(join(tmpdir(), 'deed-vault-'))) {
   const db = openDatabase(dir, { migrations: authorityMigrations });
-  return { dir, db, vault: openVault(openObjects(join(dir, 'objects')), db, new TaskKeys(dir)) };
+  return { dir, db, vault: openVault(openObjects(join(dir, 'objects')), new TaskKeys(dir), db) };
 }
 const content = (object: Uint8Array, name: string) => Buffer.from(openPayload(object, name).bytes);
 const secret = utf8('a name of somebody');
