@@ -43,7 +43,10 @@ export async function resolveOperands(options: ResolveOptions): Promise<Operands
     if (push.updates.length === 0) throw new GatewayError('operands', 'nothing would be pushed');
     return push as Operands;
   }
-  const paths = await resolvePaths(fields, { base: '/' });
+  // A git tool takes its other paths relative to the working copy. What a file tool makes of a relative path nobody can tell.
+  const paths = await resolvePaths(fields, { base: tool.kind === 'git' ? String(path) : '/' });
+  const vague = tool.kind === 'filesystem' && paths.find(({ given }) => !given.startsWith('/'));
+  if (vague) throw new GatewayError('operands', `${vague.argument} must be an absolute path`);
   return paths.length === 0 ? { kind: 'none' } : { kind: 'paths', paths: [...paths] };
 }
 

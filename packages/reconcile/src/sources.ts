@@ -1,7 +1,7 @@
 import type { Database } from '@deed/store';
 import { z } from 'zod';
 import { ReconcileError } from './errors.ts';
-import type { ForgePosition } from './git/forge-log.ts';
+import { type ForgePosition, readForgeLog } from './git/forge-log.ts';
 
 const fields = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, ".", "_", "-"'),
@@ -18,15 +18,20 @@ export interface Source extends z.infer<typeof fields> {
   readonly watermark: string | null;
 }
 
-/** @throws ReconcileError source */
-export function addSource(db: Database, source: z.infer<typeof fields>): void {
+/**
+ * Reads this source from now on: what it recorded before belongs to no task of ours, and only moves the watermark.
+ * @throws ReconcileError source
+ */
+export async function addSource(db: Database, source: z.infer<typeof fields>): Promise<void> {
   const parsed = fields.safeParse(source);
   if (!parsed.success) throw new ReconcileError('source', z.prettifyError(parsed.error));
   const { id, kind, config } = parsed.data;
+  const { to, watermark } = await readForgeLog(config.dir);
   db.transaction((tx) => {
     if (tx.get('SELECT 1 FROM source WHERE id = ?', id))
       throw new ReconcileError('source', `source ${id} exists already`);
-    tx.run('INSERT INTO source (id, kind, config) VALUES (?, ?, ?)', id, kind, JSON.stringify(config));
+    const values = [id, kind, JSON.stringify(config), JSON.stringify(to), watermark];
+    tx.run('INSERT INTO source (id, kind, config, position, watermark) VALUES (?, ?, ?, ?, ?)', ...values);
   });
 }
 

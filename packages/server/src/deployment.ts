@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import {
   type Authority,
   authorityMigrations,
+  type CredentialBroker,
   gitForgeBroker,
   objectFolder,
   openAuthority,
@@ -14,7 +15,7 @@ import { defaultLinkLimits, GitRelay, Pins, ToolRegistry, toolMigration, Walk } 
 import { type Ledger, openLedger } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
-import { type Config, readConfig } from './config.ts';
+import { type Config, type ForgeConfig, readConfig } from './config.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
@@ -25,7 +26,8 @@ const witnessMs = 10_000;
 
 export interface Deployment {
   readonly dir: string;
-  readonly config: Config;
+  /** As it is now: forges can be added while the server runs. */
+  config: Config;
   readonly ledger: Ledger;
   readonly authority: Authority;
   readonly tools: ToolRegistry;
@@ -62,9 +64,7 @@ export async function openDeployment(
       clock: now,
     });
     await ledger.ready;
-    const brokers = config.forges.map(({ name, adminUrl, adminTokenFile }) =>
-      gitForgeBroker({ name, adminUrl, adminToken: readFileSync(adminTokenFile, 'utf8').trim() }),
-    );
+    const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
     const objects = openObjects(objectFolder(dir));
     const authority = await openAuthority({ dir, ledger, db, objects, clock: systemClock, brokers });
@@ -92,6 +92,11 @@ export async function openDeployment(
     await witness.stop();
     throw error;
   }
+}
+
+/** The broker of a configured forge. */
+export function brokerOf({ name, adminUrl, adminTokenFile }: ForgeConfig): CredentialBroker {
+  return gitForgeBroker({ name, adminUrl, adminToken: readFileSync(adminTokenFile, 'utf8').trim() });
 }
 
 function rootOf(ledger: Ledger): string {

@@ -1,4 +1,5 @@
 export {
+  checkBundle,
   enrolmentChallenge,
   keyPersonSigner,
   makeAssertion,

@@ -18,7 +18,7 @@ export interface McpRequest {
  * @throws GatewayError tool-unregistered, tool-executable
  */
 export function attachMcp(deployment: Deployment, request: McpRequest, stream: Duplex): McpSession {
-  const { authority, config, relay } = deployment;
+  const { authority, relay } = deployment;
   const tool = deployment.tools.match(request.argv);
   const implicit = new ImplicitTask(deployment, tool.name);
   let idle: NodeJS.Timeout | undefined;
@@ -37,7 +37,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
     const task = authority.actions.authenticate(withToken(header, body));
     if (task !== request.task)
       throw new AuthorityError('token-invalid', 'the token is for another task than the session');
-    for (const forge of config.forges) {
+    for (const forge of deployment.config.forges) {
       const credential = authority.credentials.secret(task, forge.name);
       if (!credential) continue;
       const session = relay.open({ forgeUrl: forge.url, credential });

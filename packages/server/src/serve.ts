@@ -28,7 +28,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const servers: Server[] = [];
   try {
     const socket = socketPath(options.dir);
-    servers.push(await listenOnSocket(socket, deployment, adminApi(deployment, version)));
+    const { server, endSessions } = await listenOnSocket(socket, deployment, adminApi(deployment, version));
+    servers.push(server);
     let url: string | null = null;
     if (options.listen) {
       const tcp = await listenOnTcp(options.listen.host, options.listen.port, deployment);
@@ -40,6 +41,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       socket,
       url,
       async close() {
+        await endSessions();
         await Promise.all(servers.map(stop));
         rmSync(socket, { force: true });
         await deployment.close();

@@ -1,3 +1,4 @@
+import type { Hold } from '@deed/authority';
 import { DeedError, fromBase64, fromUtf8, openPayload, toBase64 } from '@deed/evidence';
 import { addSource, listSources } from '@deed/reconcile';
 import { Hono } from 'hono';
@@ -5,12 +6,13 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
-import type { Deployment } from '../deployment.ts';
+import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import * as shapes from './shapes.ts';
 
 /** How long an export waits for the witness, in milliseconds. */
 const witnessMs = 20_000;
+const longestWaitSeconds = 25;
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
 export function adminApi(deployment: Deployment, version: string): Hono {
@@ -93,9 +95,11 @@ export function adminApi(deployment: Deployment, version: string): Hono {
   });
   app.get('/v1/findings', (c) => c.json({ findings: reconcile.findings(c.req.query('task')) }));
 
-  app.get('/v1/approvals', (c) =>
-    c.json({ approvals: authority.approvals.list().map(({ settled: _, ...hold }) => hold) }),
-  );
+  app.get('/v1/approvals', async (c) => {
+    const seconds = Math.min(Number(c.req.query('wait') ?? 0) || 0, longestWaitSeconds);
+    if (authority.approvals.list().length === 0 && seconds > 0) await nextChange(authority.approvals, seconds);
+    return c.json({ approvals: authority.approvals.list().map(({ settled: _, ...hold }) => holdView(hold)) });
+  });
   app.get('/v1/approvals/:id', (c) => {
     const { recordObject, renderingObject, ...view } = authority.approvals.view(c.req.param('id'));
     return c.json({ ...view, recordObject: toBase64(recordObject), renderingObject: toBase64(renderingObject) });
@@ -112,8 +116,8 @@ export function adminApi(deployment: Deployment, version: string): Hono {
   app.get('/v1/sources', (c) => c.json({ sources: listSources(db).map(({ position: _, ...source }) => source) }));
   app.post('/v1/sources', async (c) => {
     const { forge, ...source } = await body(c.req.raw, shapes.addSource);
-    addSource(db, source);
     if (forge) addForge(deployment, forge);
+    await addSource(db, source);
     return c.json(source, 201);
   });
 
@@ -146,9 +150,12 @@ export function adminApi(deployment: Deployment, version: string): Hono {
   return app;
 }
 
+/** From now on each task that names a repository gets a credential there. */
 function addForge(deployment: Deployment, forge: ForgeConfig): void {
-  const { config, dir } = deployment;
-  writeConfig(dir, { ...config, forges: [...config.forges.filter(({ name }) => name !== forge.name), forge] });
+  const { config, dir, authority } = deployment;
+  deployment.config = { ...config, forges: [...config.forges.filter(({ name }) => name !== forge.name), forge] };
+  authority.credentials.addBroker(brokerOf(forge));
+  writeConfig(dir, deployment.config);
 }
 
 async function body<T>(request: Request, shape: z.ZodType<T>): Promise<T> {
@@ -189,6 +196,23 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
 
 function statusOf(code: string): ContentfulStatusCode {
   return statuses[code] ?? 400;
+}
+
+/** Long polling: resolves when the queue changes, or after so many seconds. */
+function nextChange(approvals: Deployment['authority']['approvals'], seconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      stop();
+      resolve();
+    };
+    const stop = approvals.onChange(done);
+    const timer = setTimeout(done, seconds * 1000);
+  });
+}
+
+function holdView({ id, task, heldAt, expires }: Omit<Hold, 'settled'>) {
+  return { id, task, heldAt, expires };
 }
 
 function agentView(agent: {

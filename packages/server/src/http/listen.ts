@@ -3,22 +3,36 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { DeedError } from '@deed/evidence';
-import { logResponse, TileFolder } from '@deed/ledger';
+import type { McpSession } from '@deed/gateway';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
+import { z } from 'zod';
 import type { Deployment } from '../deployment.ts';
+import { ServerError } from '../errors.ts';
 import { attachMcp } from '../mcp-attach.ts';
 
 /** The protocol that a shim asks for with `Upgrade`. */
 export const mcpProtocol = 'deed-mcp';
 
+export interface SocketServer {
+  readonly server: Server;
+  /** Ends the shims' sessions: held calls are cancelled, dispatched ones get a moment, tools are stopped. */
+  endSessions(): Promise<void>;
+}
+
 /** Serves the administration and the shims on the unix socket. The folder it lies in lets nobody else in. */
-export async function listenOnSocket(path: string, deployment: Deployment, app: Hono): Promise<Server> {
+export async function listenOnSocket(path: string, deployment: Deployment, app: Hono): Promise<SocketServer> {
+  const sessions = new Set<McpSession>();
   const server = createServer(getRequestListener(withLog(deployment, (request) => app.fetch(request))));
-  server.on('upgrade', (request, stream, head) => upgrade(deployment, request, stream, head));
+  server.on('upgrade', (request, stream, head) => {
+    const session = upgrade(deployment, request, stream, head);
+    if (!session) return;
+    sessions.add(session);
+    stream.once('close', () => sessions.delete(session));
+  });
   rmSync(path, { force: true }); // a former server's: this one holds the folder's lock
   await listening(server, () => server.listen(path));
-  return server;
+  return { server, endSessions: async () => void (await Promise.all([...sessions].map((session) => session.close()))) };
 }
 
 /** Serves the log, and nothing else, on TCP. @returns the server and its URL */
@@ -39,11 +53,10 @@ export async function listenOnTcp(
 }
 
 function withLog({ ledger }: Deployment, otherwise: (request: Request) => Response | Promise<Response>) {
-  const folder = new TileFolder(ledger.logFolder);
   return (request: Request): Response | Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (!pathname.startsWith('/log/')) return otherwise(request);
-    const { status, headers, body } = logResponse(folder, request.method, pathname);
+    const { status, headers, body } = ledger.logResponse(request.method, pathname);
     return new Response(new Uint8Array(body), { status, headers });
   };
 }
@@ -57,32 +70,34 @@ function listening(server: Server, listen: () => void): Promise<void> {
 }
 
 /** A shim says which tool and task in headers, then the connection is its own. */
-function upgrade(deployment: Deployment, request: IncomingMessage, stream: Duplex, head: Buffer): void {
+function upgrade(deployment: Deployment, request: IncomingMessage, stream: Duplex, head: Buffer): McpSession | null {
   stream.on('error', () => stream.destroy());
-  const refuse = (status: string, code: string, detail: string) =>
-    stream.end(
-      `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n${JSON.stringify({ title: code, detail })}`,
-    );
-  if (request.headers.upgrade !== mcpProtocol)
-    return void refuse('400 Bad Request', 'request', `only ${mcpProtocol} is spoken here`);
   try {
-    const argv: unknown = JSON.parse(
-      Buffer.from(String(request.headers['deed-command'] ?? ''), 'base64url').toString() || 'null',
-    );
-    if (!Array.isArray(argv) || argv.length === 0 || !argv.every((word) => typeof word === 'string')) {
-      return void refuse('400 Bad Request', 'request', 'no command was named');
-    }
-    const task = request.headers['deed-task'];
-    // Attached first: it throws when nobody registered the command. What it writes comes after the next line.
-    stream.cork();
-    const session = attachMcp(deployment, { argv, task: typeof task === 'string' ? task : null }, stream);
+    const { argv, task } = readUpgrade(request);
+    stream.cork(); // attached first: it throws when nobody registered the command
+    const session = attachMcp(deployment, { argv, task }, stream);
     stream.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${mcpProtocol}\r\nConnection: Upgrade\r\n\r\n`);
     stream.uncork();
     if (head.length > 0) session.receive(head);
+    return session;
   } catch (error) {
-    stream.uncork();
     if (!(error instanceof DeedError)) process.stderr.write(`deed: ${(error as Error).stack}\n`);
-    const { code, message } = error as Error & { code?: string };
-    refuse('403 Forbidden', code ?? 'internal', message);
+    const { code = 'internal', message } = error as Error & { code?: string };
+    const body = JSON.stringify({ title: code, detail: message });
+    stream.uncork();
+    stream.end(`HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n${body}`);
+    return null;
   }
+}
+
+function readUpgrade({ headers }: IncomingMessage): { readonly argv: readonly string[]; readonly task: string | null } {
+  if (headers.upgrade !== mcpProtocol) throw new ServerError('request', `only ${mcpProtocol} is spoken here`);
+  const text = Buffer.from(String(headers['deed-command'] ?? ''), 'base64url').toString();
+  const argv = z
+    .array(z.string())
+    .min(1)
+    .safeParse(text === '' ? null : (JSON.parse(text) as unknown));
+  if (!argv.success) throw new ServerError('request', 'no command was named');
+  const task = headers['deed-task'];
+  return { argv: argv.data, task: typeof task === 'string' ? task : null };
 }

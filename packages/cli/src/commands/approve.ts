@@ -1,0 +1,128 @@
+import { join } from 'node:path';
+import { confirm, isCancel } from '@clack/prompts';
+import {
+  encodeApproval,
+  fromBase64,
+  fromUtf8,
+  openPayload,
+  parseActionRecord,
+  toBase64,
+  type Word,
+} from '@deed/evidence';
+import {
+  keyPersonSigner,
+  type PersonSigner,
+  readSealedKey,
+  ServerError,
+  sshAgentIdentities,
+  sshPersonSigner,
+} from '@deed/server';
+import type { Command } from 'commander';
+import { Client } from '../client.ts';
+import { type CommonOptions, command } from '../options.ts';
+import { bold, green, print, table, yellow } from '../output.ts';
+import { passphrase } from '../secrets.ts';
+import { defaultKeyFolder } from './init.ts';
+
+export interface HoldView {
+  readonly id: string;
+  readonly task: string;
+  readonly expires: string;
+  readonly recordObject: string;
+  readonly renderingObject: string;
+  readonly word: {
+    readonly origin: string;
+    readonly task: string;
+    readonly action: string;
+    readonly record: string;
+    readonly rendering: string;
+    readonly nonce: string;
+    readonly notBefore: string;
+    readonly expires: string;
+  };
+}
+
+interface ApproveFlags extends CommonOptions {
+  readonly key: string;
+  readonly sshAgent: boolean;
+  readonly passphraseFile?: string;
+  readonly yes: boolean;
+  readonly reject: boolean;
+}
+
+export function approveCommand(): Command {
+  return command('approve', 'see what waits for a person, and sign or reject exactly that')
+    .argument('[action]', 'the action to answer; without it the queue is listed')
+    .option('--key <file>', 'your sealed key', join(defaultKeyFolder(), 'person.key.json'))
+    .option('--ssh-agent', 'sign with a key in your ssh-agent instead', false)
+    .option('--passphrase-file <file>', 'read the passphrase from a file')
+    .option('--reject', 'reject instead of approving', false)
+    .option('--yes', 'do not ask after showing it', false)
+    .action(async (action: string | undefined, flags: ApproveFlags) => {
+      const client = new Client(flags.data);
+      if (action === undefined) return listHolds(client, flags.json);
+      const hold = await client.get<HoldView>(`/v1/approvals/${action}`);
+      const shown = checkedRendering(hold);
+      if (!flags.json) process.stdout.write(`${shown}\n`);
+      const decision = flags.reject ? 'reject' : 'approve';
+      if (!flags.yes && !(await sure(decision))) throw new ServerError('request', 'nothing was signed');
+      const { kind } = await answerHold(client, hold, decision, await signerOf(flags));
+      print({ action, kind }, flags.json, () =>
+        kind === 'approved' ? green(`Approved ${action}.`) : yellow(`${kind}: ${action}`),
+      );
+    });
+}
+
+async function listHolds(client: Client, json: boolean): Promise<void> {
+  const { approvals } = await client.get<{ approvals: { id: string; task: string; expires: string }[] }>(
+    '/v1/approvals',
+  );
+  print(approvals, json, () =>
+    approvals.length === 0
+      ? 'Nothing waits for a person.'
+      : table(
+          ['action', 'task', 'until'],
+          approvals.map(({ id, task, expires }) => [id, task, expires]),
+        ),
+  );
+}
+
+/** What is shown is what its name says and belongs to the action that is signed. The server could lie; hashes cannot. */
+function checkedRendering({ id, word, recordObject, renderingObject }: HoldView): string {
+  const record = parseActionRecord(openPayload(fromBase64(recordObject), word.record).bytes);
+  if (record.action !== id || word.action !== id || record.task !== word.task) {
+    throw new ServerError('request', 'the server shows another action than was asked for; nothing was signed');
+  }
+  return fromUtf8(openPayload(fromBase64(renderingObject), word.rendering).bytes);
+}
+
+async function sure(decision: string): Promise<boolean> {
+  if (!process.stdin.isTTY)
+    throw new ServerError('request', 'there is no terminal to ask at: read it, then give --yes');
+  const answer = await confirm({ message: bold(`${decision} exactly this, once?`), initialValue: false });
+  return !isCancel(answer) && answer;
+}
+
+async function signerOf(flags: ApproveFlags): Promise<PersonSigner> {
+  if (!flags.sshAgent)
+    return keyPersonSigner(await readSealedKey(flags.key, await passphrase('The passphrase of your key', flags)));
+  const [identity] = await sshAgentIdentities();
+  if (!identity) throw new ServerError('request', 'the ssh-agent holds no Ed25519 or P-256 key');
+  return sshPersonSigner(identity.key);
+}
+
+/** Signs the answer and hands it in. */
+export async function answerHold(
+  client: Client,
+  hold: HoldView,
+  decision: 'approve' | 'reject',
+  signer: PersonSigner,
+): Promise<{ readonly kind: string }> {
+  type Person = { readonly id: string; readonly key: { readonly public: string } };
+  const { people } = await client.get<{ people: Person[] }>('/v1/people');
+  const person = people.find(({ key }) => key.public === toBase64(signer.public));
+  if (!person) throw new ServerError('request', 'this key is not enrolled at this deployment');
+  const bytes = encodeApproval({ ...hold.word, person: person.id, decision });
+  const word: Word = await signer.word('deed-approval-v1', bytes);
+  return client.post(`/v1/approvals/${hold.id}`, { person: person.id, word });
+}

@@ -1,0 +1,70 @@
+import { join, resolve } from 'node:path';
+import { encodeActivation, toBase64 } from '@deed/evidence';
+import { checkBundle, keyPersonSigner, readSealedKey, ServerError } from '@deed/server';
+import { Command } from 'commander';
+import { Client } from '../client.ts';
+import { type CommonOptions, command } from '../options.ts';
+import { bold, green, print } from '../output.ts';
+import { passphrase } from '../secrets.ts';
+import { defaultKeyFolder } from './init.ts';
+
+export function policyCommand(): Command {
+  return new Command('policy')
+    .description('check and activate policy')
+    .addCommand(check())
+    .addCommand(activate())
+    .addCommand(show());
+}
+
+function check(): Command {
+  return new Command('check')
+    .description('validate a policy bundle: a folder with schema.cedarschema and *.cedar')
+    .argument('<folder>')
+    .option('--json', 'print JSON', false)
+    .action((folder: string, flags: { json: boolean }) => {
+      const { digest, files } = checkBundle(resolve(folder));
+      print({ digest, files: files.map(({ path }) => path) }, flags.json, () =>
+        green(`Valid: ${files.length} files, bundle ${digest}`),
+      );
+    });
+}
+
+interface ActivateFlags extends CommonOptions {
+  readonly key: string;
+  readonly passphraseFile?: string;
+}
+
+function activate(): Command {
+  return command('activate', 'put a policy bundle into force, signed by you')
+    .argument('<folder>')
+    .option('--key <file>', 'your sealed key', join(defaultKeyFolder(), 'person.key.json'))
+    .option('--passphrase-file <file>', 'read the passphrase from a file')
+    .action(async (path: string, flags: ActivateFlags) => {
+      const folder = resolve(path);
+      const { digest } = checkBundle(folder);
+      const client = new Client(flags.data);
+      const signer = keyPersonSigner(
+        await readSealedKey(flags.key, await passphrase('The passphrase of your key', flags)),
+      );
+      const { next, origin } = await client.get<{ next: number; origin: string }>('/v1/policy');
+      const { people } = await client.get<{ people: { id: string; key: { public: string } }[] }>('/v1/people');
+      const person = people.find(({ key }) => key.public === toBase64(signer.public));
+      if (!person) throw new ServerError('request', 'this key is not enrolled at this deployment');
+      const bytes = encodeActivation({
+        origin,
+        bundle: digest,
+        version: next,
+        person: person.id,
+        time: new Date().toISOString(),
+      });
+      const active = await client.post('/v1/policy', { folder, word: await signer.word('deed-activation-v1', bytes) });
+      print(active, flags.json, () => `In force: ${bold(digest)}, version ${next}.`);
+    });
+}
+
+function show(): Command {
+  return command('show', 'the policy in force').action(async (flags: CommonOptions) => {
+    const policy = await new Client(flags.data).get<{ bundle: string; version: number }>('/v1/policy');
+    print(policy, flags.json, () => `Version ${policy.version}, bundle ${policy.bundle}`);
+  });
+}

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { parseStrictJson } from '@deed/evidence';
+import { Command } from 'commander';
+import { Client } from '../client.ts';
+import { type CommonOptions, command } from '../options.ts';
+import { bold, print, table } from '../output.ts';
+
+interface TaskView {
+  readonly task: string;
+  readonly state: string;
+  readonly objective: string;
+  readonly agent: string | null;
+  readonly ceiling: string;
+  readonly budget: number;
+  readonly used: number;
+  readonly deadline: string;
+}
+
+interface OpenFlags extends CommonOptions {
+  readonly agent: string;
+  readonly allow: string;
+  readonly ceiling?: string;
+  readonly budget?: string;
+  readonly deadline?: string;
+  readonly for: string;
+}
+
+export function taskCommand(): Command {
+  return new Command('task')
+    .description('open, show and close tasks')
+    .addCommand(open())
+    .addCommand(list())
+    .addCommand(show())
+    .addCommand(close());
+}
+
+function open(): Command {
+  return command('open', 'give an enrolled agent a task')
+    .argument('<objective>', 'what is to be done, in words')
+    .requiredOption('--agent <id>', 'the enrolled agent')
+    .requiredOption('--allow <file>', 'JSON file with the allowed actions (docs/formats/token.md)')
+    .option('--ceiling <tier>', 'observe, record, attest or approve (default record)')
+    .option('--budget <n>', 'how many actions may begin')
+    .option('--deadline <seconds>', 'how long it may last (default 8 hours)')
+    .option('--for <id>', 'opaque id of the person on whose behalf it runs', 'operator')
+    .action(async (objective: string, flags: OpenFlags) => {
+      const task = await new Client(flags.data).post<TaskView>('/v1/tasks', {
+        objective,
+        agent: flags.agent,
+        allow: parseStrictJson(readFileSync(flags.allow)).value,
+        principal: { kind: 'person', id: flags.for, authenticated: 'the operator at the socket' },
+        ...(flags.ceiling === undefined ? {} : { ceiling: flags.ceiling }),
+        ...(flags.budget === undefined ? {} : { budget: Number(flags.budget) }),
+        ...(flags.deadline === undefined ? {} : { deadlineSeconds: Number(flags.deadline) }),
+      });
+      print(task, flags.json, () => taskText(task));
+    });
+}
+
+function list(): Command {
+  return command('list', 'the newest tasks').action(async (flags: CommonOptions) => {
+    const { tasks } = await new Client(flags.data).get<{ tasks: TaskView[] }>('/v1/tasks');
+    print(tasks, flags.json, () =>
+      tasks.length === 0
+        ? 'No task was opened yet.'
+        : table(
+            ['task', 'state', 'actions', 'objective'],
+            tasks.map(({ task, state, used, objective }) => [task, state, String(used), objective.slice(0, 60)]),
+          ),
+    );
+  });
+}
+
+function show(): Command {
+  return command('show', 'one task')
+    .argument('<task>')
+    .action(async (id: string, flags: CommonOptions) => {
+      const task = await new Client(flags.data).get<TaskView>(`/v1/tasks/${id}`);
+      print(task, flags.json, () => taskText(task));
+    });
+}
+
+function close(): Command {
+  return command('close', 'close a task: from this instant on nothing is done in its name')
+    .argument('<task>')
+    .action(async (id: string, flags: CommonOptions) => {
+      const { closed } = await new Client(flags.data).post<{ closed: string }>(`/v1/tasks/${id}/close`, {
+        reason: 'operator',
+      });
+      print({ task: id, closed }, flags.json, () => `Closed ${id}.`);
+    });
+}
+
+function taskText({ task, state, objective, agent, ceiling, budget, used, deadline }: TaskView): string {
+  return [
+    `${bold(task)}  ${state}`,
+    `  objective  ${objective}`,
+    `  agent      ${agent ?? 'agent not enrolled'}`,
+    `  ceiling    ${ceiling}`,
+    `  actions    ${used} of ${budget}`,
+    `  deadline   ${deadline}`,
+  ].join('\n');
+}

@@ -1,0 +1,50 @@
+import { realpathSync } from 'node:fs';
+import { ServerError, serve } from '@deed/server';
+import type { Command } from 'commander';
+import { type CommonOptions, command } from '../options.ts';
+import { bold } from '../output.ts';
+import { selfCommand, untilEnded } from '../process.ts';
+
+interface UpFlags extends CommonOptions {
+  readonly listen?: string;
+  readonly withParent: boolean;
+}
+
+export function upCommand(): Command {
+  return command('up', 'serve a data folder: the one process that writes')
+    .option('--listen <address>', 'also serve the log (and nothing else) on TCP, for instance 127.0.0.1:8080')
+    .option('--with-parent', 'end when the standard input closes', false)
+    .action(async (flags: UpFlags) => {
+      const serving = await serve({
+        dir: folder(flags.data),
+        witnessCommand: (state) => selfCommand('log', 'witness', '--state', state, '--with-parent', '--json'),
+        ...(flags.listen === undefined ? {} : { listen: parseAddress(flags.listen) }),
+      });
+      const { socket, url, deployment } = serving;
+      const ready = { ready: true, data: flags.data, origin: deployment.ledger.origin, socket, url };
+      if (flags.json) process.stdout.write(`${JSON.stringify(ready)}\n`);
+      else {
+        process.stdout.write(
+          `${bold('Serving')} ${ready.origin}\n  data    ${flags.data}\n  socket  ${socket}\n${url ? `  log     ${url}/log/\n` : ''}Stop it with Ctrl-C.\n`,
+        );
+      }
+      await untilEnded(flags.withParent);
+      await serving.close();
+    });
+}
+
+function folder(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (cause) {
+    throw new ServerError('folder', `${path} does not exist; make it with: deed init --data ${path}`, { cause });
+  }
+}
+
+function parseAddress(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || port > 65_535) throw new ServerError('request', `--listen wants HOST:PORT, not ${text}`);
+  return { host, port };
+}

@@ -1,0 +1,61 @@
+import { DeedError } from '@deed/evidence';
+import { version } from '@deed/server';
+import { Command } from 'commander';
+import { Refused } from './client.ts';
+import { agentCommand } from './commands/agent.ts';
+import { approveCommand } from './commands/approve.ts';
+import { caseCommand } from './commands/case.ts';
+import { demoCommand } from './commands/demo.ts';
+import { grantCommand } from './commands/grant.ts';
+import { initCommand } from './commands/init.ts';
+import { logCommand } from './commands/log.ts';
+import { mcpCommand } from './commands/mcp.ts';
+import { policyCommand } from './commands/policy.ts';
+import { findingCommand, reconcileCommand, sourceCommand } from './commands/reconcile.ts';
+import { taskCommand } from './commands/task.ts';
+import { toolCommand } from './commands/tool.ts';
+import { trustCommand } from './commands/trust.ts';
+import { upCommand } from './commands/up.ts';
+import { verifyCommand } from './commands/verify.ts';
+
+const program = new Command('deed')
+  .description('Proof of action and proof of execution for AI agents and other non-human identities')
+  .version(version)
+  .showHelpAfterError('(add --help to see how)');
+
+for (const make of [
+  demoCommand,
+  initCommand,
+  upCommand,
+  agentCommand,
+  taskCommand,
+  toolCommand,
+  mcpCommand,
+  approveCommand,
+  reconcileCommand,
+  findingCommand,
+  caseCommand,
+  verifyCommand,
+  trustCommand,
+  policyCommand,
+  grantCommand,
+  sourceCommand,
+  logCommand,
+]) {
+  program.addCommand(make());
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const { message } = error as Error;
+  const isOurs = error instanceof DeedError || error instanceof Refused || isSystemError(error);
+  process.stderr.write(
+    isOurs ? `deed: ${message} [${(error as { code?: string }).code}]\n` : `deed: ${(error as Error).stack}\n`,
+  );
+  process.exit(1);
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}

@@ -1,0 +1,41 @@
+import { styleText } from 'node:util';
+
+/** Prints one value as JSON, or what `human` makes of it. */
+export function print(value: unknown, json: boolean, human: () => string): void {
+  process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${human()}\n`);
+}
+
+export const bold = (text: string) => style('bold', text);
+export const dim = (text: string) => style('dim', text);
+export const red = (text: string) => style('red', text);
+export const green = (text: string) => style('green', text);
+export const yellow = (text: string) => style('yellow', text);
+
+function style(format: Parameters<typeof styleText>[0], text: string): string {
+  return styleText(format, text, { stream: process.stdout });
+}
+
+/** Rows under a header, columns as wide as their widest cell. Cells hold no escape sequences. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [bold(line(header)), ...rows.map(line)].join('\n');
+}
+
+/** Breaks a text into lines of at most `width` characters, at spaces. */
+export function wrap(text: string, width: number, indent = ''): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  lines.push(line);
+  return lines.map((one) => indent + one).join('\n');
+}

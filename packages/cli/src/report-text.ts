@@ -1,0 +1,79 @@
+import { type ActionReport, layerNames, type Report, type Verdict } from '@deed/evidence';
+import { bold, dim, green, red, wrap, yellow } from './output.ts';
+
+const width = 96;
+const marks = { ok: green('ok  '), failed: red('FAIL'), 'not-reached': dim('--  ') } as const;
+
+export function verdictText(verdict: Verdict): string {
+  if (verdict === 'VERIFIED') return green(bold(verdict));
+  return verdict === 'FORGED' || verdict === 'unusable' ? red(bold(verdict)) : yellow(bold(verdict));
+}
+
+/** What `deed verify` prints: the checks, the four answers of each action, the layers, the findings, the verdict. */
+export function reportText(report: Report, options: { readonly checks: boolean }): string {
+  const parts: string[] = [];
+  if (options.checks) parts.push(checksText(report));
+  if (report.task) {
+    const { task, objective, principal, opened, closed } = report.task;
+    parts.push(
+      [
+        `${bold('Task')}       ${task}`,
+        `  ordered    ${objective}`,
+        `  for        ${principal}`,
+        `  open       ${opened} to ${closed ?? 'now: it is not closed'}`,
+      ].join('\n'),
+    );
+  }
+  if (report.actions.length > 0) parts.push(report.actions.map(actionText).join('\n\n'));
+  if (report.findings.length > 0) {
+    const findings = report.findings.map(({ type, severity, why, todo }) =>
+      [`${yellow(bold(type))} (${severity})`, wrap(why, width - 2, '  '), wrap(`To do: ${todo}`, width - 2, '  ')].join(
+        '\n',
+      ),
+    );
+    parts.push(`${bold('Findings')}\n${findings.join('\n')}`);
+  }
+  if (report.reconciled.length > 0)
+    parts.push(`${bold('Reconciled')}\n${report.reconciled.map((line) => wrap(line, width - 2, '  ')).join('\n')}`);
+  parts.push(conclusionText(report));
+  return parts.join('\n\n');
+}
+
+function checksText({ checks }: Report): string {
+  return `${bold('Checks')}\n${checks.map(({ check, result, detail }) => `  ${marks[result]} ${check.padEnd(11)} ${dim(detail)}`).join('\n')}`;
+}
+
+function actionText(action: ActionReport): string {
+  const { tier, end, observed } = action;
+  const by = (state: string) => layerNames.filter((name) => action.layers[name].state === state);
+  const missing = by('missing').map((name) => `${name} (${action.layers[name].why})`);
+  const lines = [
+    `${bold('Action')}     ${action.action}  ${tier ?? 'no tier'}, ${end === 'ok' ? green(end) : yellow(end)}, ${observed}`,
+    field('agent', action.agent),
+    field('authority', action.authority),
+    field('resource', action.resource),
+    field('result', action.result),
+    field('layers', by('present').join(', ') || 'none'),
+    ...(missing.length > 0 ? [field('missing', missing.join('; '))] : []),
+  ];
+  return lines.join('\n');
+}
+
+function field(name: string, text: string): string {
+  const indent = ' '.repeat(13);
+  return `  ${name.padEnd(10)} ${wrap(text, width - 13, indent).trimStart()}`;
+}
+
+function conclusionText(report: Report): string {
+  const { verdict, code, reasons, checkpoint, root, witnesses, limits } = report;
+  const lines = [`${bold('Verdict')}    ${verdictText(verdict)} (exit code ${code})`];
+  for (const { verdict: level, check, message } of reasons.slice(0, 20))
+    lines.push(wrap(`${level} by ${check}: ${message}`, width - 2, '  '));
+  if (reasons.length > 20) lines.push(`  and ${reasons.length - 20} more reasons (--json shows all)`);
+  if (checkpoint)
+    lines.push(`  log        ${checkpoint.origin}, size ${checkpoint.size}, root ${checkpoint.root.slice(0, 16)}…`);
+  if (root) lines.push(`  root key   ${root}`);
+  for (const { name, time } of witnesses) lines.push(`  witness    ${name} at ${time}`);
+  for (const limit of limits) lines.push(dim(wrap(limit, width - 2, '  ')));
+  return lines.join('\n');
+}

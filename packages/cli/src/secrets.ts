@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import { isCancel, password } from '@clack/prompts';
+import { ServerError } from '@deed/server';
+
+export interface PassphraseOptions {
+  readonly passphraseFile?: string | undefined;
+}
+
+/** A passphrase from a file, or asked for at the terminal. @throws ServerError request (no file, and nobody to ask) */
+export async function passphrase(message: string, options: PassphraseOptions, repeat = false): Promise<string> {
+  if (options.passphraseFile !== undefined) return readFileSync(options.passphraseFile, 'utf8').replace(/\r?\n$/, '');
+  if (!process.stdin.isTTY) {
+    throw new ServerError(
+      'request',
+      'a passphrase is needed and there is no terminal to ask at: give --passphrase-file',
+    );
+  }
+  const first = await ask(message);
+  if (repeat && (await ask('The same again')) !== first) throw new ServerError('request', 'the two passphrases differ');
+  return first;
+}
+
+async function ask(message: string): Promise<string> {
+  const answer = await password({ message, validate: (value) => ((value ?? '') === '' ? 'not empty' : undefined) });
+  if (isCancel(answer)) throw new ServerError('request', 'no passphrase was given');
+  return answer;
+}

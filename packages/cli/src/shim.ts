@@ -1,0 +1,99 @@
+import type { KeyObject } from 'node:crypto';
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { LineSplitter, makeAssertion, makeProof, maxLineBytes, systemClock } from '@deed/server';
+import type { Client } from './client.ts';
+
+/** A token is renewed this long before it ends, in milliseconds. */
+const renewMs = 60_000;
+
+/** Who the agent is, for a task: its key, and what its token request says. */
+export interface AgentIdentity {
+  readonly key: KeyObject;
+  readonly spiffe: string;
+  readonly origin: string;
+  readonly task: string;
+}
+
+export interface ShimOptions {
+  readonly client: Client;
+  readonly argv: readonly string[];
+  /** Null: an implicit task. */
+  readonly agent: AgentIdentity | null;
+  readonly input: Readable;
+  readonly output: Writable;
+}
+
+/**
+ * The byte pipe between an MCP client and the server: each line goes on as it came, behind a line with the task token and a
+ * proof for exactly those bytes. It holds the agent's key and nothing else.
+ */
+export async function runShim({ client, argv, agent, input, output }: ShimOptions): Promise<void> {
+  const stream = await client.openMcp(argv, agent?.task ?? null);
+  const tokens = agent && new TaskTokens(client, agent);
+  let queue: Promise<void> = Promise.resolve();
+  let failed: unknown;
+  const lines = new LineSplitter(
+    maxLineBytes,
+    (line) => {
+      queue = queue.then(() => send(stream, line, tokens)).catch((error: unknown) => fail(error));
+    },
+    () => output.write(tooLong),
+  );
+  const fail = (error: unknown) => {
+    failed ??= error;
+    stream.destroy();
+  };
+  input.on('data', (chunk: Uint8Array) => lines.push(chunk));
+  input.once('end', () => void queue.then(() => stream.end()));
+  stream.pipe(output, { end: false });
+  await new Promise<void>((resolve) => stream.once('close', resolve));
+  input.pause();
+  if (failed) throw failed;
+}
+
+const tooLong = `${JSON.stringify({
+  jsonrpc: '2.0',
+  id: null,
+  error: {
+    code: -32600,
+    message: `a message above ${maxLineBytes} bytes is not accepted`,
+    data: { deed: 'too-large' },
+  },
+})}\n`;
+
+async function send(stream: Duplex, line: Uint8Array, tokens: TaskTokens | null): Promise<void> {
+  const header = tokens ? await tokens.header(line) : '-';
+  const frame = Buffer.concat([Buffer.from(`${header}\n`), line, Buffer.from('\n')]);
+  if (!stream.write(frame)) await new Promise<void>((resolve) => stream.once('drain', resolve));
+}
+
+/** Gets and renews the task's token, and signs one proof a message. */
+export class TaskTokens {
+  private readonly client: Client;
+  private readonly agent: AgentIdentity;
+  private current: { readonly token: string; readonly expiresMs: number } | undefined;
+
+  constructor(client: Client, agent: AgentIdentity) {
+    this.client = client;
+    this.agent = agent;
+  }
+
+  /** `<token> <proof>` for one message. A closed task gives no new token: the old one goes on, and the server refuses. */
+  async header(body: Uint8Array): Promise<string> {
+    const token = await this.token();
+    return `${token} ${await makeProof(this.agent.key, token, body, systemClock)}`;
+  }
+
+  private async token(): Promise<string> {
+    if (this.current && this.current.expiresMs - systemClock.now() > renewMs) return this.current.token;
+    const { key, task } = this.agent;
+    try {
+      const assertion = await makeAssertion(key, this.agent, systemClock);
+      this.current = await this.client.post(`/v1/tasks/${task}/token`, { assertion });
+    } catch (error) {
+      if (!this.current) throw error;
+    }
+    if (!this.current) throw new Error('no token was issued');
+    return this.current.token;
+  }
+}
