@@ -26,11 +26,32 @@ export function table(header: readonly string[], rows: readonly (readonly string
   return [bold(line(header)), ...rows.map(line)].join('\n');
 }
 
+/** A table whose cells are broken to the given widths, with a line between rows. */
+export function wrappedTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  widths: readonly number[],
+): string {
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd();
+  const body = rows.flatMap((row) => {
+    const cells = row.map((cell, i) => wrap(cell, widths[i] ?? cell.length).split('\n'));
+    const height = Math.max(...cells.map((lines) => lines.length));
+    const lines = Array.from({ length: height }, (_, n) => line(cells.map((parts) => parts[n] ?? '')));
+    return [dim('─'.repeat(widths.reduce((sum, width) => sum + width + 2, -2))), ...lines];
+  });
+  return [bold(line(header)), ...body].join('\n');
+}
+
 /** Breaks a text into lines of at most `width` characters, at spaces. */
 export function wrap(text: string, width: number, indent = ''): string {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  const words = text.split(' ').flatMap((word) => word.match(new RegExp(`.{1,${width}}`, 'gu')) ?? ['']);
+  for (const word of words) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;

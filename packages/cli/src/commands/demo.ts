@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { tellStory } from '../demo/story.ts';
 import { tell } from '../demo/telling.ts';
 import { makeWorld } from '../demo/world.ts';
-import { bold, table } from '../output.ts';
+import { bold, wrap, wrappedTable } from '../output.ts';
 import { verdictText } from '../report-text.ts';
 
 export function demoCommand(): Command {
@@ -56,33 +56,33 @@ function summary({ verdict, actions, findings, checkpoint }: Report, caseFile: s
 }
 
 function closing(report: Report, caseFile: string, trust: string, data: string): string {
-  const rows = report.actions.map(({ agent, authority, resource, result, layers }) => [
-    short(agent.split('/').at(-1) ?? agent, 14),
-    short(authority, 44),
-    short(resource.replaceAll(`${data.replace(/\/data$/, '')}/`, ''), 44),
-    short(result, 46),
-    String(layerNames.filter((name) => layers[name].state === 'present').length),
+  const folder = `${data.replace(/\/data$/, '')}/`;
+  const rows = report.actions.map(({ agent, authority, resource, result, tier }) => [
+    agent.split('/').at(-1) ?? agent,
+    `${tier === null ? '' : `${tier}: `}${authority}`,
+    resource.replaceAll(folder, ''),
+    result.replaceAll(folder, '').replace(/, sha256 [0-9a-f]+/, ''),
   ]);
-  const missing = new Map(
-    report.actions.flatMap(({ layers }) =>
-      layerNames.filter((name) => layers[name].state === 'missing').map((name) => [name, layers[name].why] as const),
-    ),
-  );
   return [
-    `${bold('The four answers')} ${verdictText(report.verdict)}`,
-    table(['agent', 'authority', 'resource', 'result', 'layers'], rows),
+    `${bold('The four answers for each action')}, from the case alone: ${verdictText(report.verdict)}`,
+    wrappedTable(['agent', 'under what authority', 'resource', 'result'], rows, [13, 28, 29, 29]),
     '',
-    `${bold('What a one-user machine lacks')}`,
-    `  ${missing.get('separation') ?? 'nothing'}`,
-    ...report.limits.map((limit) => `  ${limit}`),
+    bold('Layers that a one-user machine lacks'),
+    ...missingLayers(report).map((line) => wrap(line, 92, '  ')),
+    ...report.limits.map((limit) => wrap(limit, 92, '  ')),
     '',
     bold('Look further'),
     `  node bin/deed.mjs verify ${caseFile} --trust ${trust}`,
-    `  node bin/deed.mjs up --data ${data} --listen 127.0.0.1:8080     the log is then at http://127.0.0.1:8080/log/checkpoint`,
-    `  node bin/deed.mjs finding list --data ${data}                   while it is up`,
+    `  node bin/deed.mjs up --data ${data} --listen 127.0.0.1:8080`,
+    '    and while it is up: http://127.0.0.1:8080/log/checkpoint, and in another terminal',
+    `    node bin/deed.mjs finding list --data ${data}`,
   ].join('\n');
 }
 
-function short(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+/** Each missing layer once, with the reason that its actions share. */
+function missingLayers({ actions }: Report): string[] {
+  const lines = actions.flatMap(({ layers }) =>
+    layerNames.flatMap((name) => (layers[name].state === 'missing' ? [`${name}: ${layers[name].why}`] : [])),
+  );
+  return [...new Set(lines)].filter((line) => /^(separation|authority): /.test(line));
 }
