@@ -1,19 +1,10 @@
-import {
-  type Admitted,
-  type Authority,
-  AuthorityError,
-  type Caller,
-  type Hold,
-  type Proposal,
-  type Verdict,
-} from '@deed/authority';
+import { type Admitted, type Authority, AuthorityError, type Hold, type Proposal, type Verdict } from '@deed/authority';
 import {
   type ActionRecord,
   DeedError,
   encodeActionRecord,
   equalBytes,
   fromUtf8,
-  type Json,
   newId,
   type Operands,
   openPayload,
@@ -24,37 +15,12 @@ import {
   type Word,
 } from '@deed/evidence';
 import type { PublishedCheckpoint, Recorded } from '@deed/ledger';
+import type { Answer, Call } from './call.ts';
 import { dispatchThroughWindow } from './dispatch.ts';
 import { GatewayError } from './errors.ts';
-import type { RelaySession } from './git/relay.ts';
 import { facetsOf, resolveOperands } from './operands.ts';
 import { renderAction } from './rendering.ts';
 import type { Definition } from './tools/pins.ts';
-import type { Tool } from './tools/registry.ts';
-
-/** One call as it reached the gateway, whatever way it came. */
-export interface Call {
-  readonly caller: Caller;
-  readonly method: string;
-  readonly tool: Tool;
-  /** Name of the tool; for other methods the method itself. */
-  readonly name: string;
-  /** Looks the tool up and checks its pin; null for methods that name no tool. @throws GatewayError */
-  readonly definition: () => Promise<Definition | null>;
-  readonly arguments: { readonly raw: string; readonly value: Json };
-  /** The way to the task's forge, if there is one. */
-  readonly relay: RelaySession | null;
-  /** Aborted when the caller cancels or goes away. */
-  readonly signal: AbortSignal;
-  /** Sends the exact bytes on and waits for the answer. It does not throw: what did not come back is `unknown`. */
-  readonly dispatch: () => Promise<Answer>;
-}
-
-export interface Answer {
-  readonly status: 'ok' | 'error' | 'unknown';
-  /** The exact bytes of the answer, null if none came. */
-  readonly bytes: Uint8Array | null;
-}
 
 export type Acted =
   | { readonly kind: 'answered'; readonly answer: Answer }

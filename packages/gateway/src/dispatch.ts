@@ -1,5 +1,5 @@
 import type { Effects, Operands } from '@deed/evidence';
-import type { Answer, Call } from './action.ts';
+import type { Answer, Call } from './call.ts';
 import type { PushReport } from './git/push-window.ts';
 
 export interface Dispatched {

@@ -1,4 +1,5 @@
-export { type Acted, type Answer, type Call, Walk, type WalkOptions } from './action.ts';
+export { type Acted, Walk, type WalkOptions } from './action.ts';
+export type { Answer, Call } from './call.ts';
 export * from './errors.ts';
 export { GitError } from './git/errors.ts';
 export { GitRelay, type RelaySession } from './git/relay.ts';

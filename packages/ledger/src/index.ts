@@ -1,7 +1,8 @@
 export type { PublishedCheckpoint } from './checkpoints.ts';
 export { type Entry, leafHashOf, leafOf, readEntries, readEntry, readSeries } from './entry.ts';
 export * from './errors.ts';
-export { type FsckReport, fsck, type Problem } from './fsck/fsck.ts';
+export type { Problem } from './fsck/examined.ts';
+export { type FsckReport, fsck } from './fsck/fsck.ts';
 export { type Ledger, type LedgerOptions, openLedger, type SeriesHead } from './ledger.ts';
 export * from './log-http.ts';
 export * from './log-keys.ts';

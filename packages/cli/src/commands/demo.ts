@@ -6,6 +6,7 @@ import { tell } from '../demo/telling.ts';
 import { makeWorld } from '../demo/world.ts';
 import { bold, wrap, wrappedTable } from '../output.ts';
 import { verdictText } from '../report-text.ts';
+import { visible } from '../visible.ts';
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -25,7 +26,7 @@ export function demoCommand(): Command {
         const told = await tellStory({ world, telling, ask: flags.ask ? askAtTerminal : null });
         const { report, caseFile } = told;
         if (flags.json) process.stdout.write(`${JSON.stringify(summary(report, caseFile, world.trust, world.data))}\n`);
-        else telling.block(closing(report, caseFile, world.trust, world.data));
+        else telling.block(closing(visible(report), caseFile, world.trust, world.data));
       } finally {
         await world.end();
       }

@@ -3,6 +3,7 @@ import { verify } from '@deed/evidence';
 import { Command } from 'commander';
 import { print } from '../output.ts';
 import { reportText } from '../report-text.ts';
+import { visible } from '../visible.ts';
 
 export function verifyCommand(): Command {
   return new Command('verify')
@@ -14,7 +15,7 @@ export function verifyCommand(): Command {
     .action((file: string, flags: { trust?: string; checks: boolean; json: boolean }) => {
       const trust = flags.trust === undefined ? undefined : readFileSync(flags.trust, 'utf8');
       const report = verify(readFileSync(file), { trust });
-      print(report, flags.json, () => reportText(report, { checks: flags.checks }));
+      print(report, flags.json, () => reportText(visible(report), { checks: flags.checks }));
       process.exitCode = report.code;
     });
 }

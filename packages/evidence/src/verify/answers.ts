@@ -36,7 +36,7 @@ export function answer(exam: Examination, checks: readonly CheckResult[]): Repor
     checkpoint: headOf(exam),
     root: [...exam.keys].find(([, key]) => key.role === 'root')?.[0] ?? null,
     witnesses: witnessesOf(exam),
-    limits: limitsOf(exam),
+    limits: isCase ? limitsOf(exam) : [],
   };
 }
 

@@ -4,6 +4,7 @@ import type { Layer, LayerName } from './report.ts';
 
 type Acted = Logged<StatementWith<'intent'> | StatementWith<'refusal'>>;
 
+const digestsOnly = 'tier observe keeps digests only';
 const present = (why: string): Layer => ({ state: 'present', why });
 const missing = (why: string): Layer => ({ state: 'missing', why });
 const notAsked = (why: string): Layer => ({ state: 'not-asked', why });
@@ -43,6 +44,7 @@ export function layersOf(
 function identity(exam: Examination, { statement }: Acted): Layer {
   const { authority: shown } = statement.body;
   if (!shown || shown.pop === 'none') return missing('agent not enrolled: no key was proved');
+  if (shown.evidence?.kept === false) return notAsked(digestsOnly);
   if (!exam.payload(shown.evidence)) return missing('token and proof are not in the case');
   return present(
     shown.pop === 'shim'
@@ -63,6 +65,7 @@ function authority(exam: Examination, { statement }: Acted): Layer {
 function decision(exam: Examination, { statement }: Acted): Layer {
   const { decision: made } = statement.body;
   if (!made) return missing('refused before policy was asked');
+  if (!made.inputs.kept) return notAsked(digestsOnly);
   return exam.payload(made.inputs)
     ? present('policy decision with its inputs: it can be replayed')
     : missing('the inputs of the decision are not in the case');
@@ -79,7 +82,7 @@ function approval(exam: Examination, { statement }: Acted): Layer {
 
 function record(exam: Examination, { statement }: Acted, outcome?: Logged<StatementWith<'outcome'>>): Layer {
   const { record: call } = statement.body;
-  if (call?.kept === false) return notAsked('tier observe keeps digests only');
+  if (call?.kept === false) return notAsked(digestsOnly);
   if (!exam.payload(call)) return missing('the bytes of the call are not in the case');
   const answer = outcome?.statement.body.result ?? null;
   if (answer && !exam.payload(answer)) return missing('the bytes of the answer are not in the case');

@@ -1,6 +1,7 @@
 import type { Caller } from '@deed/authority';
 import type { Json } from '@deed/evidence';
-import type { Acted, Call, Walk } from '../action.ts';
+import type { Acted, Walk } from '../action.ts';
+import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
 import type { RelaySession } from '../git/relay.ts';
 import type { Pins } from '../tools/pins.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Json, utf8 } from '@deed/evidence';
-import type { Answer } from '../action.ts';
+import type { Answer } from '../call.ts';
 import { GatewayError } from '../errors.ts';
 import { ToolProcess } from '../tools/process.ts';
 import type { Tool } from '../tools/registry.ts';

@@ -12,7 +12,7 @@ import {
   rootOf,
   verifyNote,
 } from '@deed/evidence';
-import type { Examined } from './fsck.ts';
+import type { Examined } from './examined.ts';
 
 interface Row {
   readonly size: number;

@@ -1,7 +1,7 @@
 import { noPredecessor, statementDigest, toHex, verifyEnvelope } from '@deed/evidence';
 import type { ReadDatabase } from '@deed/store';
 import { type Entry, leafHashOf, readEntries } from '../entry.ts';
-import type { Examined } from './fsck.ts';
+import type { Examined } from './examined.ts';
 
 interface SeriesState {
   readonly count: number;

@@ -4,7 +4,7 @@ import { concat, equalBytes } from '@deed/evidence';
 import { leafOf, readEntries } from '../entry.ts';
 import { parseTilePath, type TileName, tilePath, tileWidth } from '../tile-path.ts';
 import { framed } from '../tile-tree.ts';
-import type { Examined } from './fsck.ts';
+import type { Examined } from './examined.ts';
 
 /** Compares every file of the log's folder with what the rows give, and looks for those that must be there. */
 export function checkFiles(examined: Examined, publishedSize: number): void {

@@ -1,0 +1,26 @@
+import type { NodeReader } from '@deed/evidence';
+import type { ReadDatabase } from '@deed/store';
+
+/** Something that is not as the database's rows and the signatures say it must be. */
+export interface Problem {
+  readonly code:
+    | 'database' // SQLite itself finds the file damaged
+    | 'entry' // a row whose statement, signature, place or key does not hold
+    | 'tile' // a tile or bundle with other bytes
+    | 'checkpoint' // a checkpoint that does not parse, is not signed, or has another root
+    | 'missing' // a file that must be there
+    | 'stray'; // a file that must not be there
+  /** `entry 17`, `tile/0/001`, `checkpoint`, `checkpoint row 300`. */
+  readonly where: string;
+  readonly what: string;
+}
+
+/** What the checks share. `add` stops collecting after a thousand. */
+export interface Examined {
+  readonly database: ReadDatabase;
+  readonly logFolder: string;
+  /** Entries that are looked at: those committed when the check began. */
+  readonly size: number;
+  readonly tree: NodeReader;
+  add(code: Problem['code'], where: string, what: string): void;
+}
