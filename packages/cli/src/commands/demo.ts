@@ -1,7 +1,7 @@
 import { confirm, isCancel } from '@clack/prompts';
 import { layerNames, type Report } from '@deed/evidence';
 import { Command } from 'commander';
-import { tellStory } from '../demo/story.ts';
+import { Rejected, tellStory } from '../demo/story.ts';
 import { tell } from '../demo/telling.ts';
 import { makeWorld } from '../demo/world.ts';
 import { bold, wrap, wrappedTable } from '../output.ts';
@@ -27,6 +27,9 @@ export function demoCommand(): Command {
         const { report, caseFile } = told;
         if (flags.json) process.stdout.write(`${JSON.stringify(summary(report, caseFile, world.trust, world.data))}\n`);
         else telling.block(closing(visible(report), caseFile, world.trust, world.data));
+      } catch (error) {
+        if (!(error instanceof Rejected)) throw error;
+        telling.caught(error.message);
       } finally {
         await world.end();
       }
