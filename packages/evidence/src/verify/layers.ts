@@ -41,10 +41,15 @@ export function layersOf(
   };
 }
 
+/** Only at tier observe are digests enough; a statement of another tier that kept no more lacks something. */
+function isObserved(statement: Acted['statement']): boolean {
+  return statement.predicate === 'intent' && statement.body.tier === 'observe';
+}
+
 function identity(exam: Examination, { statement }: Acted): Layer {
   const { authority: shown } = statement.body;
   if (!shown || shown.pop === 'none') return missing('agent not enrolled: no key was proved');
-  if (shown.evidence?.kept === false) return notAsked(digestsOnly);
+  if (shown.evidence?.kept === false && isObserved(statement)) return notAsked(digestsOnly);
   if (!exam.payload(shown.evidence)) return missing('token and proof are not in the case');
   return present(
     shown.pop === 'shim'
@@ -65,7 +70,7 @@ function authority(exam: Examination, { statement }: Acted): Layer {
 function decision(exam: Examination, { statement }: Acted): Layer {
   const { decision: made } = statement.body;
   if (!made) return missing('refused before policy was asked');
-  if (!made.inputs.kept) return notAsked(digestsOnly);
+  if (!made.inputs.kept && isObserved(statement)) return notAsked(digestsOnly);
   return exam.payload(made.inputs)
     ? present('policy decision with its inputs: it can be replayed')
     : missing('the inputs of the decision are not in the case');
@@ -82,7 +87,7 @@ function approval(exam: Examination, { statement }: Acted): Layer {
 
 function record(exam: Examination, { statement }: Acted, outcome?: Logged<StatementWith<'outcome'>>): Layer {
   const { record: call } = statement.body;
-  if (call?.kept === false) return notAsked(digestsOnly);
+  if (call?.kept === false && isObserved(statement)) return notAsked(digestsOnly);
   if (!exam.payload(call)) return missing('the bytes of the call are not in the case');
   const answer = outcome?.statement.body.result ?? null;
   if (answer && !exam.payload(answer)) return missing('the bytes of the answer are not in the case');

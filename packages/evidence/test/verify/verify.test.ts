@@ -3,9 +3,10 @@ import { proves } from '../../../../tests/promises.ts';
 import { effects } from '../../src/action-record.ts';
 import { openContainer } from '../../src/case/container.ts';
 import { utf8 } from '../../src/encoding.ts';
+import type { PayloadRef } from '../../src/predicates.ts';
 import type { LayerName } from '../../src/verify/report.ts';
 import { verify } from '../../src/verify/verify.ts';
-import { after, all, at, inCall, set } from '../support/bends.ts';
+import { after, all, at, inCall, put, set } from '../support/bends.ts';
 import { examine, makeCase, pack, trustText } from '../support/case-maker.ts';
 import { commit, type Story } from '../support/story.ts';
 
@@ -48,10 +49,26 @@ describe('an honest case', () => {
     const [yes, no, free] = ['present', 'missing', 'not-asked'];
     expect(states('push')).toEqual([yes, no, yes, yes, yes, yes, yes, yes]);
     expect(states('write')).toEqual([yes, yes, yes, free, yes, yes, yes, no]);
-    expect(states('read')).toEqual([no, yes, no, free, free, yes, yes, no]);
+    expect(states('read')).toEqual([free, yes, free, free, free, yes, yes, no]);
     expect(states('denied')).toEqual([yes, yes, yes, free, yes, yes, yes, free]);
     expect(actionOf('push')?.layers.anchor.why).toMatch(/before the action was dispatched/);
     expect(report.actions.map(({ observed }) => observed)).toEqual(Array(5).fill('gateway-observed'));
+  });
+
+  it('misses what was not kept of an action above tier observe', () => {
+    proves('invariant-9');
+    const forget = (path: string) =>
+      at('write:intent', (draft, { log }) => {
+        const [outer = '', inner] = path.split('.');
+        const ref = (inner ? (draft.body[outer] as Record<string, unknown>)[inner] : draft.body[outer]) as PayloadRef;
+        log.files.delete(`payloads/${ref.sha256}`);
+        put(draft.body, path, { ...ref, kept: false });
+      });
+    const bent = makeCase(all(...['record', 'authority.evidence', 'decision.inputs'].map(forget)));
+    // The refused replay shows the same token and proof, and those were kept.
+    const { actions } = examine(bent.file);
+    const layers = actions.find(({ action }) => action === bent.story.actions.write)?.layers;
+    expect([layers?.identity.state, layers?.decision.state, layers?.record.state]).toEqual(Array(3).fill('missing'));
   });
 
   it('tells the finding, and how far reconciliation looked', () => {
