@@ -1,4 +1,4 @@
-import { type Admitted, type Authority, AuthorityError, type Hold, type Proposal, type Verdict } from '@deed/authority';
+import type { Admitted, Authority, Hold, Proposal, Verdict } from '@deed/authority';
 import {
   type ActionRecord,
   DeedError,
@@ -88,14 +88,18 @@ export class Walk {
       }
     } catch (error) {
       if (error instanceof StillHeld) return { kind: 'held', message: error.message };
-      if (error instanceof AuthorityError) return { kind: 'refused', code: error.code, message: error.message };
+      // Authority recorded it already; a ledger that cannot write refuses everything.
+      if (error instanceof DeedError) return { kind: 'refused', code: error.code, message: error.message };
       throw error;
     }
   }
 
   private async walk(admitted: Admitted, call: Call, draft: { proposal: Proposal }): Promise<Acted> {
     const { actions } = this.options.authority;
-    const waiting = this.waiting.get(waitingKey(admitted, call));
+    if (call.task !== null && call.task !== admitted.task.id) {
+      throw new Refused('denied', 'the message is of another task than its session');
+    }
+    const waiting = this.waitingFor(admitted, call);
     draft.proposal = waiting?.proposal ?? (await resolved(draft.proposal, call));
     const { proposal } = draft;
     const verdict = waiting?.verdict ?? actions.decide(admitted, proposal);
@@ -106,14 +110,14 @@ export class Walk {
       await compareOperands(proposal, call, { verdict, approval });
     }
     const intent = actions.intend(admitted, proposal, verdict, approval);
-    const checkpoint = await this.recorded(intent, verdict);
-    if (approval) await compareOperands(proposal, call, { verdict, approval, cites: intent.digest });
-    if (call.signal.aborted)
-      throw new Refused('cancelled', 'the caller went away before it was dispatched', {
-        verdict,
-        cites: intent.digest,
-      });
-    const { answer, effects } = await dispatchThroughWindow(call, proposal.record.operands);
+    const ending = { verdict, cites: intent.digest, ...(approval === null ? {} : { approval }) };
+    const checkpoint = await this.recorded(intent, verdict, ending);
+    if (approval) await compareOperands(proposal, call, ending);
+    if (call.signal.aborted) throw new Refused('cancelled', 'the caller went away before it was dispatched', ending);
+    const { answer, effects } = await dispatchThroughWindow(call, proposal.record.operands).catch((error: unknown) => {
+      if (error instanceof DeedError) throw new Refused('denied', error.message, ending);
+      throw error;
+    });
     const anchor = checkpoint && {
       size: checkpoint.size,
       root: toHex(checkpoint.root),
@@ -127,6 +131,15 @@ export class Walk {
     });
     if (verdict.tier !== 'observe') await outcome.durable;
     return { kind: 'answered', answer };
+  }
+
+  /** The hold that an earlier, identical call left behind, as long as its approval is good. */
+  private waitingFor(admitted: Admitted, call: Call): Waiting | undefined {
+    const key = waitingKey(admitted, call);
+    const waiting = this.waiting.get(key);
+    if (!waiting || this.options.now() < Date.parse(waiting.hold.expires)) return waiting;
+    this.waiting.delete(key);
+    return undefined;
   }
 
   /** Waits until a person signed exactly this, and returns the digest of the approval. */
@@ -182,16 +195,17 @@ export class Walk {
   }
 
   /** Waits until the intent is as safe as its tier demands; for approve that is a cosigned checkpoint over it. */
-  private async recorded(intent: Recorded, verdict: Verdict): Promise<PublishedCheckpoint | null> {
+  private async recorded(
+    intent: Recorded,
+    verdict: Verdict,
+    ending: RefusalExtra,
+  ): Promise<PublishedCheckpoint | null> {
     if (verdict.tier === 'observe') return null;
     await intent.durable;
     if (verdict.tier !== 'approve') return null;
     const checkpoint = await Promise.race([intent.witnessed(), after(this.options.witnessMs)]);
     if (checkpoint !== 'later') return checkpoint;
-    throw new Refused('unwitnessed', 'no witness signed a checkpoint over the intent in time', {
-      verdict,
-      cites: intent.digest,
-    });
+    throw new Refused('unwitnessed', 'no witness signed a checkpoint over the intent in time', ending);
   }
 }
 

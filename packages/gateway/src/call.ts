@@ -7,6 +7,8 @@ import type { Tool } from './tools/registry.ts';
 /** One call as it reached the gateway, whatever way it came. */
 export interface Call {
   readonly caller: Caller;
+  /** The task of the session it came through; null for an implicit one. Its credential is behind `relay`. */
+  readonly task: string | null;
   readonly method: string;
   readonly tool: Tool;
   /** Name of the tool; for other methods the method itself. */

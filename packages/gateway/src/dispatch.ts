@@ -8,7 +8,10 @@ export interface Dispatched {
   readonly effects: Effects | null;
 }
 
-/** Sends the call. For a push the relay's window is open meanwhile, for exactly the refs of the action record. */
+/**
+ * Sends the call. For a push the relay's window is open meanwhile, for exactly the refs of the action record.
+ * @throws GitError window (another push is under way), session: nothing was sent
+ */
 export async function dispatchThroughWindow(call: Call, operands: Operands): Promise<Dispatched> {
   if (operands.kind !== 'git-push' || !call.relay) return { answer: await call.dispatch(), effects: null };
   const updates = operands.updates.map(({ ref, old, new: target }) => ({ ref, old, new: target }));

@@ -26,7 +26,7 @@ export async function resolveOperands(options: ResolveOptions): Promise<Operands
     throw new GatewayError('operands', 'the arguments are not an object');
   }
   const fields = args as { readonly [key: string]: Json };
-  const path = fields['path'];
+  const path = fields.path;
   if (tool.kind === 'git' && (typeof path !== 'string' || !path.startsWith('/'))) {
     throw new GatewayError('operands', 'cannot tell which working copy is meant: give its absolute path as "path"');
   }
@@ -36,7 +36,7 @@ export async function resolveOperands(options: ResolveOptions): Promise<Operands
       repositoryPath: String(path),
       arguments: fields,
       session: relay,
-      path: process.env['PATH'] ?? '',
+      path: process.env.PATH ?? '',
       signal,
     };
     const push = await resolvePush(call);

@@ -5,7 +5,6 @@ import {
   batchRoot,
   blindCredential,
   blindSize,
-  fromHex,
   randomBytes,
   sha256,
   toHex,

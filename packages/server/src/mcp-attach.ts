@@ -22,6 +22,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
   const tool = deployment.tools.match(request.argv);
   const implicit = new ImplicitTask(deployment, tool.name);
   let idle: NodeJS.Timeout | undefined;
+  let forgetTask = () => {};
 
   const withToken = (header: string, body: Uint8Array): TokenCaller => {
     const [token, proof, ...rest] = header.split(' ');
@@ -41,7 +42,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
       const credential = authority.credentials.secret(task, forge.name);
       if (!credential) continue;
       const session = relay.open({ forgeUrl: forge.url, credential });
-      authority.tasks.onClose((closed) => closed === task && session.close());
+      forgetTask = authority.tasks.onClose((closed) => closed === task && session.close());
       return session;
     }
     return null;
@@ -49,12 +50,16 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
 
   const session = new McpSession({
     tool,
+    task: request.task,
     walk: deployment.walk,
     pins: deployment.pins,
     limits: deployment.limits,
     caller,
     begin,
-    end: () => implicit.close('disconnect'),
+    end: () => {
+      forgetTask();
+      return implicit.close('disconnect');
+    },
     reply: (bytes) => void stream.write(bytes),
     hangUp: () => stream.end(),
     log: (text) => process.stderr.write(`deed: ${tool.name}: ${text}\n`),

@@ -30,7 +30,7 @@ export class Tasks {
   private readonly live = new Map<string, LiveTask>();
   private readonly deadlines = new Map<string, () => void>();
   private readonly closing = new Map<string, Promise<string>>();
-  private readonly closeListeners: ((task: string) => void)[] = [];
+  private readonly closeListeners = new Set<(task: string) => void>();
 
   constructor(ground: Ground, agents: Agents, grants: Grants, policy: Policy, credentials: Credentials) {
     this.ground = ground;
@@ -207,9 +207,10 @@ export class Tasks {
     return false;
   }
 
-  /** `listener` is called at the instant a task closes, synchronously. */
-  onClose(listener: (task: string) => void): void {
-    this.closeListeners.push(listener);
+  /** `listener` is called at the instant a task closes, synchronously. Returns how to stop that. */
+  onClose(listener: (task: string) => void): () => void {
+    this.closeListeners.add(listener);
+    return () => void this.closeListeners.delete(listener);
   }
 
   /** Finishes what a former run left: deadlines, and the secrets of tasks that closed or never opened. */

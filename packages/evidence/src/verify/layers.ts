@@ -111,7 +111,7 @@ function anchor(exam: Examination, { statement }: Acted): Layer {
   if (!judged.quorumMet || judged.witnessedTime === undefined) return missing('no witness quorum');
   const names = judged.witnesses.map(({ name }) => name);
   const local = names.every((name) => name === 'local') ? ' (run by the same operator)' : '';
-  const before = exam.anchored.has(statement.digest) ? ', and before the action was dispatched' : '';
+  const before = exam.anchored.has(statement.digest) ? ', its intent before the outcome was written' : '';
   return present(`witnessed by ${names.join(', ')}${local}${before}`);
 }
 

@@ -43,6 +43,7 @@ export function checkPossession(exam: Examination, logged: Decided, authority: A
   const enrolled = exam.find(agent.enrolled, 'agent-enrolled');
   need(issued, 'the token is not from this deployment');
   need(tokenJwt.claims.task === position.task, 'the token is for another task');
+  need(tokenJwt.claims.obj === opened.body.objective.sha256, 'the token is for another objective');
   need(tokenJwt.claims.iss === origin, 'the token is by another issuer');
   need(tokenJwt.claims.aud === origin && proofJwt.claims.aud === origin, 'token or proof is for another audience');
   need(inner(tokenJwt, 'cnf', 'jkt') === agent.jkt, 'the token is bound to another key');

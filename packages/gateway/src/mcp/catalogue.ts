@@ -56,6 +56,6 @@ export class Catalogue {
 }
 
 function resultOf(value: Json): { readonly tools?: unknown; readonly nextCursor?: unknown } {
-  const result = typeof value === 'object' && value !== null && 'result' in value ? value['result'] : null;
+  const result = typeof value === 'object' && value !== null && 'result' in value ? value.result : null;
   return typeof result === 'object' && result !== null ? (result as { readonly tools?: unknown }) : {};
 }

@@ -14,6 +14,8 @@ import { type LinkLimits, ToolLink } from './tool-link.ts';
 
 export interface SessionOptions {
   readonly tool: Tool;
+  /** The task that the session acts in; null for an implicit one. */
+  readonly task: string | null;
   readonly walk: Walk;
   readonly pins: Pins;
   readonly limits: LinkLimits;
@@ -26,6 +28,12 @@ export interface SessionOptions {
   readonly reply: (bytes: Uint8Array | string) => void;
   readonly hangUp: () => void;
   readonly log: (text: string) => void;
+}
+
+/** A request of the client that has no answer yet. `judged`: only the walk may answer it. */
+interface InFlight {
+  readonly controller: AbortController;
+  readonly judged: boolean;
 }
 
 interface Running {
@@ -41,7 +49,7 @@ interface Running {
 export class McpSession {
   private readonly options: SessionOptions;
   private readonly splitter: LineSplitter;
-  private readonly inFlight = new Map<string, AbortController>();
+  private readonly inFlight = new Map<string, InFlight>();
   private header: string | null = null;
   private starting: Promise<Running> | undefined;
   private queue: Promise<void> = Promise.resolve();
@@ -66,7 +74,7 @@ export class McpSession {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    for (const controller of this.inFlight.values()) controller.abort();
+    for (const { controller } of this.inFlight.values()) controller.abort();
     await this.queue;
     await Promise.all(this.acting);
     const running = await this.starting?.catch(() => undefined);
@@ -137,8 +145,9 @@ export class McpSession {
   }
 
   private pass({ link }: Running, message: Message): void {
-    if (message.method === 'notifications/cancelled') this.inFlight.get(cancelledId(message))?.abort();
-    if (message.kind === 'request') this.inFlight.set(message.id ?? '', new AbortController());
+    if (message.method === 'notifications/cancelled') this.inFlight.get(cancelledId(message))?.controller.abort();
+    if (message.kind === 'request')
+      this.inFlight.set(message.id ?? '', { controller: new AbortController(), judged: false });
     link.send(message.line);
   }
 
@@ -146,7 +155,7 @@ export class McpSession {
   private decide(running: Running, header: string, message: Message): void {
     const controller = new AbortController();
     const id = message.id ?? '';
-    this.inFlight.set(id, controller);
+    this.inFlight.set(id, { controller, judged: true });
     const acting = this.act(running, header, message, controller.signal)
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
@@ -157,13 +166,14 @@ export class McpSession {
   }
 
   private async act(running: Running, header: string, message: Message, signal: AbortSignal): Promise<void> {
-    const { tool, walk, pins, caller } = this.options;
+    const { tool, task, walk, pins, caller } = this.options;
     const method = message.method ?? '';
     const isCall = method === 'tools/call';
     const path = isCall ? ['params', 'arguments'] : ['params'];
     const name = isCall ? stringAt(message.json.value, 'params', 'name') : method;
     const call: Call = {
       caller: await caller(header, message.line),
+      task,
       method,
       tool,
       name,
@@ -188,6 +198,10 @@ export class McpSession {
       void this.starting?.then(({ catalogue }) => catalogue.invalidate());
     }
     if (message.kind === 'response' && message.id !== null) {
+      if (this.inFlight.get(message.id)?.judged) {
+        this.options.log('an answer to a call that was not dispatched was dropped');
+        return;
+      }
       this.inFlight.delete(message.id);
       void this.starting?.then(({ catalogue }) => catalogue.read(message));
     }

@@ -115,5 +115,5 @@ function isError(value: Json): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return true;
   const { error, result } = value as Readonly<Record<string, Json>>;
   if (error !== undefined) return true;
-  return typeof result === 'object' && result !== null && 'isError' in result && result['isError'] === true;
+  return typeof result === 'object' && result !== null && 'isError' in result && result.isError === true;
 }

@@ -45,11 +45,11 @@ export class Pins {
   /** Pins a definition that was never seen, or returns when it is the pinned one. @throws GatewayError tool-changed */
   check(tool: Tool, definition: Definition): void {
     const pin = this.pin(tool.name, definition.name);
-    if (!pin) return this.record(tool.name, definition.name, definition.digest, tool.executable, null);
-    if (pin.definition === definition.digest && pin.executable === tool.executable) return;
-    if (pin.definition === definition.digest) {
-      // the operator registered the program anew, and it describes the tool as before
-      return this.record(tool.name, definition.name, definition.digest, tool.executable, pin.definition);
+    if (pin?.definition === definition.digest && pin.executable === tool.executable) return;
+    // Never seen, or the operator registered the program anew and it describes the tool as before.
+    if (!pin || pin.definition === definition.digest) {
+      this.record(tool.name, definition.name, definition.digest, tool.executable, pin?.definition ?? null);
+      return;
     }
     this.db.transaction((tx) => {
       tx.run('UPDATE pin SET seen = ? WHERE server = ? AND tool = ?', definition.digest, tool.name, definition.name);

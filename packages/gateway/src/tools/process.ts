@@ -28,7 +28,7 @@ export class ToolProcess {
     this.home = mkdtempSync(join(tmpdir(), 'deed-tool-'));
     const [command = '', ...args] = tool.argv;
     const env = {
-      PATH: process.env['PATH'],
+      PATH: process.env.PATH,
       LANG: 'C.UTF-8',
       HOME: this.home,
       TMPDIR: this.home,

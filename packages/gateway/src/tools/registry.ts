@@ -92,17 +92,17 @@ export class ToolRegistry {
 function fromRow(row: Readonly<Record<string, unknown>>): Tool {
   const { kind, argv, env } = row;
   return registration.extend({ executable: z.string() }).parse({
-    name: row['name'],
+    name: row.name,
     kind,
     argv: JSON.parse(String(argv)),
     env: JSON.parse(String(env)),
-    executable: row['executable'],
+    executable: row.executable,
   });
 }
 
 function findProgram(name: string): string {
   if (isAbsolute(name)) return name;
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const candidate = join(folder, name);
     if (isAbsolute(candidate) && isFile(candidate)) return candidate;
   }
