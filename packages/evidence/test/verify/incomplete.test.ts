@@ -159,8 +159,8 @@ describe('a case is INCOMPLETE when it has', () => {
 
   it('a listed member that somebody removed', () => {
     const honest = makeCase();
-    for (const name of honest.members.keys()) {
-      if (name === 'case.json') continue;
+    const names = [...honest.members.keys()].filter((name) => name !== 'case.json');
+    for (const name of process.env.SLOW === '1' ? names : names.filter((_, i) => i % 4 === 0)) {
       const fewer = new Map(honest.members);
       fewer.delete(name);
       const report = examine(pack(fewer));

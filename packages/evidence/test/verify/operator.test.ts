@@ -224,6 +224,13 @@ describe('an operator who has every key of the server is caught when he', () => 
       check: 'authority',
       says: /outside the life of its token/,
     },
+    'opens a task with other words than the agent was given': {
+      bend: inCall('write', (call) => {
+        call.token.obj = digestOf('the words that the agent was given');
+      }),
+      check: 'authority',
+      says: /another objective/,
+    },
     'takes a token that names another agent': {
       bend: inCall('write', (call) => {
         call.token.act = { sub: 'spiffe://3f9a12c4.deed.local/agent/other' };

@@ -55,7 +55,7 @@ describe('whoever holds a case and can zip it again never gets VERIFIED for', ()
         const changed = flipped(bytesOf(name), where % bytesOf(name).length, by);
         expectRefused(pack(new Map(honest.members).set(name, changed)), name);
       }),
-      runs(120, 20_000),
+      runs(80, 20_000),
     );
   });
 
@@ -63,7 +63,7 @@ describe('whoever holds a case and can zip it again never gets VERIFIED for', ()
     proves('case-tamper');
     for (const name of [members.exported, members.exportedProof]) {
       const bytes = bytesOf(name);
-      const step = slow ? 1 : Math.ceil(bytes.length / 50);
+      const step = slow ? 1 : Math.ceil(bytes.length / 40);
       for (let at = 0; at < bytes.length; at += step) {
         const changed = flipped(bytes, at, 1 + (at % 255));
         if (name === members.exportedProof && onlyUnknownLinesDiffer(changed)) {

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
 import { effects } from '../../src/action-record.ts';
 import { openContainer } from '../../src/case/container.ts';
-import { utf8 } from '../../src/encoding.ts';
+import { fromUtf8, utf8 } from '../../src/encoding.ts';
 import type { PayloadRef } from '../../src/predicates.ts';
 import type { LayerName } from '../../src/verify/report.ts';
 import { verify } from '../../src/verify/verify.ts';
-import { after, all, at, inCall, put, set } from '../support/bends.ts';
+import { after, all, at, inCall, put, set, skip } from '../support/bends.ts';
 import { examine, makeCase, pack, trustText } from '../support/case-maker.ts';
-import { commit, type Story } from '../support/story.ts';
+import { type Bend, commit, type Story } from '../support/story.ts';
 
 const honest = makeCase();
 const report = examine(honest.file);
@@ -51,7 +51,7 @@ describe('an honest case', () => {
     expect(states('write')).toEqual([yes, yes, yes, free, yes, yes, yes, no]);
     expect(states('read')).toEqual([free, yes, free, free, free, yes, yes, no]);
     expect(states('denied')).toEqual([yes, yes, yes, free, yes, yes, yes, free]);
-    expect(actionOf('push')?.layers.anchor.why).toMatch(/before the action was dispatched/);
+    expect(actionOf('push')?.layers.anchor.why).toMatch(/its intent before the outcome was written/);
     expect(report.actions.map(({ observed }) => observed)).toEqual(Array(5).fill('gateway-observed'));
   });
 
@@ -124,7 +124,20 @@ describe('what honest deployments also write is VERIFIED', () => {
         call.message = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file"}}';
       }),
     ),
-    'an intent that ends only after the task was closed, whose proof was replayed before': lateOutcome(),
+    'an unknown outcome that a later one settles': all(
+      set('write:outcome', 'status', 'unknown'),
+      after('write:outcome', (story) => lateOutcome(story, 'seq', story.digest('write:outcome'))),
+    ),
+    'a session of an agent that is not enrolled': implicit(),
+    'a push whose unknown outcome with its anchor is settled by one without': all(
+      set('push:outcome', 'status', 'unknown'),
+      after('push:outcome', (story) => settlePush(story)),
+      set('confirmed', 'outcome', (story: Story) => story.digest('push:settled')),
+      at('confirmed', (draft, story) => {
+        draft.subject.sha256 = story.digest('push:settled');
+      }),
+    ),
+    'an intent that ends only after the task was closed, whose proof was replayed before': endsLate(),
   };
   for (const [sentence, bend] of Object.entries(bends)) {
     it(sentence, () => {
@@ -157,31 +170,55 @@ function addGap(story: Story): void {
 }
 
 /** The write's outcome comes in `after`; its proof's replay was refused while it was open. */
-function lateOutcome(): NonNullable<Parameters<typeof makeCase>[0]> {
-  return {
-    draft(draft, story) {
-      if (draft.step === 'write:outcome') draft.place = { task: story.task, chain: 'after' };
-      if (draft.step === 'write:outcome' && !story.said.has('closed')) draft.skip = true;
-      if (draft.step === 'closed') draft.body.open = [story.digest('write:intent')];
+function endsLate(): Bend {
+  return all(
+    skip('write:outcome'),
+    set('closed', 'open', (story: Story) => [story.digest('write:intent')]),
+    after('closed', (story) => lateOutcome(story, 'after', null)),
+  );
+}
+
+function lateOutcome(story: Story, chain: 'seq' | 'after', supersedes: string | null): void {
+  story.record({
+    step: 'late:outcome',
+    predicate: 'outcome',
+    place: { task: story.task, chain },
+    subject: { name: `action:${story.actions.write}`, sha256: story.records.get('write')?.sha256 ?? '' },
+    observed: 'gateway-observed',
+    body: {
+      action: story.actions.write,
+      intent: story.digest('write:intent'),
+      status: 'error',
+      result: null,
+      effects: null,
+      anchor: null,
+      supersedes,
     },
-    after(recorded, story) {
-      if (recorded.step !== 'closed') return;
-      story.record({
-        step: 'late:outcome',
-        predicate: 'outcome',
-        place: { task: story.task, chain: 'after' },
-        subject: { name: `action:${story.actions.write}`, sha256: story.records.get('write')?.sha256 ?? '' },
-        observed: 'gateway-observed',
-        body: {
-          action: story.actions.write,
-          intent: story.digest('write:intent'),
-          status: 'error',
-          result: null,
-          effects: null,
-          anchor: null,
-          supersedes: null,
-        },
-      });
+  });
+}
+
+function settlePush(story: Story): void {
+  const first = story.said.get('push:outcome');
+  const { predicate } = JSON.parse(fromUtf8(first?.envelope.payload ?? utf8('{}')));
+  const { action, intent, result, effects: seen } = predicate;
+  story.record({
+    step: 'push:settled',
+    predicate: 'outcome',
+    place: { task: story.task, chain: 'seq' },
+    subject: { name: `action:${action}`, sha256: story.records.get('push')?.sha256 ?? '' },
+    observed: 'gateway-observed',
+    body: { action, intent, status: 'ok', result, effects: seen, anchor: null, supersedes: first?.digest },
+  });
+}
+
+/** Nobody proved a key: the session of an agent that knows nothing of Deed. */
+function implicit(): Bend {
+  return {
+    draft(draft) {
+      if (draft.step === 'opened') Object.assign(draft.body, { agent: null, implicit: true });
+      if (draft.step === 'replay:refusal') draft.skip = true;
+      if (draft.body.authority)
+        Object.assign(draft.body, { authority: { ...draft.body.authority, pop: 'none', evidence: null } });
     },
   };
 }
