@@ -12,8 +12,8 @@ import { type FileSigner, keySigner } from './keys/file-signer.ts';
 import { createServerKeys } from './keys/key-folder.ts';
 import { createLogKeys } from './keys/log-key-files.ts';
 import { newP256 } from './keys/p256.ts';
-import { keyPersonSigner } from './keys/person-signer.ts';
-import { writeSealedKey } from './keys/sealed-key.ts';
+import { keyPersonSigner, type PersonSigner } from './keys/person-signer.ts';
+import { type SealOptions, writeSealedKey } from './keys/sealed-key.ts';
 import { checkBundle } from './policy/bundle.ts';
 import { defaultPolicyFolder } from './policy/default.ts';
 import { authorityMigrations } from './schema.ts';
@@ -27,8 +27,10 @@ export interface InitOptions {
   readonly passphrase: string;
   /** Where the sealed root key goes: outside the data folder, to be taken offline. */
   readonly rootFile: string;
-  /** Where the first person's sealed key goes: outside the data folder too. */
-  readonly personFile: string;
+  /** Where a new key for the first person goes, sealed, outside the data folder too. */
+  readonly personFile?: string;
+  /** The key that the first person has already, for instance in an ssh-agent, instead of a new one. */
+  readonly personSigner?: PersonSigner;
   /** How this deployment calls the first person; never in the log. */
   readonly personLabel?: string;
   readonly policyFolder?: string;
@@ -80,16 +82,16 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
   if (existsSync(dir) && readdirSync(dir).length > 0) {
     throw new AuthorityError('folder', `${dir} is not empty: choose a fresh folder`);
   }
-  for (const file of [rootFile, personFile]) {
+  for (const file of [rootFile, ...(personFile === undefined ? [] : [personFile])]) {
     if (!relative(dir, file).startsWith('..')) {
       throw new AuthorityError('folder', `${file} would lie in the data folder: the server must not reach this key`);
     }
   }
   const bundle = checkBundle(policyFolder);
-  const [root, personKey] = [newP256(), newP256()];
+  const root = newP256();
   const seal = options.scryptCost === undefined ? {} : { scryptCost: options.scryptCost };
   await writeSealedKey(rootFile, root, passphrase, seal);
-  await writeSealedKey(personFile, personKey, passphrase, seal);
+  const signer = options.personSigner ?? (await newPerson(personFile, passphrase, seal));
   makeFolder(dir);
   const keys = createServerKeys(dir);
   const logKeys = createLogKeys(dir, origin);
@@ -111,7 +113,6 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
       ...logKeyEvents(logKeys),
     ]);
     const authority = await openAuthority({ dir, ledger, objects: openObjects(objectFolder(dir)), clock });
-    const signer = keyPersonSigner(personKey);
     const person = await authority.people.enrol({
       kind: signer.kind,
       public: signer.public,
@@ -130,6 +131,14 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
   } finally {
     await ledger.close();
   }
+}
+
+async function newPerson(file: string | undefined, passphrase: string, seal: SealOptions): Promise<PersonSigner> {
+  if (file === undefined)
+    throw new AuthorityError('key', 'the first person needs a key: a new one in a file, or one that signs');
+  const key = newP256();
+  await writeSealedKey(file, key, passphrase, seal);
+  return keyPersonSigner(key);
 }
 
 type KeyOfEvent = {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isCancel, password } from '@clack/prompts';
-import { ServerError } from '@deed/server';
+import { toBase64 } from '@deed/evidence';
+import { type PersonSigner, ServerError, sshAgentIdentities, sshPersonSigner } from '@deed/server';
 
 export interface PassphraseOptions {
   readonly passphraseFile?: string | undefined;
@@ -24,4 +25,18 @@ async function ask(message: string): Promise<string> {
   const answer = await password({ message, validate: (value) => ((value ?? '') === '' ? 'not empty' : undefined) });
   if (isCancel(answer)) throw new ServerError('request', 'no passphrase was given');
   return answer;
+}
+
+/**
+ * The first key of the running ssh-agent that can sign words and, if given, is one of those that are enrolled (base64).
+ * @throws ServerError request; AuthorityError ssh-agent
+ */
+export async function agentSigner(enrolled?: readonly string[]): Promise<PersonSigner> {
+  const identities = await sshAgentIdentities();
+  const identity = identities.find(({ key }) => enrolled?.includes(toBase64(key)) ?? true);
+  if (!identity) {
+    const what = enrolled ? 'that is enrolled at this deployment' : 'of kind Ed25519 or P-256';
+    throw new ServerError('request', `the ssh-agent holds no key ${what}`);
+  }
+  return sshPersonSigner(identity.key);
 }

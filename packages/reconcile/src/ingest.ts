@@ -66,7 +66,7 @@ export async function ingest({ db, ledger, authority }: IngestOptions, source: S
     const { sha256: name } = authority.vault.put(deploymentTask, event.raw, 'application/json');
     return { event, name, credential: known.credential, task: known.task };
   });
-  await anchor({ db, ledger }, source, batch, named, blinds);
+  await anchor(ledger, source, batch, named, blinds);
   return result;
 }
 
@@ -79,7 +79,7 @@ function blinded(authority: Authority, id: string) {
 }
 
 async function anchor(
-  { db, ledger }: Pick<IngestOptions, 'db' | 'ledger'>,
+  ledger: Ledger,
   source: Source,
   batch: ForgeBatch,
   named: readonly Named[],

@@ -9,19 +9,12 @@ import {
   toBase64,
   type Word,
 } from '@deed/evidence';
-import {
-  keyPersonSigner,
-  type PersonSigner,
-  readSealedKey,
-  ServerError,
-  sshAgentIdentities,
-  sshPersonSigner,
-} from '@deed/server';
+import { keyPersonSigner, type PersonSigner, readSealedKey, ServerError } from '@deed/server';
 import type { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, green, print, table, yellow } from '../output.ts';
-import { passphrase } from '../secrets.ts';
+import { agentSigner, passphrase } from '../secrets.ts';
 import { defaultKeyFolder } from './init.ts';
 
 export interface HoldView {
@@ -40,6 +33,11 @@ export interface HoldView {
     readonly notBefore: string;
     readonly expires: string;
   };
+}
+
+interface Person {
+  readonly id: string;
+  readonly key: { readonly public: string };
 }
 
 interface ApproveFlags extends CommonOptions {
@@ -66,7 +64,7 @@ export function approveCommand(): Command {
       if (!flags.json) process.stdout.write(`${shown}\n`);
       const decision = flags.reject ? 'reject' : 'approve';
       if (!flags.yes && !(await sure(decision))) throw new ServerError('request', 'nothing was signed');
-      const { kind } = await answerHold(client, hold, decision, await signerOf(flags));
+      const { kind } = await answerHold(client, hold, decision, await signerOf(client, flags));
       print({ action, kind }, flags.json, () =>
         kind === 'approved' ? green(`Approved ${action}.`) : yellow(`${kind}: ${action}`),
       );
@@ -103,12 +101,11 @@ async function sure(decision: string): Promise<boolean> {
   return !isCancel(answer) && answer;
 }
 
-async function signerOf(flags: ApproveFlags): Promise<PersonSigner> {
+async function signerOf(client: Client, flags: ApproveFlags): Promise<PersonSigner> {
   if (!flags.sshAgent)
     return keyPersonSigner(await readSealedKey(flags.key, await passphrase('The passphrase of your key', flags)));
-  const [identity] = await sshAgentIdentities();
-  if (!identity) throw new ServerError('request', 'the ssh-agent holds no Ed25519 or P-256 key');
-  return sshPersonSigner(identity.key);
+  const { people } = await client.get<{ people: Person[] }>('/v1/people');
+  return agentSigner(people.map(({ key }) => key.public));
 }
 
 /** Signs the answer and hands it in. */
@@ -118,7 +115,6 @@ export async function answerHold(
   decision: 'approve' | 'reject',
   signer: PersonSigner,
 ): Promise<{ readonly kind: string }> {
-  type Person = { readonly id: string; readonly key: { readonly public: string } };
   const { people } = await client.get<{ people: Person[] }>('/v1/people');
   const person = people.find(({ key }) => key.public === toBase64(signer.public));
   if (!person) throw new ServerError('request', 'this key is not enrolled at this deployment');
