@@ -1,0 +1,48 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
+const pages = globSync('{*.md,docs/**/*.md,examples/*/*.md}', { cwd: root });
+
+describe('the documents', () => {
+  it('link only to what is there', () => {
+    expect(pages.length).toBeGreaterThan(20);
+    const broken = pages.flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g)]
+        .map(([, target = '']) => target)
+        .filter((target) => !existsSync(join(root, dirname(page), target)))
+        .map((target) => `${page}: ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  it('have each decision in the list of decisions', () => {
+    const records = globSync('docs/adr/[0-9]*.md', { cwd: root }).map((path) => path.split('/').at(-1) ?? '');
+    const list = read('docs', 'adr', 'README.md');
+    expect(records.filter((name) => !list.includes(`(${name})`))).toEqual([]);
+  });
+
+  it('promise two lines to start, and the scripts behind them exist', () => {
+    const readme = read('README.md').split('\n');
+    expect(readme).toContain('npm ci && npm run demo');
+    expect(readme).toContain('npm ci && npm test');
+    expect(JSON.parse(read('package.json')).scripts).toMatchObject({
+      demo: expect.any(String),
+      test: expect.any(String),
+    });
+  });
+
+  it('name for each threat that is met a test that exists', () => {
+    const rows = read('docs', 'threats.md').matchAll(/^\| (\d+) \|[^|]*\| ([^|]*) \|[^|]*\|([^|]*)\|$/gm);
+    const wrong = [...rows].flatMap(([, number, state = '', cell = '']) => {
+      const [, room, file, sentence] = /^ (\w+) `([^`]+)`: (.+) $/.exec(cell) ?? [];
+      if (!file || !sentence) return cell.trim() === '' && state !== 'stopped' ? [] : [`${number}: no test is named`];
+      const path = join('packages', room ?? '', 'test', `${file}.test.ts`);
+      if (!existsSync(join(root, path))) return [`${number}: ${path} does not exist`];
+      return read(path).includes(sentence) ? [] : [`${number}: ${path} has no test "${sentence}"`];
+    });
+    expect(wrong).toEqual([]);
+  });
+});
