@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parseActionRecord, parseEffects } from '../src/action-record.ts';
 import { parseActivation } from '../src/activation.ts';
 import { parseApproval } from '../src/approval.ts';
@@ -21,6 +21,8 @@ import { parseStatement } from '../src/statement.ts';
 import { verify } from '../src/verify/verify.ts';
 import { openWord } from '../src/word.ts';
 import { makeCase, nowMs, pack, trust } from './support/case-maker.ts';
+
+if (process.env.SLOW === '1') vi.setConfig({ testTimeout: 1_800_000 });
 
 const numRuns = process.env.SLOW === '1' ? 50_000 : 300;
 const honest = makeCase();

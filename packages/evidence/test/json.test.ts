@@ -1,9 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { utf8 } from '../src/encoding.ts';
 import { EvidenceError } from '../src/errors.ts';
 import { parseStrictJson } from '../src/json.ts';
+
+if (process.env.SLOW === '1') vi.setConfig({ testTimeout: 1_800_000 });
 
 const numRuns = process.env.SLOW === '1' ? 20_000 : 300;
 

@@ -202,6 +202,10 @@ function limitsOf(exam: Examination): string[] {
   ];
   if (exam.all('reconciled').length === 0)
     limits.push("No other system's record was looked at: nothing is said about effects behind the gateway.");
+  if (exam.unjudgedEvents > 0)
+    limits.push(
+      `${exam.unjudgedEvents} records of the task's credentials came after the last reconciliation: not judged.`,
+    );
   const witnesses = exam.options.trust?.witnesses ?? [];
   if (witnesses.length > 0 && witnesses.every(({ name }) => name === 'local')) {
     limits.push(

@@ -32,7 +32,9 @@ export function checkEvents(exam: Examination): string | null {
   for (const finding of exam.all('finding')) for (const ref of finding.statement.body.events) explained.add(key(ref));
   checkReconciled(exam);
   for (const [event, where] of disclosed) {
-    if (!explained.has(event) && wasReconciled(exam, event)) {
+    if (explained.has(event)) continue;
+    if (!wasReconciled(exam, event)) exam.unjudgedEvents++;
+    else {
       exam.incomplete(`${where}: event ${event.slice(65)} of the task's credential is neither confirmed nor a finding`);
     }
   }

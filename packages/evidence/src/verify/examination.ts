@@ -57,6 +57,8 @@ export class Examination {
   readonly batches = new Map<string, BatchJson>();
   /** Outcomes whose effects the touched system's own record confirmed. */
   readonly corroborated = new Set<string>();
+  /** Events of the task's credentials that no reconciliation has looked at yet. */
+  unjudgedEvents = 0;
   check = '';
 
   constructor(options: VerifyOptions) {

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { buildContainer, maxMembers, memberName, openContainer } from '../../src/case/container.ts';
 import { isKnownMember, members } from '../../src/case/members.ts';
 import { DeedError } from '../../src/errors.ts';
 import { zip } from '../support/zip.ts';
+
+if (process.env.SLOW === '1') vi.setConfig({ testTimeout: 1_800_000 });
 
 const name = fc.stringMatching(/^[a-z0-9][A-Za-z0-9._-]{0,8}(\/[A-Za-z0-9][A-Za-z0-9._-]{0,8}){0,2}$/);
 const contents = fc.dictionary(name, fc.uint8Array({ maxLength: 40 }), { maxKeys: 8, noNullPrototype: true });

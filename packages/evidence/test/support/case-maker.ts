@@ -9,7 +9,8 @@ import type { Report } from '../../src/verify/report.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { actors, origin } from './actors.ts';
 import type { Files } from './log-maker.ts';
-import { type Bend, Story, start } from './story.ts';
+import { start } from './props.ts';
+import { type Bend, Story } from './story.ts';
 
 export interface MadeCase {
   readonly story: Story;

@@ -1,17 +1,17 @@
 import { encodeActionRecord, type Operands } from '../../src/action-record.ts';
-import { encodeActivation } from '../../src/activation.ts';
 import { encodeApproval } from '../../src/approval.ts';
-import { batchLeaves, batchRoot } from '../../src/case/batch-tree.ts';
-import { encodeBatchJson, encodePolicyManifest } from '../../src/case/case-json.ts';
 import { members } from '../../src/case/members.ts';
 import { blindCredential } from '../../src/credential.ts';
-import { toBase64, toBase64Url, toHex, utf8 } from '../../src/encoding.ts';
+import { toBase64Url, utf8 } from '../../src/encoding.ts';
 import { newId } from '../../src/ids.ts';
 import { jwkThumbprint } from '../../src/jwk.ts';
 import { randomBytes, sha256 } from '../../src/platform.ts';
 import type { Decision, PayloadRef, Tier, ToolRef } from '../../src/predicates.ts';
-import { actors, logKey, makeJwt, type NoteSigner, origin, roleKey, type Signer, signWord } from './actors.ts';
+import { actors, makeJwt, type NoteSigner, origin, type Signer, signWord } from './actors.ts';
+import { tellDeployment } from './deployment.ts';
 import { type Draft, LogMaker, type Recorded } from './log-maker.ts';
+import { commit, definition, digestOf, engine, executable, spiffe, start, zero } from './props.ts';
+import { tellReconciliation } from './reconciliation.ts';
 
 /** The agent's call before token and proof are made. */
 export interface CallDraft {
@@ -65,17 +65,6 @@ interface Act {
   readonly operands: Operands;
 }
 
-export const start = Date.parse('2026-11-22T10:00:00.000Z');
-const engine = { name: 'cedar-wasm', version: '4.13.0', sha256: digestOf('the engine') };
-const definition = (tool: string) => digestOf(`definition of ${tool}`);
-const executable = digestOf('the program');
-const spiffe = 'spiffe://3f9a12c4.deed.local/agent/mender';
-const zero = '0'.repeat(40);
-
-export function digestOf(text: string): string {
-  return toHex(sha256(utf8(text)));
-}
-
 /** One honest task from the first key to its reconciliation, told step by step into a log. */
 export class Story {
   readonly log: LogMaker;
@@ -95,7 +84,7 @@ export class Story {
   objective: PayloadRef | undefined;
   readonly evidence = new Map<string, PayloadRef>();
   readonly records = new Map<string, PayloadRef>();
-  private readonly bend: Bend;
+  readonly bend: Bend;
 
   constructor(bend: Bend = {}) {
     this.bend = bend;
@@ -115,7 +104,7 @@ export class Story {
   }
 
   tell(): this {
-    this.deployment();
+    tellDeployment(this);
     this.open();
     this.observed('read');
     this.written('write');
@@ -123,118 +112,8 @@ export class Story {
     this.pushed('push');
     this.replayed('replay');
     this.closed();
-    this.reconciled();
+    tellReconciliation(this);
     return this;
-  }
-
-  private deployment(): void {
-    const keys = [
-      ['root', roleKey('root')],
-      ['registrar', roleKey('registrar')],
-      ['receipt', roleKey('receipt')],
-      ['token', roleKey('token')],
-      ...actors.logs.map((log) => [`log-${log.key.type}`, logKey(log)] as const),
-    ] as const;
-    for (const [name, key] of keys) {
-      this.record({
-        step: `key:${name}`,
-        predicate: 'key-event',
-        place: { series: 'keys' },
-        subject: { name: `key:${key.keyid}`, sha256: key.keyid },
-        body: { event: 'add', key, from: 0 },
-        signer: actors.root,
-      });
-    }
-    const { person, agent } = actors;
-    this.record({
-      step: 'person',
-      predicate: 'person-enrolled',
-      place: { series: 'people' },
-      subject: { name: `person:${this.person}`, sha256: toHex(sha256(person.spki)) },
-      body: {
-        person: this.person,
-        key: { kind: 'es256', public: toBase64(person.spki) },
-        roles: ['operator', 'approver'],
-      },
-      signer: actors.registrar,
-    });
-    this.policy();
-    const grant = {
-      grant: this.grant,
-      verdict: 'WAIVED',
-      agent: '*',
-      capability: '*',
-      grade: 'E0',
-      ceiling: 'record',
-      expires: '2026-12-22T10:00:00.000Z',
-      reason: 'nothing was earned yet',
-    };
-    this.record({
-      step: 'grant',
-      predicate: 'grant-decision',
-      place: { series: 'grants' },
-      subject: { name: `grant:${this.grant}`, sha256: digestOf(JSON.stringify(grant)) },
-      body: grant,
-    });
-    this.record({
-      step: 'agent',
-      predicate: 'agent-enrolled',
-      place: { series: 'agents' },
-      subject: { name: `agent:${this.agent}`, sha256: agent.keyid },
-      body: {
-        agent: this.agent,
-        spiffe,
-        definition: digestOf('the configuration of the agent'),
-        key: { alg: 'ES256', spki: toBase64(agent.spki), jkt: this.jkt },
-        how: 'one-time-code',
-      },
-      signer: actors.registrar,
-    });
-    for (const tool of ['read_file', 'write_file', 'delete_file', 'git_push']) {
-      this.record({
-        step: `pin:${tool}`,
-        predicate: 'tool-pinned',
-        place: { series: 'tools' },
-        subject: { name: `tool:files/${tool}`, sha256: definition(tool) },
-        observed: 'gateway-observed',
-        separation: { agent: 'none', tool: 'other-uid' },
-        body: {
-          server: 'files',
-          tool,
-          definition: definition(tool),
-          executable,
-          how: 'first-sight',
-          previous: null,
-        },
-      });
-    }
-  }
-
-  private policy(): void {
-    const text = new Map([
-      ['calls.cedar', utf8('@tier("record")\npermit (principal, action, resource);\n')],
-      ['schema.cedarschema', utf8('namespace Deed {}\n')],
-    ]);
-    const files = [...text].map(([path, bytes]) => ({ path, sha256: toHex(sha256(bytes)) }));
-    const manifest = encodePolicyManifest(files);
-    this.bundle = toHex(sha256(manifest));
-    this.log.files.set(members.manifest(this.bundle), manifest);
-    for (const [path, bytes] of text) this.log.files.set(members.policyFile(this.bundle, path), bytes);
-    const word = { origin, bundle: this.bundle, version: 1, person: this.person, time: this.time() };
-    this.record({
-      step: 'policy',
-      predicate: 'policy-activated',
-      place: { series: 'policy' },
-      subject: { name: 'policy:1', sha256: this.bundle },
-      body: {
-        bundle: this.bundle,
-        files,
-        version: 1,
-        engine,
-        person: this.person,
-        activation: this.signed('policy', 'deed-activation-v1', encodeActivation(word)),
-      },
-    });
   }
 
   private open(): void {
@@ -436,101 +315,6 @@ export class Story {
     });
   }
 
-  private reconciled(): void {
-    const { log } = this;
-    const push = (user: string, to: string) =>
-      this.event({ time: this.time(), requestId: `req-${to.slice(0, 1)}`, user, repository: 'site', to });
-    const own = [push(this.credential, commit('a')), push(this.credential, commit('b'))];
-    const blind = randomBytes(16);
-    const foreign = { credential: blindCredential(blind, 'mallory'), events: [push('mallory', commit('c')).name] };
-    const group = { credential: this.blinded, events: own.map(({ name }) => name) };
-    const leaves = batchLeaves([group, foreign]);
-    const batch = this.record({
-      step: 'ingested',
-      predicate: 'events-ingested',
-      place: { series: 'source:forge' },
-      subject: { name: 'source:forge', sha256: batchRoot(leaves) },
-      observed: 'gateway-observed',
-      body: {
-        source: 'forge',
-        reader: { name: 'git-forge', version: '1' },
-        batch: { root: batchRoot(leaves), credentials: leaves.length, events: 3 },
-        position: { from: digestOf('from'), to: digestOf('to') },
-        watermark: this.time(),
-        coverage: ['pushes of every repository'],
-        problems: [],
-      },
-    });
-    const disclosed = [{ ...group, id: this.credential, blind: toHex(this.blind) }];
-    log.files.set(members.batch(batch.digest), encodeBatchJson({ v: 1, leaves, disclosed }));
-    for (const { name, object } of own) log.files.set(members.event(batch.digest, name), object);
-    const ref = (i: number) => ({ source: 'forge', batch: batch.digest, event: own[i]?.name ?? '' });
-    const after = { task: this.task, chain: 'after' } as const;
-    const observed = 'downstream-confirmed' as const;
-    this.record({
-      step: 'confirmed',
-      predicate: 'confirmed',
-      place: after,
-      subject: { name: `action:${this.actions.push}`, sha256: this.digest('push:outcome') },
-      observed,
-      body: {
-        action: this.actions.push,
-        outcome: this.digest('push:outcome'),
-        events: [ref(0)],
-        how: 'exact',
-        key: ['repository', 'ref', 'old', 'new'],
-      },
-    });
-    const finding = newId('finding', start);
-    this.record({
-      step: 'finding',
-      predicate: 'finding',
-      place: after,
-      subject: { name: `finding:${finding}`, sha256: own[1]?.name ?? '' },
-      observed,
-      body: {
-        finding,
-        type: 'hidden_side_effect',
-        severity: 'high',
-        why: 'the forge recorded a push with the credential of this task, and no receipt explains it',
-        todo: 'Compare the update with the task, and undo it if it was not wanted.',
-        statements: [this.digest('opened')],
-        events: [ref(1)],
-        credential: this.blinded,
-      },
-    });
-    this.record({
-      step: 'reconciled',
-      predicate: 'reconciled',
-      place: after,
-      subject: { name: `task:${this.task}`, sha256: this.digest('opened') },
-      observed,
-      body: {
-        rules: 'git-1',
-        sources: [
-          {
-            source: 'forge',
-            head: batch.digest,
-            watermark: this.time(),
-            coverage: ['pushes of every repository'],
-            problems: [],
-          },
-        ],
-        confirmed: 1,
-        pending: 0,
-        findings: [{ finding, type: 'hidden_side_effect' }],
-      },
-    });
-  }
-
-  private event(push: ForgePush) {
-    const { to, ...rest } = this.bend.event?.(push) ?? push;
-    const old = to === commit('a') ? zero : commit('a');
-    const raw = utf8(JSON.stringify({ ...rest, ref: 'refs/heads/main', old, new: to }));
-    const object = new Uint8Array([...randomBytes(16), ...raw]);
-    return { name: toHex(sha256(object)), object };
-  }
-
   private readonly acted = {
     observed: 'gateway-observed',
     separation: { agent: 'other-uid', tool: 'other-uid' },
@@ -657,20 +441,15 @@ export class Story {
     return { pop: 'shim', evidence, grant: this.digest('grant'), unearned: act.tier === 'approve' };
   }
 
-  private signed(step: string, domain: 'deed-approval-v1' | 'deed-activation-v1', bytes: Uint8Array) {
+  signed(step: string, domain: 'deed-approval-v1' | 'deed-activation-v1', bytes: Uint8Array) {
     const draft: WordDraft = { step, bytes, signer: actors.person };
     this.bend.word?.(draft, this);
     return signWord(domain, draft.bytes, draft.signer);
   }
 
-  private time(laterMs = 0): string {
+  time(laterMs = 0): string {
     return new Date(this.log.nowMs + laterMs).toISOString();
   }
-}
-
-/** The id of a commit in the story. */
-export function commit(letter: string): string {
-  return letter.repeat(40);
 }
 
 function b64(text: string): string {

@@ -8,7 +8,8 @@ import { parseTrust } from '../../src/log/trust.ts';
 import { actors, type logKey, newNoteSigner, newSigner, origin, roleKey } from '../support/actors.ts';
 import { after, all, at, type Expected, expectVerdict, inCall, inEvents, inWord, put, set } from '../support/bends.ts';
 import { examine, makeCase, pack, trust, trustText } from '../support/case-maker.ts';
-import { commit, digestOf, type Story, start } from '../support/story.ts';
+import { commit, digestOf, start } from '../support/props.ts';
+import type { Story } from '../support/story.ts';
 
 const stranger = newSigner();
 

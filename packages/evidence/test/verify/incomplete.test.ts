@@ -6,7 +6,8 @@ import { newId } from '../../src/ids.ts';
 import { all, at, type Expected, expectVerdict, put, set, skip } from '../support/bends.ts';
 import { examine, makeCase, pack } from '../support/case-maker.ts';
 import type { Files } from '../support/log-maker.ts';
-import { digestOf, type Story, start } from '../support/story.ts';
+import { digestOf, start } from '../support/props.ts';
+import type { Story } from '../support/story.ts';
 
 const without = (find: (name: string, story: Story) => boolean): Expected['bend'] => ({
   files(files, story) {

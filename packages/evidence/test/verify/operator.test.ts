@@ -7,7 +7,8 @@ import { sha256 } from '../../src/platform.ts';
 import { actors, newSigner, origin, signWord } from '../support/actors.ts';
 import { after, all, at, type Expected, expectVerdict, inCall, inEvents, put, set, skip } from '../support/bends.ts';
 import { examine, makeCase } from '../support/case-maker.ts';
-import { digestOf, type Story, start } from '../support/story.ts';
+import { digestOf, start } from '../support/props.ts';
+import type { Story } from '../support/story.ts';
 
 /**
  * An operator who holds the receipt, registrar, token and log keys, and neither the root's, the person's, the agent's nor the

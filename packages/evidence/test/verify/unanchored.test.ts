@@ -5,7 +5,7 @@ import { verify } from '../../src/verify/verify.ts';
 import { actors, newNoteSigner, origin } from '../support/actors.ts';
 import { all, at, set } from '../support/bends.ts';
 import { examine, makeCase, nowMs, trust } from '../support/case-maker.ts';
-import { start } from '../support/story.ts';
+import { start } from '../support/props.ts';
 
 const honest = makeCase();
 

@@ -8,7 +8,8 @@ import type { LayerName } from '../../src/verify/report.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { after, all, at, inCall, put, set, skip } from '../support/bends.ts';
 import { examine, makeCase, pack, trustText } from '../support/case-maker.ts';
-import { type Bend, commit, type Story } from '../support/story.ts';
+import { commit } from '../support/props.ts';
+import type { Bend, Story } from '../support/story.ts';
 
 const honest = makeCase();
 const report = examine(honest.file);
@@ -86,6 +87,9 @@ describe('an honest case', () => {
     const gap = examine(makeCase(after('reconciled', addGap)).file);
     expect(gap).toMatchObject({ code: 0 });
     expect(gap.limits.join()).toMatch(/Gap since/);
+    const unjudged = examine(makeCase(skip('confirmed', 'finding', 'reconciled')).file);
+    expect(unjudged).toMatchObject({ code: 0 });
+    expect(unjudged.limits.join()).toMatch(/No other system's record.*2 records .* not judged/);
   });
 
   it('shows same-uid and unmeasured separation as a missing layer', () => {
