@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
 import { encodeActivation } from '../../src/activation.ts';
-import { toBase64, toHex, utf8 } from '../../src/encoding.ts';
+import { encodeCaseJson, parseCaseJson } from '../../src/case/case-json.ts';
+import { fromUtf8, toBase64, toHex, utf8 } from '../../src/encoding.ts';
 import { newId } from '../../src/ids.ts';
 import { sha256 } from '../../src/platform.ts';
+import { predicates } from '../../src/predicates.ts';
 import { actors, newSigner, origin, signWord } from '../support/actors.ts';
 import { after, all, at, type Expected, expectVerdict, inCall, inEvents, put, set, skip } from '../support/bends.ts';
 import { examine, makeCase } from '../support/case-maker.ts';
@@ -232,6 +234,20 @@ describe('an operator who has every key of the server is caught when he', () => 
       check: 'authority',
       says: /another objective/,
     },
+    'exports a second task without saying how far its after goes': {
+      bend: all(
+        after('reconciled', (story) => secondTask(story, taskId)),
+        set('exported', 'tasks', (story: Story) => [story.task, taskId]),
+        {
+          files(files, { task }) {
+            const json = parseCaseJson(files.get('case.json') ?? utf8(''));
+            files.set('case.json', encodeCaseJson({ ...json, tasks: [task, taskId] }));
+          },
+        },
+      ),
+      check: 'series',
+      says: /no head of series tsk_.*after/,
+    },
     'takes a token that names another agent': {
       bend: inCall('write', (call) => {
         call.token.act = { sub: 'spiffe://3f9a12c4.deed.local/agent/other' };
@@ -325,6 +341,22 @@ function refuse(story: Story, name: string, over: Record<string, unknown>): void
       ...over,
     },
   });
+}
+
+/** Another task, opened and closed, of which a gap is known. */
+function secondTask(story: Story, task: string): void {
+  const opened = JSON.parse(fromUtf8(story.said.get('opened')?.envelope.payload ?? utf8('{}')));
+  const body = Object.fromEntries(
+    Object.entries(opened.predicate).filter(([key]) => key in predicates['task-opened'].shape),
+  );
+  const subject = { name: `task:${task}`, sha256: opened.subject[0].digest.sha256 };
+  const seqPlace = { task, chain: 'seq' } as const;
+  story.record({ step: 'second:opened', predicate: 'task-opened', place: seqPlace, subject, body });
+  const closing = { reason: 'operator', count: 2, outputs: [], open: [] };
+  story.record({ step: 'second:closed', predicate: 'task-closed', place: seqPlace, subject, body: closing });
+  const gap = { since: '2026-11-22T10:00:00.000Z', detail: 'the server did not end in order' };
+  const place = { task, chain: 'after' } as const;
+  story.record({ step: 'second:gap', predicate: 'observe-gap', place, subject, body: gap });
 }
 
 function grant(story: Story, step: string, over: Record<string, unknown>): void {
