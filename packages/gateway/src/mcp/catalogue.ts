@@ -5,16 +5,24 @@ import type { Message } from './message.ts';
 
 /** Most pages of `tools/list` that are asked for: a server that never ends its list offers nothing. */
 const maxPages = 100;
+/** Most tools of one server: each is a statement when it is first seen. */
+const maxTools = 2_000;
+const toolName = /^[\x21-\x7e]{1,256}$/;
 
-/** What one tool process offers, as its own `tools/list` says. The client's requests fill it on the way; if it was never asked, or changed, it asks itself. */
+/**
+ * What one tool process offers, as its own `tools/list` says. The client's requests fill it on the way; if it was never asked,
+ * or changed, it asks itself.
+ */
 export class Catalogue {
   private definitions = new Map<string, Definition>();
   private listing: Promise<void> | undefined;
   private readonly request: (method: string, params: Json) => Promise<Message>;
+  private readonly seen: (definition: Definition) => void;
 
-  /** `request` sends a request of the gateway's own to the tool and gives its answer. */
-  constructor(request: (method: string, params: Json) => Promise<Message>) {
+  /** `request` sends a request of the gateway's own to the tool and gives its answer; `seen` is told of each definition. */
+  constructor(request: (method: string, params: Json) => Promise<Message>, seen: (definition: Definition) => void) {
     this.request = request;
+    this.seen = seen;
   }
 
   /** The server said that its list changed: ask again before the next call. */
@@ -30,8 +38,11 @@ export class Catalogue {
     for (const [position, tool] of tools.entries()) {
       const source = raw('result', 'tools', position);
       const { name, annotations } = (tool ?? {}) as Record<string, unknown>;
-      if (typeof name === 'string' && source !== undefined)
-        this.definitions.set(name, definitionOf(name, source, annotations));
+      if (typeof name !== 'string' || !toolName.test(name) || source === undefined) continue;
+      if (this.definitions.size >= maxTools && !this.definitions.has(name)) continue;
+      const definition = definitionOf(name, source, annotations);
+      this.definitions.set(name, definition);
+      this.seen(definition);
     }
     return typeof nextCursor === 'string' ? nextCursor : undefined;
   }
@@ -39,7 +50,10 @@ export class Catalogue {
   /** @throws GatewayError tool-unknown, tool-died */
   async find(name: string): Promise<Definition> {
     this.listing ??= this.list();
-    await this.listing;
+    await this.listing.catch((error: unknown) => {
+      this.listing = undefined;
+      throw error;
+    });
     const found = this.definitions.get(name);
     if (!found) throw new GatewayError('tool-unknown', `the server offers no tool ${JSON.stringify(name)}`);
     return found;

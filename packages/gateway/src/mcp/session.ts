@@ -32,6 +32,7 @@ export interface SessionOptions {
 
 /** A request of the client that has no answer yet. `judged`: only the walk may answer it. */
 interface InFlight {
+  readonly method: string;
   readonly controller: AbortController;
   readonly judged: boolean;
 }
@@ -133,7 +134,7 @@ export class McpSession {
   }
 
   private async start(header: string, line: Uint8Array): Promise<Running> {
-    const { tool, begin, limits, log } = this.options;
+    const { tool, pins, begin, limits, log } = this.options;
     const relay = await begin(header, line);
     const link = new ToolLink(
       tool,
@@ -141,13 +142,21 @@ export class McpSession {
       { pass: (message) => this.fromTool(message), ended: (reason) => this.toolEnded(reason), log },
       limits,
     );
-    return { link, relay, catalogue: new Catalogue((method, params) => link.request(method, params)) };
+    const catalogue = new Catalogue(
+      (method, params) => link.request(method, params),
+      (definition) => void pins.see(tool, definition),
+    );
+    return { link, relay, catalogue };
   }
 
   private pass({ link }: Running, message: Message): void {
     if (message.method === 'notifications/cancelled') this.inFlight.get(cancelledId(message))?.controller.abort();
     if (message.kind === 'request')
-      this.inFlight.set(message.id ?? '', { controller: new AbortController(), judged: false });
+      this.inFlight.set(message.id ?? '', {
+        method: message.method ?? '',
+        controller: new AbortController(),
+        judged: false,
+      });
     link.send(message.line);
   }
 
@@ -155,7 +164,7 @@ export class McpSession {
   private decide(running: Running, header: string, message: Message): void {
     const controller = new AbortController();
     const id = message.id ?? '';
-    this.inFlight.set(id, { controller, judged: true });
+    this.inFlight.set(id, { method: message.method ?? '', controller, judged: true });
     const acting = this.act(running, header, message, controller.signal)
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
@@ -198,12 +207,13 @@ export class McpSession {
       void this.starting?.then(({ catalogue }) => catalogue.invalidate());
     }
     if (message.kind === 'response' && message.id !== null) {
-      if (this.inFlight.get(message.id)?.judged) {
+      const request = this.inFlight.get(message.id);
+      if (request?.judged) {
         this.options.log('an answer to a call that was not dispatched was dropped');
         return;
       }
       this.inFlight.delete(message.id);
-      void this.starting?.then(({ catalogue }) => catalogue.read(message));
+      if (request?.method === 'tools/list') void this.starting?.then(({ catalogue }) => catalogue.read(message));
     }
     if (!this.closed) this.options.reply(Buffer.concat([message.line, Buffer.from('\n')]));
   }

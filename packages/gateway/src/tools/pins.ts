@@ -42,18 +42,25 @@ export class Pins {
     this.separation = separation;
   }
 
-  /** Pins a definition that was never seen, or returns when it is the pinned one. @throws GatewayError tool-changed */
-  check(tool: Tool, definition: Definition): void {
+  /** Pins a definition that was never seen. True if it is the pinned one; a changed one is noted and waits for an operator. */
+  see(tool: Tool, definition: Definition): boolean {
     const pin = this.pin(tool.name, definition.name);
-    if (pin?.definition === definition.digest && pin.executable === tool.executable) return;
+    if (pin?.definition === definition.digest && pin.executable === tool.executable) return true;
     // Never seen, or the operator registered the program anew and it describes the tool as before.
     if (!pin || pin.definition === definition.digest) {
-      this.record(tool.name, definition.name, definition.digest, tool.executable, pin?.definition ?? null);
-      return;
+      return this.record(tool.name, definition.name, definition.digest, tool.executable, pin?.definition ?? null);
     }
-    this.db.transaction((tx) => {
-      tx.run('UPDATE pin SET seen = ? WHERE server = ? AND tool = ?', definition.digest, tool.name, definition.name);
-    });
+    if (pin.seen !== definition.digest) {
+      this.db.transaction((tx) => {
+        tx.run('UPDATE pin SET seen = ? WHERE server = ? AND tool = ?', definition.digest, tool.name, definition.name);
+      });
+    }
+    return false;
+  }
+
+  /** @throws GatewayError tool-changed */
+  check(tool: Tool, definition: Definition): void {
+    if (this.see(tool, definition)) return;
     throw new GatewayError(
       'tool-changed',
       `the definition of ${tool.name}/${definition.name} is not the one that was pinned; an operator can look at it and type: deed tool accept ${tool.name} ${definition.name}`,
@@ -80,10 +87,18 @@ export class Pins {
 
   private readonly writing = new Map<string, string>();
 
-  private record(server: string, tool: string, definition: string, executable: string, previous: string | null): void {
+  private record(
+    server: string,
+    tool: string,
+    definition: string,
+    executable: string,
+    previous: string | null,
+  ): boolean {
     const key = `${server}\n${tool}`;
     const value = `${definition} ${executable}`;
-    if (this.writing.get(key) === value) return; // under way: entries commit in order, so it stands before any intent
+    const underWay = this.writing.get(key);
+    // Entries commit in order, so the pin stands before any intent that follows.
+    if (underWay !== undefined) return underWay === value;
     this.writing.set(key, value);
     const { durable } = this.ledger.record({
       predicate: 'tool-pinned',
@@ -105,5 +120,6 @@ export class Pins {
     });
     const done = () => void (this.writing.get(key) === value && this.writing.delete(key));
     durable.then(done, done);
+    return true;
   }
 }
