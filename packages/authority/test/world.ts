@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ActionRecord, newId, parseStatement, type Statement, type ToolRef, utf8 } from '@deed/evidence';
 import { type Ledger, openLedger } from '@deed/ledger';
-import { openObjects } from '@deed/store';
+import { type Migration, openObjects } from '@deed/store';
 import type { Admitted, Proposal } from '../src/actions/proposal.ts';
 import { type Agent, enrolmentChallenge } from '../src/agents.ts';
 import { type Authority, openAuthority } from '../src/authority.ts';
@@ -24,17 +24,22 @@ export const executable = 'e'.repeat(64);
 
 /** A deployment on the disk, with real keys, ledger and policy, that can be left and taken up again. */
 export class World {
-  readonly clock: TestClock = testClock();
+  readonly clock: TestClock;
   readonly base = mkdtempSync(join(tmpdir(), 'deed-authority-'));
   readonly dir = join(this.base, 'data');
   brokers: readonly CredentialBroker[] = [];
+  migrations: readonly Migration[] = authorityMigrations;
   init!: Initialized;
   ledger!: Ledger;
   authority!: Authority;
   person!: PersonSigner;
 
-  static async begin(): Promise<World> {
-    const world = new World();
+  constructor(clock: TestClock = testClock()) {
+    this.clock = clock;
+  }
+
+  static async begin(clock?: TestClock): Promise<World> {
+    const world = new World(clock);
     world.init = await initDeployment({
       dir: world.dir,
       passphrase: 'p',
@@ -53,7 +58,7 @@ export class World {
       folder: this.dir,
       logKeys: readLogKeys(this.dir, this.init.origin),
       signer: readServerKeys(this.dir).receipt,
-      migrations: authorityMigrations,
+      migrations: this.migrations,
       clock: this.clock.now,
     });
     const { dir, ledger, clock, brokers } = this;

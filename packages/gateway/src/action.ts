@@ -259,14 +259,18 @@ function operandsOf(call: Call): Promise<Operands> {
   return resolveOperands({ tool, name, arguments: call.arguments.value, relay, signal });
 }
 
-/** What was approved is what runs: the operands are resolved again and must give the same action record. */
+/** What was approved is what runs: definition and operands are resolved again and must give the same action record. */
 async function compareOperands(proposal: Proposal, call: Call, extra: RefusalExtra): Promise<void> {
+  const definition = await call.definition().catch((error: unknown) => {
+    if (error instanceof DeedError) throw new Refused('tool-changed', error.message, extra);
+    throw error;
+  });
   const operands = await operandsOf(call).catch((error: unknown) => {
     if (error instanceof DeedError)
       throw new Refused('operands-changed', `they cannot be told any more: ${error.message}`, extra);
     throw error;
   });
-  const now = encodeActionRecord({ ...proposal.record, operands });
+  const now = encodeActionRecord({ ...proposal.record, definition: definition?.digest ?? null, operands });
   if (!equalBytes(now, encodeActionRecord(proposal.record))) {
     throw new Refused('operands-changed', 'what would run now is not what was approved', extra);
   }

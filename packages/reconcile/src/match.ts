@@ -58,7 +58,8 @@ export function matchTask(
   confirmedBefore: ReadonlySet<string>,
   watermark: string | null,
 ): Matched {
-  const open = [...events];
+  // The earliest record explains a claim, whatever the order in which the records came.
+  const open = [...events].sort((a, b) => compare(a.time, b.time) || compare(a.name, b.name));
   const confirmed: Confirmation[] = [];
   const findings: NewFinding[] = [];
   let pending = 0;
@@ -83,6 +84,10 @@ export function matchTask(
     if (finding) findings.push(finding);
   }
   return { confirmed, findings, pending };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 type Update = Pick<ClaimedAction['effects'][number], 'repository' | 'ref' | 'old' | 'new'>;

@@ -78,7 +78,8 @@ export function sourceCommand(): Command {
       print(
         source,
         flags.json,
-        () => `Added ${bold(id)}.${isForge ? ' Restart the server: credentials are minted there from then on.' : ''}`,
+        () =>
+          `Added ${bold(id)}.${isForge ? ' From now on each task that names a repository gets a credential there.' : ''}`,
       );
     });
   const list = command('list', 'the sources and how far they were read').action(async (flags: CommonOptions) => {

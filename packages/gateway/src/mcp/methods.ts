@@ -20,7 +20,6 @@ const protocol = new Set([
   'resources/unsubscribe',
   'prompts/list',
   'logging/setLevel',
-  'subscriptions/listen',
   'notifications/initialized',
   'notifications/cancelled',
   'notifications/progress',

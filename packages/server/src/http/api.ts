@@ -116,8 +116,8 @@ export function adminApi(deployment: Deployment, version: string): Hono {
   app.get('/v1/sources', (c) => c.json({ sources: listSources(db).map(({ position: _, ...source }) => source) }));
   app.post('/v1/sources', async (c) => {
     const { forge, ...source } = await body(c.req.raw, shapes.addSource);
-    if (forge) addForge(deployment, forge);
     await addSource(db, source);
+    if (forge) addForge(deployment, forge);
     return c.json(source, 201);
   });
 

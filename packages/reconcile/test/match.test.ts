@@ -1,0 +1,174 @@
+import type { Effects, StatementWith } from '@deed/evidence';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
+import { foreign, matchTask, type OpenEvent } from '../src/match.ts';
+import type { ClaimedAction, TaskRecord } from '../src/task-record.ts';
+
+const closedAt = '2026-11-22T12:30:00.000Z';
+const watermark = '2026-11-22T13:00:00.000Z';
+const commit = (n: number) => n.toString(16).padStart(40, '0');
+let serial = 0;
+
+function event(over: Partial<OpenEvent> = {}): OpenEvent {
+  const name = (++serial).toString(16).padStart(64, '0');
+  const push = {
+    kind: 'push',
+    repository: 'service',
+    ref: 'refs/heads/main',
+    old: commit(1),
+    new: commit(2),
+    reason: null,
+  };
+  return {
+    source: 'forge',
+    name,
+    batch: 'b'.repeat(64),
+    credential: 'c'.repeat(64),
+    task: 'tsk',
+    time: '2026-11-22T12:10:00.000Z',
+    ...push,
+    ...over,
+  };
+}
+
+function claim(
+  effects: readonly Partial<Effects['effects'][number]>[],
+  over: { readonly status?: string; readonly time?: string } = {},
+): ClaimedAction {
+  const digest = (++serial).toString(16).padStart(64, 'f');
+  const full = effects.map((effect) => ({
+    kind: 'git-ref' as const,
+    repository: 'service',
+    ref: 'refs/heads/main',
+    old: commit(1),
+    new: commit(2),
+    status: 'ok' as const,
+    request: null,
+    ...effect,
+  }));
+  const outcome = { digest, time: over.time ?? '2026-11-22T12:10:01.000Z', body: { status: over.status ?? 'ok' } };
+  return {
+    action: `act_${serial}`,
+    outcome: outcome as unknown as StatementWith<'outcome'>,
+    effects: full,
+    expected: [{ ref: 'refs/heads/main', old: commit(1), new: commit(2) }],
+  };
+}
+
+function task(claims: readonly ClaimedAction[], closed: string | null = closedAt): TaskRecord {
+  const digest = (text: string) => ({ digest: text.repeat(64) }) as never;
+  return { opened: digest('a'), closed: closed === null ? null : digest('d'), closedAt: closed, claims };
+}
+
+const types = (matched: ReturnType<typeof matchTask>) => matched.findings.map(({ type }) => type);
+
+describe('the matcher', () => {
+  it('confirms a claim by repository, ref, old and new, and nothing else', () => {
+    const seen = event();
+    const matched = matchTask(task([claim([{}])]), [seen], new Set(), watermark);
+    expect(matched.confirmed.map(({ events }) => events)).toEqual([[seen]]);
+    expect(matched.findings).toEqual([]);
+    for (const other of [
+      { ref: 'refs/heads/other' },
+      { repository: 'other' },
+      { old: commit(7) },
+      { new: commit(9) },
+    ]) {
+      expect(types(matchTask(task([claim([{}])]), [event(other)], new Set(), watermark)).sort()).toEqual([
+        'hidden_side_effect',
+        'phantom_action',
+      ]);
+    }
+  });
+
+  it('confirms a push of several refs only when each of them is recorded', () => {
+    const both = claim([{}, { ref: 'refs/heads/next' }]);
+    const [one, two] = [event(), event({ ref: 'refs/heads/next' })];
+    expect(matchTask(task([both]), [two, one], new Set(), watermark).confirmed).toHaveLength(1);
+    const half = matchTask(task([both]), [one], new Set(), watermark);
+    expect(half.confirmed).toEqual([]);
+    expect(half.findings).toMatchObject([{ type: 'phantom_action', events: [one] }]);
+  });
+
+  it('counts: two equal records and one claim leave one hidden', () => {
+    proves('hidden-found');
+    const matched = matchTask(task([claim([{}])]), [event(), event()], new Set(), watermark);
+    expect(matched.confirmed).toHaveLength(1);
+    expect(types(matched)).toEqual(['hidden_side_effect']);
+  });
+
+  it('calls nothing phantom before the watermark has passed', () => {
+    const waiting = matchTask(task([claim([{}])]), [], new Set(), '2026-11-22T12:10:00.000Z');
+    expect(waiting).toMatchObject({ pending: 1, confirmed: [], findings: [] });
+    expect(matchTask(task([claim([{}])]), [], new Set(), null)).toMatchObject({ pending: 1, findings: [] });
+    expect(types(matchTask(task([claim([{}])]), [], new Set(), watermark))).toEqual(['phantom_action']);
+  });
+
+  it('calls a success of which nothing crossed the wire a phantom', () => {
+    const [finding] = matchTask(task([claim([])]), [], new Set(), watermark).findings;
+    expect(finding).toMatchObject({ type: 'phantom_action', severity: 'high' });
+    expect(finding?.why).toContain('nothing of refs/heads/main crossed the wire');
+  });
+
+  it('does not call a failed action a phantom', () => {
+    expect(matchTask(task([claim([], { status: 'error' })]), [], new Set(), watermark).findings).toEqual([]);
+  });
+
+  it('tells use after close from a hidden effect, and an accepted one from a refused one', () => {
+    const late = event({ time: '2026-11-22T12:31:00.000Z' });
+    expect(matchTask(task([]), [late], new Set(), watermark).findings).toMatchObject([
+      { type: 'use_after_close', severity: 'critical' },
+    ]);
+    expect(types(matchTask(task([], null), [late], new Set(), watermark))).toEqual(['hidden_side_effect']);
+    const refused = [1, 2].map(() =>
+      event({ kind: 'refused-access', reason: 'revoked', ref: null, old: null, new: null }),
+    );
+    expect(matchTask(task([]), refused, new Set(), watermark).findings).toMatchObject([
+      { type: 'use_after_close', severity: 'medium', events: refused },
+    ]);
+  });
+
+  it('names a refused repository, a wrong secret and a foreign credential', () => {
+    const refused = (reason: string) => event({ kind: 'refused-access', reason, ref: null, old: null, new: null });
+    expect(types(matchTask(task([]), [refused('repository')], new Set(), watermark))).toEqual(['scope_excess']);
+    expect(types(matchTask(task([]), [refused('wrong-secret')], new Set(), watermark))).toEqual(['unknown_credential']);
+    expect(foreign(event({ task: null }))).toMatchObject({ type: 'unknown_credential', severity: 'critical' });
+    expect(foreign(refused('unknown'))).toMatchObject({ type: 'unknown_credential', severity: 'high' });
+  });
+
+  it('leaves each event in exactly one place, whatever the order', () => {
+    const arbitrary = fc.record({
+      claims: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 5 }),
+      events: fc.array(fc.record({ to: fc.integer({ min: 1, max: 4 }), refused: fc.boolean(), late: fc.boolean() }), {
+        maxLength: 8,
+      }),
+      seed: fc.integer(),
+    });
+    fc.assert(
+      fc.property(arbitrary, ({ claims, events, seed }) => {
+        const made = events.map(({ to, refused, late }) => {
+          const time = late ? '2026-11-22T12:40:00.000Z' : '2026-11-22T12:05:00.000Z';
+          return refused
+            ? event({ kind: 'refused-access', reason: 'revoked', time })
+            : event({ new: commit(to), time });
+        });
+        const record = task(claims.map((to) => claim([{ new: commit(to) }])));
+        const shuffled = made
+          .map((one, i) => ({ one, key: (i * 7919 + seed) % 13 }))
+          .sort((a, b) => a.key - b.key)
+          .map(({ one }) => one);
+        const [plain, mixed] = [made, shuffled].map((order) => {
+          const matched = matchTask(record, order, new Set(), watermark);
+          const used = [...matched.confirmed, ...matched.findings].flatMap((part) =>
+            part.events.map(({ name }) => name),
+          );
+          expect([...used].sort()).toEqual(made.map(({ name }) => name).sort());
+          return { confirmed: matched.confirmed.length, types: types(matched).sort() };
+        });
+        expect(mixed).toEqual(plain);
+      }),
+      { numRuns: process.env.SLOW ? 5000 : 200 },
+    );
+  });
+});
