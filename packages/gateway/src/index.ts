@@ -2,7 +2,7 @@ export { type Acted, Walk, type WalkOptions } from './action.ts';
 export type { Answer, Call } from './call.ts';
 export * from './errors.ts';
 export { GitError } from './git/errors.ts';
-export { GitRelay, type RelaySession } from './git/relay.ts';
+export { GitRelay, type RefusedPush, type RelaySession } from './git/relay.ts';
 export { LineSplitter } from './mcp/lines.ts';
 export { errorReply, maxLineBytes } from './mcp/message.ts';
 export { McpSession, type SessionOptions } from './mcp/session.ts';

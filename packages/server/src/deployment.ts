@@ -11,7 +11,7 @@ import {
   systemClock,
 } from '@deed/authority';
 import { parseStatement } from '@deed/evidence';
-import { defaultLinkLimits, GitRelay, Pins, ToolRegistry, toolMigration, Walk } from '@deed/gateway';
+import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolMigration, Walk } from '@deed/gateway';
 import { type Ledger, openLedger } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
@@ -19,10 +19,15 @@ import { type Config, type ForgeConfig, readConfig } from './config.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
-/** How long a call waits for a person before it is told to come back: below the 60 s that MCP clients wait. */
-const holdMs = 50_000;
-/** How long an approve action waits for its cosigned checkpoint. */
-const witnessMs = 10_000;
+/** How long things may take, in milliseconds. */
+export interface Limits extends LinkLimits {
+  /** How long a call waits for a person before it is told to come back: below the 60 s that MCP clients wait. */
+  readonly holdMs: number;
+  /** How long an approve action waits for its cosigned checkpoint. */
+  readonly witnessMs: number;
+}
+
+const defaultLimits: Limits = { ...defaultLinkLimits, holdMs: 50_000, witnessMs: 10_000 };
 
 export interface Deployment {
   readonly dir: string;
@@ -35,7 +40,7 @@ export interface Deployment {
   readonly walk: Walk;
   readonly relay: GitRelay;
   readonly reconcile: Reconcile;
-  readonly limits: typeof defaultLinkLimits;
+  readonly limits: Limits;
   /** The trust file that this deployment hands out. */
   trustFile(): string;
   close(): Promise<void>;
@@ -49,7 +54,10 @@ export interface Deployment {
 export async function openDeployment(
   dir: string,
   witnessCommand: (stateFolder: string) => readonly string[],
+  given: Partial<Limits> = {},
 ): Promise<Deployment> {
+  const limits = { ...defaultLimits, ...given };
+  const { holdMs, witnessMs } = limits;
   const config = readConfig(dir);
   const keys = readServerKeys(dir);
   const now = () => systemClock.now();
@@ -79,7 +87,7 @@ export async function openDeployment(
       pins: new Pins(db, ledger, { agent: 'none', tool: 'same-uid' }),
       walk: new Walk({ authority, now, holdMs, witnessMs }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
-      limits: defaultLinkLimits,
+      limits,
       trustFile: () => trustFileOf(ledger, config, rootOf(ledger)),
       async close() {
         await relay.close();

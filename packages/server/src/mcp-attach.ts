@@ -1,10 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { AuthorityError, type Caller, type TokenCaller } from '@deed/authority';
-import { McpSession, type RelaySession } from '@deed/gateway';
+import { McpSession, type RefusedPush, type RelaySession } from '@deed/gateway';
 import type { Deployment } from './deployment.ts';
 
 /** An implicit task ends after this long without a message, in milliseconds. */
 const idleMs = 15 * 60_000;
+
+/** Refused pushes of one session that are recorded one by one. */
+const maxRefusedPushes = 20;
 
 export interface McpRequest {
   /** The command of the tool server, as its operator registered it. */
@@ -41,7 +44,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
     for (const forge of deployment.config.forges) {
       const credential = authority.credentials.secret(task, forge.name);
       if (!credential) continue;
-      const session = relay.open({ forgeUrl: forge.url, credential });
+      const session = relay.open({ forgeUrl: forge.url, credential, onRefused: refusedPushes(deployment, task) });
       forgetTask = authority.tasks.onClose((closed) => closed === task && session.close());
       return session;
     }
@@ -80,6 +83,16 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
   stream.once('close', end);
   stream.on('error', end);
   return session;
+}
+
+/** Records the pushes that the relay refuses a tool, up to a bound: a tool that tries without end writes no endless chain. */
+function refusedPushes({ authority, ledger }: Deployment, task: string) {
+  let left = maxRefusedPushes;
+  return ({ repository, updates, why }: RefusedPush): void => {
+    if (left-- <= 0 || !ledger.isReady) return;
+    const refs = updates.map(({ ref, old, new: target }) => `${ref} ${old}..${target}`).join(', ');
+    authority.actions.refuseAttempt(task, 'git-receive-pack', `a push to ${repository} of ${refs}: ${why}`);
+  };
 }
 
 /** The task of a client that knows nothing of Deed: opened at its first decided call, closed when it goes. */

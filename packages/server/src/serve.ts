@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { type Deployment, openDeployment } from './deployment.ts';
+import { type Deployment, type Limits, openDeployment } from './deployment.ts';
 import { adminApi } from './http/api.ts';
 import { listenOnSocket, listenOnTcp } from './http/listen.ts';
 import { socketPath } from './paths.ts';
@@ -12,6 +12,8 @@ export interface ServeOptions {
   readonly listen?: { readonly host: string; readonly port: number };
   /** The command that starts the local witness over a state folder. */
   readonly witnessCommand: (stateFolder: string) => readonly string[];
+  /** Where the defaults do not do. */
+  readonly limits?: Partial<Limits>;
 }
 
 export interface Serving {
@@ -24,7 +26,7 @@ export interface Serving {
 
 /** `deed up`: opens the data folder and serves it. @throws as `openDeployment`, ServerError socket */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const deployment = await openDeployment(options.dir, options.witnessCommand);
+  const deployment = await openDeployment(options.dir, options.witnessCommand, options.limits);
   const servers: Server[] = [];
   try {
     const socket = socketPath(options.dir);

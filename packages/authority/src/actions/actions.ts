@@ -1,5 +1,6 @@
 import type { RefusalReason } from '@deed/evidence';
 import type { Recorded } from '@deed/ledger';
+import { AuthorityError } from '../errors.ts';
 import { type AdmitParts, admit, authenticate, type TokenCaller } from './admit.ts';
 import { type Conclusion, conclude } from './conclude.ts';
 import { decide } from './decide.ts';
@@ -39,6 +40,13 @@ export class Actions {
     extra: RefusalExtra = {},
   ): Recorded {
     return this.parts.refusals.record(admitted, what, { reason, detail, ...extra });
+  }
+
+  /** Records that something was stopped on the wire that no message had asked for. @throws AuthorityError unknown-task */
+  refuseAttempt(task: string, method: string, detail: string): Recorded {
+    const found = this.parts.tasks.get(task);
+    if (!found) throw new AuthorityError('unknown-task', `there is no task ${task}`);
+    return this.parts.refusals.attempt(found, method, detail);
   }
 
   /** Records that an action is about to happen, or refuses and throws. @see intend */

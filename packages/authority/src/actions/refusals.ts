@@ -3,7 +3,7 @@ import type { Recorded } from '@deed/ledger';
 import type { ApprovalUses } from '../approvals/approval-uses.ts';
 import type { Grants } from '../grants.ts';
 import type { Ground } from '../ground.ts';
-import { chainOf } from '../tasks/task.ts';
+import { chainOf, type Task } from '../tasks/task.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import type { Intents } from './intents.ts';
 import type { ProofUse, ProofUses } from './proof-uses.ts';
@@ -105,6 +105,27 @@ export class Refusals {
       this.tasks.ended(task.id, ended.digest);
     }
     this.proofs.used(proof, recorded.digest);
+    return recorded;
+  }
+
+  /**
+   * The refusal of something that nobody asked for through a message: the gateway saw it on the wire and stopped it. It has no
+   * authority at all.
+   */
+  attempt(task: Task, method: string, detail: string): Recorded {
+    const action = newId('action', this.ground.clock.now());
+    const live = this.tasks.get(task.id) ?? task;
+    const recorded = this.ground.record({
+      ...actHeader({ action, method, tool: null, record: null }),
+      predicate: 'refusal',
+      place: { task: live.id, chain: chainOf(live) },
+      subject: { name: `action:${action}`, sha256: toHex(sha256(utf8(action))) },
+      body: {
+        ...{ action, record: null, method, tool: null, reason: 'denied', detail: detail.slice(0, maxDetail) },
+        ...{ authority: null, decision: null, cites: null, approval: null, rejection: null },
+      },
+    });
+    if (live.state === 'open') this.tasks.counted(live.id);
     return recorded;
   }
 
