@@ -21,6 +21,10 @@ import {
 } from './git/forge-log.ts';
 import type { Source } from './sources.ts';
 
+/** What one statement lists of what is wrong with a record, and how long each may be. */
+const maxProblems = 50;
+const maxProblemLength = 400;
+
 const reader = { name: 'git-forge', version: '1' } as const;
 
 export interface IngestOptions {
@@ -47,7 +51,8 @@ interface Named {
 /** Reads what a source recorded since the last time, and anchors it as one batch (docs/formats/events.md). */
 export async function ingest({ db, ledger, authority }: IngestOptions, source: Source): Promise<Ingested> {
   const from: ForgePosition = source.position ?? startOfForgeLog;
-  const batch = await readForgeLog(source.config.dir, from);
+  const read = await readForgeLog(source.config.dir, from);
+  const batch = { ...read, problems: statable(read.problems) };
   const fresh = batch.events.filter(
     ({ sourceEventId }) =>
       !db.get('SELECT 1 FROM event WHERE source = ? AND source_event = ?', source.id, sourceEventId),
@@ -68,6 +73,13 @@ export async function ingest({ db, ledger, authority }: IngestOptions, source: S
   });
   await anchor(ledger, source, batch, named, blinds);
   return result;
+}
+
+/** As many and as long as a statement may list. */
+function statable(problems: readonly string[]): readonly string[] {
+  const short = problems.slice(0, maxProblems).map((problem) => problem.slice(0, maxProblemLength).toWellFormed());
+  const left = problems.length - short.length;
+  return left > 0 ? [...short, `and ${left} more`] : short;
 }
 
 /** A minted credential is blinded as task-opened names it; any other anew in each batch. */

@@ -1,5 +1,5 @@
 import type { EventRef, FindingType } from '@deed/evidence';
-import type { ClaimedAction, TaskRecord } from './task-record.ts';
+import type { ClaimedAction, TaskRecord, UnsettledAction, Update } from './task-record.ts';
 
 /** Name and version of these rules, as `reconciled` states them. */
 export const rules = 'git-exact/1';
@@ -7,6 +7,8 @@ export const rules = 'git-exact/1';
 /** An ingested event that nothing explains yet. */
 export interface OpenEvent {
   readonly source: string;
+  /** `<file>:<offset>:<digest>`. */
+  readonly source_event: string;
   readonly name: string;
   readonly batch: string;
   readonly credential: string;
@@ -48,38 +50,51 @@ export function refOf(event: OpenEvent): EventRef {
   return { source: event.source, batch: event.batch, event: event.name };
 }
 
+/** How far the records that are matched reach. */
+export interface Reach {
+  /** All that happened at the source before it has been read; null: nothing has. */
+  readonly watermark: string | null;
+  /** What happened before was recorded before the source was read at all; null: it was read from its beginning. */
+  readonly since: string | null;
+}
+
 /**
  * Holds what a task's receipts claim against what the forge recorded, by the exact key (repository, ref, old, new). Pure.
- * @param watermark all that happened at the source before it has been read; null: nothing has
+ * What may yet be explained, by the rest of a push or by an outcome that is still to come, is left for a later run.
  */
 export function matchTask(
   task: TaskRecord,
   events: readonly OpenEvent[],
   confirmedBefore: ReadonlySet<string>,
-  watermark: string | null,
+  { watermark, since }: Reach,
 ): Matched {
   // The earliest record explains a claim, whatever the order in which the records came.
   const open = [...events].sort((a, b) => compare(a.time, b.time) || compare(a.name, b.name));
   const confirmed: Confirmation[] = [];
   const findings: NewFinding[] = [];
+  const isRead = (time: string) => watermark !== null && watermark > time;
+  const takeAll = (updates: readonly Update[]) =>
+    updates.flatMap((update) => take(open, (event) => event.kind === 'push' && sameUpdate(event, update)) ?? []);
   let pending = 0;
   for (const claim of task.claims) {
     if (confirmedBefore.has(claim.outcome.digest)) continue;
-    const matches = claim.effects.map((effect) =>
-      take(open, (event) => event.kind === 'push' && sameUpdate(event, effect)),
-    );
-    const found = matches.filter((event) => event !== undefined);
-    if (found.length === matches.length && found.length > 0) confirmed.push({ claim, events: found });
-    else if (watermark === null || watermark <= claim.outcome.time) {
-      pending++;
-      open.push(...found);
-    } else if (claim.outcome.body.status === 'ok') {
-      findings.push(phantom(claim, found));
-    } else open.push(...found);
+    if (claim.effects.length === 0 && claim.outcome.body.status !== 'ok') continue;
+    const found = takeAll(claim.effects);
+    if (found.length === claim.effects.length && found.length > 0) {
+      if (found.every(isOfHook)) confirmed.push({ claim, events: found });
+      else findings.push(unauthenticated(claim, found));
+    } else if (!isRead(claim.outcome.time)) pending++;
+    else if (since !== null && claim.begun <= since) findings.push(notCovered(claim, found, since));
+    else findings.push(phantom(claim, found));
+  }
+  for (const action of task.unsettled) {
+    const found = takeAll(action.updates);
+    if (action.ended === null || !isRead(action.ended)) pending++;
+    else if (found.length > 0) findings.push(unknownAndDone(action, found));
   }
   for (const event of open.filter(({ kind }) => kind === 'push')) findings.push(unexplained(task, event));
   const refused = open.filter(({ kind }) => kind === 'refused-access');
-  for (const group of Map.groupBy(refused, ({ credential, reason }) => `${credential} ${reason}`).values()) {
+  for (const group of Map.groupBy(refused, refusalKey).values()) {
     const finding = refusedAccess(task, group);
     if (finding) findings.push(finding);
   }
@@ -90,7 +105,15 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-type Update = Pick<ClaimedAction['effects'][number], 'repository' | 'ref' | 'old' | 'new'>;
+/** A refused repository is named by its finding; other refusals of one kind are one finding. */
+function refusalKey({ credential, reason, repository }: OpenEvent): string {
+  return JSON.stringify([credential, reason, reason === 'repository' ? repository : null]);
+}
+
+/** A record that the forge wrote for an authenticated request; git's reflog alone does not say who pushed. */
+function isOfHook({ source_event }: OpenEvent): boolean {
+  return !source_event.startsWith('reflog/');
+}
 
 function sameUpdate(event: OpenEvent, effect: Update): boolean {
   return (
@@ -114,11 +137,54 @@ function phantom(claim: ClaimedAction, found: readonly OpenEvent[]): NewFinding 
     subject: `phantom:${claim.outcome.digest}`,
     why: nothing
       ? `action ${claim.action} reports success, but nothing of ${claim.expected.map(({ ref }) => ref).join(', ')} crossed the wire`
-      : `action ${claim.action} reports ${claim.effects.map(({ ref, new: to }) => `${ref} at ${to}`).join(', ')}, but the forge recorded ${found.length} of ${claim.effects.length} updates, and its record is complete past that time`,
+      : `action ${claim.action} reports ${updatesText(claim.effects)}, but the forge recorded ${found.length} of ${claim.effects.length} updates, and its record is complete past that time`,
     todo: 'Treat the action as not done. Ask why the tool reported success, and whether the forge keeps a complete record.',
     statements: [claim.outcome.digest],
     events: found,
     credential: null,
+  };
+}
+
+function updatesText(updates: readonly Pick<OpenEvent, 'ref' | 'new'>[]): string {
+  return updates.map(({ ref, new: to }) => `${ref} at ${to}`).join(', ');
+}
+
+function notCovered(claim: ClaimedAction, found: readonly OpenEvent[], since: string): NewFinding {
+  return {
+    type: 'missing_coverage',
+    severity: 'low',
+    subject: `uncovered:${claim.outcome.digest}`,
+    why: `action ${claim.action} began at ${claim.begun}, and the forge's record is read only from ${since} on: it can neither confirm nor contradict it`,
+    todo: 'Look the update up at the forge by hand, or accept that this action has no corroboration.',
+    statements: [claim.outcome.digest],
+    events: found,
+    credential: null,
+  };
+}
+
+function unauthenticated(claim: ClaimedAction, found: readonly OpenEvent[]): NewFinding {
+  return {
+    type: 'ambiguous',
+    severity: 'medium',
+    subject: `unauthenticated:${claim.outcome.digest}`,
+    why: `action ${claim.action} reports ${updatesText(claim.effects)}; git's reflog at the forge has it, but not the record of the forge's hook, which alone names an authenticated credential`,
+    todo: 'The update is there. Ask why the hook of the forge did not write it down.',
+    statements: [claim.outcome.digest],
+    events: found,
+    credential: null,
+  };
+}
+
+function unknownAndDone(action: UnsettledAction, found: readonly OpenEvent[]): NewFinding {
+  return {
+    type: 'ambiguous',
+    severity: 'medium',
+    subject: `unknown-and-done:${action.statement}:${found[0]?.name}`,
+    why: `what came of action ${action.action} was not seen, but the forge recorded ${updatesText(found)}, which is what it was to do: it was done, by this action or by another holder of the credential`,
+    todo: 'Compare the update with the action. If it is the one that was meant, nothing is left to do.',
+    statements: [action.statement],
+    events: found,
+    credential: found[0]?.credential ?? null,
   };
 }
 
@@ -150,7 +216,10 @@ function unexplained(task: TaskRecord, event: OpenEvent): NewFinding {
 function refusedAccess(task: TaskRecord, group: readonly OpenEvent[]): NewFinding | null {
   const [first] = group;
   if (!first) return null;
-  const times = `${group.length === 1 ? 'a request' : `${group.length} requests`} at ${group.map(({ time }) => time).join(', ')}`;
+  const times =
+    group.length === 1
+      ? `a request at ${first.time}`
+      : `${group.length} requests from ${first.time} to ${group.at(-1)?.time}`;
   const base = { statements: [] as string[], events: group, credential: first.credential };
   if (first.reason === 'revoked') {
     return {

@@ -33,6 +33,9 @@ export interface Reconciled {
   readonly findings: readonly Finding[];
 }
 
+/** Characters of the explanation of a finding (docs/formats/predicates.md). */
+const maxWhy = 2000;
+
 const header = { observed: 'downstream-confirmed', separation: { agent: 'none', tool: 'none' } } as const;
 
 /** Reads every source, and says what its records confirm of a task, what they do not explain, and how far they reach. */
@@ -74,7 +77,12 @@ export class Reconcile {
         least === null || source.watermark === null || source.watermark < least ? source.watermark : least,
       sources[0]?.watermark ?? null,
     );
-    const matched = matchTask(record, this.openEvents(task), before, watermark);
+    // A claim does not say which source would have its record: only what all of them cover can be contradicted.
+    const since = sources.reduce<string | null>(
+      (newest, source) => (source.since !== null && (newest === null || source.since > newest) ? source.since : newest),
+      null,
+    );
+    const matched = matchTask(record, this.openEvents(task), before, { watermark, since });
     const written: Recorded[] = [];
     for (const confirmation of matched.confirmed) written.push(this.confirm(task, confirmation));
     for (const finding of matched.findings) this.find(task, finding, written);
@@ -128,7 +136,8 @@ export class Reconcile {
     const { db, ledger, now } = this.options;
     if (db.get('SELECT 1 FROM finding WHERE subject = ?', found.subject)) return;
     const finding = newId('finding', now());
-    const { type, severity, why, todo, subject, statements, credential } = found;
+    const { type, severity, todo, subject, statements, credential } = found;
+    const why = shortened(found.why);
     written.push(
       ledger.record({
         ...header,
@@ -177,4 +186,9 @@ export class Reconcile {
       body: { rules, sources, confirmed, pending, findings },
     });
   }
+}
+
+/** As long as a finding may be: names of refs are as long as whoever pushed them liked. */
+function shortened(text: string): string {
+  return text.length <= maxWhy ? text : `${text.slice(0, maxWhy - 1).toWellFormed()}…`;
 }

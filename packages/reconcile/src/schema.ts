@@ -26,4 +26,11 @@ export const reconcileMigrations = [
       ) STRICT;
     `,
   },
+  {
+    id: 'reconcile/2',
+    up: `
+      -- the moment from which a source is read; what happened before is not covered
+      ALTER TABLE source ADD COLUMN since TEXT;
+    `,
+  },
 ] as const;

@@ -16,6 +16,8 @@ const fields = z.strictObject({
 export interface Source extends z.infer<typeof fields> {
   readonly position: ForgePosition | null;
   readonly watermark: string | null;
+  /** What happened before this moment is not covered. Null: registered before this was noted. */
+  readonly since: string | null;
 }
 
 /**
@@ -30,16 +32,17 @@ export async function addSource(db: Database, source: z.infer<typeof fields>): P
   db.transaction((tx) => {
     if (tx.get('SELECT 1 FROM source WHERE id = ?', id))
       throw new ReconcileError('source', `source ${id} exists already`);
-    const values = [id, kind, JSON.stringify(config), JSON.stringify(to), watermark];
-    tx.run('INSERT INTO source (id, kind, config, position, watermark) VALUES (?, ?, ?, ?, ?)', ...values);
+    const values = [id, kind, JSON.stringify(config), JSON.stringify(to), watermark, new Date().toISOString()];
+    tx.run('INSERT INTO source (id, kind, config, position, watermark, since) VALUES (?, ?, ?, ?, ?, ?)', ...values);
   });
 }
 
 export function listSources(db: Database): Source[] {
-  type Row = { id: string; kind: string; config: string; position: string | null; watermark: string | null };
-  return db.all<Row>('SELECT * FROM source ORDER BY id').map(({ id, kind, config, position, watermark }) => ({
+  type Row = Pick<Source, 'id' | 'kind' | 'watermark' | 'since'> & { config: string; position: string | null };
+  return db.all<Row>('SELECT * FROM source ORDER BY id').map(({ id, kind, config, position, watermark, since }) => ({
     ...fields.parse({ id, kind, config: JSON.parse(config) }),
     position: position === null ? null : (JSON.parse(position) as ForgePosition),
     watermark,
+    since,
   }));
 }

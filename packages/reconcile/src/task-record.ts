@@ -1,6 +1,7 @@
 import type { Authority } from '@deed/authority';
 import {
   type Effects,
+  type Operands,
   openPayload,
   parseActionRecord,
   parseEffects,
@@ -10,9 +11,18 @@ import {
 import type { Ledger } from '@deed/ledger';
 import { ReconcileError } from './errors.ts';
 
+export interface Update {
+  readonly repository: string;
+  readonly ref: string;
+  readonly old: string;
+  readonly new: string;
+}
+
 /** An action of the task that claims effects at a resource, or that should have had some. */
 export interface ClaimedAction {
   readonly action: string;
+  /** When its intent was recorded: nothing of it happened before. */
+  readonly begun: string;
   readonly outcome: StatementWith<'outcome'>;
   /** What the gateway saw happen: the effects with status ok. */
   readonly effects: Effects['effects'];
@@ -20,11 +30,22 @@ export interface ClaimedAction {
   readonly expected: readonly { readonly ref: string; readonly old: string; readonly new: string }[];
 }
 
+/** An action that may have had effects, but nobody on our side knows: what the forge recorded of it is not hidden. */
+export interface UnsettledAction {
+  readonly action: string;
+  /** Digest of the outcome, or of the intent while there is none. */
+  readonly statement: string;
+  /** When its outcome was recorded; null while it is under way. */
+  readonly ended: string | null;
+  readonly updates: readonly Update[];
+}
+
 export interface TaskRecord {
   readonly opened: StatementWith<'task-opened'>;
   readonly closedAt: string | null;
   readonly closed: StatementWith<'task-closed'> | null;
   readonly claims: readonly ClaimedAction[];
+  readonly unsettled: readonly UnsettledAction[];
 }
 
 /** What the receipts of a task claim. @throws ReconcileError unknown-task */
@@ -32,26 +53,70 @@ export function readTask(ledger: Ledger, authority: Authority, task: string): Ta
   const statements = [...ledger.series(task), ...ledger.series(`${task}/after`)].map(({ envelope }) =>
     parseStatement(envelope.payload),
   );
-  const of = <Name extends 'task-opened' | 'task-closed' | 'intent' | 'outcome'>(name: Name) =>
+  const of = <Name extends 'task-opened' | 'task-closed' | 'intent' | 'outcome' | 'refusal'>(name: Name) =>
     statements.filter((statement): statement is StatementWith<Name> => statement.predicate === name);
   const [opened] = of('task-opened');
   if (!opened) throw new ReconcileError('unknown-task', `there is no task ${task}`);
   const [closed] = of('task-closed');
   const superseded = new Set(of('outcome').map(({ body }) => body.supersedes));
-  const claims = of('outcome').flatMap((outcome): ClaimedAction[] => {
-    const { intent: digest, effects, action } = outcome.body;
-    const intent = of('intent').find((candidate) => candidate.digest === digest);
-    if (!effects || !intent || superseded.has(outcome.digest)) return [];
-    const bytes = (name: string) => openPayload(authority.vault.get(name), name).bytes;
-    const { operands } = parseActionRecord(bytes(intent.body.record.sha256));
-    return [
-      {
-        action,
-        outcome,
-        effects: parseEffects(bytes(effects.sha256)).effects.filter(({ status }) => status === 'ok'),
-        expected: operands.kind === 'git-push' ? operands.updates : [],
-      },
-    ];
+  const outcomes = new Map(
+    of('outcome').flatMap((outcome) =>
+      superseded.has(outcome.digest) ? [] : [[outcome.body.intent, outcome] as const],
+    ),
+  );
+  const refused = new Set(of('refusal').flatMap(({ body }) => (body.reason === 'proof-replayed' ? [] : [body.cites])));
+  const actions = of('intent').flatMap((intent) => {
+    const { record } = intent.body;
+    if (refused.has(intent.digest) || !record.kept) return [];
+    const { operands } = parseActionRecord(read(authority, record.sha256));
+    return [{ intent, operands, outcome: outcomes.get(intent.digest) ?? null }];
   });
-  return { opened, closed: closed ?? null, closedAt: closed?.time ?? null, claims };
+  return {
+    opened,
+    closed: closed ?? null,
+    closedAt: closed?.time ?? null,
+    claims: actions.flatMap((action) => claimOf(authority, action)),
+    unsettled: actions.flatMap((action) => unsettledOf(authority, action)),
+  };
+}
+
+interface Action {
+  readonly intent: StatementWith<'intent'>;
+  readonly operands: Operands;
+  readonly outcome: StatementWith<'outcome'> | null;
+}
+
+function claimOf(authority: Authority, { intent, operands, outcome }: Action): ClaimedAction[] {
+  const seen = outcome && effectsOf(authority, outcome);
+  if (!outcome || !seen) return [];
+  return [
+    {
+      action: outcome.body.action,
+      begun: intent.time,
+      outcome,
+      effects: seen.filter(({ status }) => status === 'ok'),
+      expected: operands.kind === 'git-push' ? operands.updates : [],
+    },
+  ];
+}
+
+/** All that was expected, while nothing is known; else what the gateway saw leave and not arrive. */
+function unsettledOf(authority: Authority, { intent, operands, outcome }: Action): UnsettledAction[] {
+  const seen = outcome && effectsOf(authority, outcome);
+  const isUnknown = outcome === null || outcome.body.status === 'unknown';
+  const expected = operands.kind === 'git-push' ? operands : null;
+  const updates = seen
+    ? seen.filter(({ status }) => status === 'unknown')
+    : (isUnknown && expected?.updates.map((update) => ({ ...update, repository: expected.repository }))) || [];
+  if (updates.length === 0) return [];
+  const { action } = intent.body;
+  return [{ action, statement: outcome?.digest ?? intent.digest, ended: outcome?.time ?? null, updates }];
+}
+
+function effectsOf(authority: Authority, { body: { effects } }: StatementWith<'outcome'>): Effects['effects'] | null {
+  return effects?.kept ? parseEffects(read(authority, effects.sha256)).effects : null;
+}
+
+function read(authority: Authority, name: string): Uint8Array {
+  return openPayload(authority.vault.get(name), name).bytes;
 }

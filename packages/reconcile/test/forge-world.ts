@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { authorityMigrations, type CredentialBroker, type Proposal, systemClock } from '@deed/authority';
+import { authorityMigrations, type CredentialBroker, systemClock } from '@deed/authority';
 import { type Effects, newId, type Operands, parseStatement, type Statement, toBase64Url, utf8 } from '@deed/evidence';
 import { type RunningForge, startForge } from '../../../examples/forge/start.ts';
 import { propose, Worker, World } from '../../authority/test/world.ts';
@@ -13,6 +13,11 @@ import { addSource } from '../src/sources.ts';
 
 const run = promisify(execFile);
 const main = 'refs/heads/main';
+
+export interface Moved {
+  readonly old: string;
+  readonly new: string;
+}
 
 /** A deployment, a real forge with one repository, and reconciliation between them. */
 export class ForgeWorld {
@@ -79,12 +84,7 @@ export class ForgeWorld {
   }
 
   /** A real push over HTTP with this credential; what it moved. It rejects when the forge refuses. */
-  async push(
-    user: string,
-    secret: string,
-    text: string,
-    repository = 'service',
-  ): Promise<{ readonly old: string; readonly new: string }> {
+  async push(user: string, secret: string, text: string, repository = 'service'): Promise<Moved> {
     const copy = mkdtempSync(join(this.folder, 'copy-'));
     const url = new URL(`${this.forge.url}${repository}.git`);
     url.username = user;
@@ -100,7 +100,7 @@ export class ForgeWorld {
     return { old, new: target };
   }
 
-  private async git(cwd: string, ...args: readonly string[]): Promise<string> {
+  async git(cwd: string, ...args: readonly string[]): Promise<string> {
     const identity = {
       GIT_AUTHOR_NAME: 'A',
       GIT_AUTHOR_EMAIL: 'a@test.invalid',
@@ -118,39 +118,57 @@ export class ForgeWorld {
     return (await run('git', [...args], { cwd, env })).stdout;
   }
 
-  /**
-   * The gateway's part of an action that says it moved a ref: intent and outcome with effects. `effects: 'none'`: the tool
-   * reports success, and nothing crossed the wire.
-   */
-  async receipt(
-    worker: Worker,
-    moved: { readonly old: string; readonly new: string },
-    effects: 'seen' | 'none' = 'seen',
-  ) {
+  /** The gateway's part of an action that is to move a ref, as far as the moment at which it is dispatched. */
+  async begin(worker: Worker, moved: Moved) {
     const { actions } = this.world.authority;
-    const update = { ref: main, ...moved };
     const base = propose(this.world, worker.task.id, 'sync', { server: 'git' });
     const operands: Operands = {
       ...{ kind: 'git-push', remote: 'origin', url: `${this.forge.url}service.git`, repository: 'service' },
-      ...{ updates: [{ ...update, kind: 'forward' }], rejected: [], commits: 1, log: [], diffstat: '' },
+      ...{ updates: [{ ref: main, ...moved, kind: 'forward' }], rejected: [], commits: 1, log: [], diffstat: '' },
     };
-    const proposal: Proposal = { ...base, record: { ...base.record, operands } };
+    const proposal = { ...base, record: { ...base.record, operands } };
     const admitted = await worker.admitted('sync');
     const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
-    const seen: Effects = {
-      v: 1,
-      effects:
-        effects === 'none' ? [] : [{ kind: 'git-ref', repository: 'service', ...update, status: 'ok', request: null }],
-    };
-    const outcome = actions.conclude(intent, { status: 'ok', result: { bytes: utf8('{}') }, effects: seen });
+    await intent.durable;
+    return { action: proposal.action, intent };
+  }
+
+  /**
+   * The whole of such an action, with the effects that the gateway saw. `effects: 'none'`: the tool reports success, and
+   * nothing crossed the wire.
+   */
+  async receipt(worker: Worker, moved: Moved, effects: 'seen' | 'none' = 'seen') {
+    const { action, intent } = await this.begin(worker, moved);
+    return { action, outcome: await this.conclude(intent, moved, effects) };
+  }
+
+  async conclude(intent: { readonly digest: string }, moved: Moved, effects: 'seen' | 'none' = 'seen') {
+    const update = {
+      kind: 'git-ref',
+      repository: 'service',
+      ref: main,
+      ...moved,
+      status: 'ok',
+      request: null,
+    } as const;
+    const seen: Effects = { v: 1, effects: effects === 'none' ? [] : [update] };
+    const result = { bytes: utf8('{}') };
+    const outcome = this.world.authority.actions.conclude(intent, { status: 'ok', result, effects: seen });
     await outcome.durable;
-    return { action: proposal.action, outcome: outcome.digest };
+    return outcome.digest;
   }
 
   /** Makes the forge's record reach past this moment: a request of the administration is recorded like any other. */
   async watermarkPasses(): Promise<void> {
     await this.forge.putCredential(newId('credential', Date.now()), 'x', []);
     await this.forge.putCredential(newId('credential', Date.now()), 'x', []);
+  }
+
+  /** A request that the forge refuses, as often as wanted. */
+  async knock(user: string, secret: string, times = 1, repository = 'service'): Promise<void> {
+    const authorization = `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`;
+    const url = `${this.forge.url}${repository}.git/info/refs?service=git-receive-pack`;
+    for (let i = 0; i < times; i++) await (await fetch(url, { headers: { authorization } })).text();
   }
 
   statements(series: string): readonly Statement[] {
