@@ -14,13 +14,14 @@ export function reportText(report: Report, options: { readonly checks: boolean }
   const parts: string[] = [];
   if (options.checks) parts.push(checksText(report));
   if (report.task) {
-    const { task, objective, principal, opened, closed } = report.task;
+    const { task, objective, principal, opened, closed, outputs } = report.task;
     parts.push(
       [
         `${bold('Task')}       ${task}`,
         `  ordered    ${objective}`,
         `  for        ${principal}`,
         `  open       ${opened} to ${closed ?? 'now: it is not closed'}`,
+        ...outputs.map((output) => `  delivered  ${output}`),
       ].join('\n'),
     );
   }

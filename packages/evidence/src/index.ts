@@ -22,6 +22,7 @@ export * from './log/merkle.ts';
 export * from './log/note.ts';
 export * from './log/tlog-proof.ts';
 export * from './log/trust.ts';
+export * from './outputs.ts';
 export * from './payload.ts';
 export { payloadRefs } from './payload-refs.ts';
 export { ed25519Spki, hmacSha256, mlDsa44Spki, randomBytes, sha256, verifyP256, verifyPure } from './platform.ts';

@@ -1,4 +1,4 @@
-import { type Effects, type PredicateBody, utf8 } from '@deed/evidence';
+import { type Effects, outputsOf, type PredicateBody, utf8 } from '@deed/evidence';
 import type { Recorded } from '@deed/ledger';
 import { AuthorityError } from '../errors.ts';
 import type { Ground } from '../ground.ts';
@@ -54,6 +54,7 @@ export function conclude(
     apply: (tx, entry) => intents.writeEnd(tx, digest, entry.digest, status, supersedes),
   });
   if (task.state === 'open') tasks.counted(task.id);
+  if (effects) tasks.delivered(task.id, outputsOf(effects));
   intents.end(intent, recorded.digest, status);
   tasks.ended(task.id, digest);
   return recorded;

@@ -1,4 +1,4 @@
-import { fromUtf8, type PayloadRef, parseStrictJson, type Tier, utf8 } from '@deed/evidence';
+import { fromUtf8, type Output, type PayloadRef, parseStrictJson, type Tier, utf8 } from '@deed/evidence';
 import { z } from 'zod';
 import { AuthorityError } from '../errors.ts';
 import type { Allow } from '../tokens/allow.ts';
@@ -87,6 +87,8 @@ export interface LiveTask extends Task {
   seqCount: number;
   /** Digests of intents without an end. */
   readonly openIntents: Set<string>;
+  /** What was delivered so far, by name: task-closed lists it. */
+  readonly outputs: Map<string, Output>;
   /** Actions that began. */
   readonly begun: Set<string>;
   /** Actions that were refused in this run: they begin no more. */

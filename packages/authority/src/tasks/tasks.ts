@@ -1,4 +1,14 @@
-import { newId, type PayloadRef, type PredicateBody, utf8 } from '@deed/evidence';
+import {
+  newId,
+  type Output,
+  openPayload,
+  outputsOf,
+  type PayloadRef,
+  type PredicateBody,
+  parseEffects,
+  parseStatement,
+  utf8,
+} from '@deed/evidence';
 import type { Agent, Agents } from '../agents.ts';
 import type { Credentials, Minted } from '../credentials.ts';
 import { AuthorityError } from '../errors.ts';
@@ -124,6 +134,7 @@ export class Tasks {
         closed: null,
         seqCount: 1,
         openIntents: new Set(),
+        outputs: new Map(),
         begun: new Set(),
         refused: new Set(),
       };
@@ -193,6 +204,12 @@ export class Tasks {
     if (task) task.seqCount++;
   }
 
+  /** Effects of the task were seen: what they deliver will be listed by task-closed, the last of each name. */
+  delivered(id: string, outputs: readonly Output[]): void {
+    const task = this.live.get(id);
+    for (const output of outputs) task?.outputs.set(output.name, output);
+  }
+
   /** An intent of this task has its end: to be called in the turn in which that is recorded. */
   ended(id: string, intent: string): void {
     this.live.get(id)?.openIntents.delete(intent);
@@ -233,7 +250,12 @@ export class Tasks {
       predicate: 'task-closed',
       place: { task: id, chain: 'seq' },
       subject: { name: `task:${id}`, sha256: task.objective.sha256 },
-      body: { reason, count: task.seqCount + 1, outputs, open: [...task.openIntents].sort() },
+      body: {
+        reason,
+        count: task.seqCount + 1,
+        outputs: [...task.outputs.values(), ...outputs],
+        open: [...task.openIntents].sort(),
+      },
       apply: (tx, { digest }) => {
         const closed = tx.run(
           "UPDATE tasks SET state = 'closed', epoch = epoch + 1, closed = ? WHERE id = ? AND state = 'open'",
@@ -266,10 +288,22 @@ export class Tasks {
     this.live.set(row.id, {
       ...rowToTask(row, this.ground.vault),
       seqCount: this.ground.ledger.series(row.id).length,
+      outputs: this.deliveredBefore(row.id),
       openIntents: new Set(intents.filter(({ ended }) => ended === null).map(({ digest }) => digest)),
       begun: new Set(intents.map(({ action }) => action)),
       refused: new Set(),
     });
+  }
+
+  /** What the outcomes of an earlier run delivered. */
+  private deliveredBefore(task: string): Map<string, Output> {
+    const { ledger, vault } = this.ground;
+    const delivered = ledger.series(task).flatMap(({ envelope }) => {
+      const statement = parseStatement(envelope.payload);
+      const effects = statement.predicate === 'outcome' ? statement.body.effects : null;
+      return effects ? outputsOf(parseEffects(openPayload(vault.get(effects.sha256), effects.sha256).bytes)) : [];
+    });
+    return new Map(delivered.map((output) => [output.name, output]));
   }
 
   private watchDeadline(task: LiveTask): void {

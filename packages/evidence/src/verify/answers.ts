@@ -63,7 +63,18 @@ function taskOf(exam: Examination): TaskReport | null {
     opened: time,
     closed: closed ? `${closed.statement.time} (${closed.statement.body.reason})` : null,
     statements: exam.series.get(series)?.length ?? 0,
+    outputs: outputsText(closed?.statement),
   };
+}
+
+function outputsText(closed: StatementWith<'task-closed'> | undefined): string[] {
+  const outputs = closed?.body.outputs ?? [];
+  return outputs.map(
+    ({ name, digest }) =>
+      `${name} ${Object.entries(digest)
+        .map(([kind, hex]) => `${kind} ${hex}`)
+        .join(', ')}`,
+  );
 }
 
 function textOf(exam: Examination, ref: PayloadRef): string {

@@ -1,4 +1,7 @@
-import { type Examination, label } from './examination.ts';
+import { parseEffects } from '../action-record.ts';
+import { outputsOf } from '../outputs.ts';
+import type { StatementWith } from '../statement.ts';
+import { type Examination, type Logged, label } from './examination.ts';
 
 /** Each task of the case is closed, and its closing counts what is there. */
 export function checkClosing(exam: Examination): string | null {
@@ -12,6 +15,7 @@ export function checkClosing(exam: Examination): string | null {
     if (seq.slice(0, -1).some(({ statement }) => statement.predicate === 'task-closed'))
       exam.forged(`task ${task} goes on after its closing`);
     if (last?.statement.predicate !== 'task-closed') continue;
+    checkOutputs(exam, last as Logged<StatementWith<'task-closed'>>, seq);
     const ended = new Set(
       seq.flatMap(({ statement }) =>
         statement.predicate === 'outcome'
@@ -33,4 +37,25 @@ export function checkClosing(exam: Examination): string | null {
       exam.forged(`statements of task ${task}, which is not of this case`);
   }
   return `${exam.json?.tasks.length ?? 0} task`;
+}
+
+/** An output that names a git ref was seen to happen by an outcome of the task, and is the last that was. */
+function checkOutputs(exam: Examination, closed: Logged<StatementWith<'task-closed'>>, seq: readonly Logged[]): void {
+  const seen = new Map<string, string>();
+  let readable = true;
+  for (const { statement } of seq) {
+    if (statement.predicate !== 'outcome' || !statement.body.effects) continue;
+    const bytes = exam.payload(statement.body.effects);
+    if (!bytes) readable = false; // withheld: the check `payloads` says so
+    const outputs = bytes && exam.attempt(label(closed), () => outputsOf(parseEffects(bytes)));
+    for (const { name, digest } of outputs ?? []) seen.set(name, JSON.stringify(digest));
+  }
+  if (!readable) return;
+  const listed = new Map(closed.statement.body.outputs.map(({ name, digest }) => [name, JSON.stringify(digest)]));
+  for (const [name, digest] of listed) {
+    if (name.startsWith('git:') && seen.get(name) !== digest)
+      exam.forged(`${label(closed)}: no outcome delivered ${name} as it says`);
+  }
+  for (const name of seen.keys())
+    if (!listed.has(name)) exam.forged(`${label(closed)}: does not list ${name}, which was delivered`);
 }

@@ -84,4 +84,6 @@ export interface TaskReport {
   readonly opened: string;
   readonly closed: string | null;
   readonly statements: number;
+  /** What it delivered: name, and digest. */
+  readonly outputs: readonly string[];
 }

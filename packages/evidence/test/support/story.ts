@@ -1,12 +1,15 @@
-import { encodeActionRecord, type Operands } from '../../src/action-record.ts';
+import { encodeActionRecord, type Operands, parseEffects } from '../../src/action-record.ts';
 import { encodeApproval } from '../../src/approval.ts';
 import { members } from '../../src/case/members.ts';
 import { blindCredential } from '../../src/credential.ts';
 import { toBase64Url, utf8 } from '../../src/encoding.ts';
 import { newId } from '../../src/ids.ts';
 import { jwkThumbprint } from '../../src/jwk.ts';
+import { type Output, outputsOf } from '../../src/outputs.ts';
+import { saltSize } from '../../src/payload.ts';
 import { randomBytes, sha256 } from '../../src/platform.ts';
 import type { Decision, PayloadRef, Tier, ToolRef } from '../../src/predicates.ts';
+import { parseStatement, type Statement } from '../../src/statement.ts';
 import { actors, makeJwt, type NoteSigner, origin, type Signer, signWord } from './actors.ts';
 import { tellDeployment } from './deployment.ts';
 import { type Draft, LogMaker, type Recorded } from './log-maker.ts';
@@ -309,10 +312,28 @@ export class Story {
       body: {
         reason: 'principal',
         count: n + 2,
-        outputs: [{ name: 'site refs/heads/main', digest: { sha1: commit('a') } }],
+        outputs: this.delivered(),
         open: [],
       },
     });
+  }
+
+  /** What the push really delivered, as its outcome was recorded. */
+  private delivered(): readonly Output[] {
+    const outcome = this.said.get('push:outcome');
+    const statement = outcome && this.read(outcome);
+    const effects = statement?.predicate === 'outcome' ? statement.body.effects : null;
+    const object = effects && this.log.files.get(members.payload(effects.sha256));
+    return object ? deliveredBy(object.subarray(saltSize)) : [];
+  }
+
+  /** The statement, or undefined where a bend made it none. */
+  private read({ envelope }: Recorded): Statement | undefined {
+    try {
+      return parseStatement(envelope.payload);
+    } catch {
+      return undefined;
+    }
   }
 
   private readonly acted = {
@@ -454,4 +475,12 @@ export class Story {
 
 function b64(text: string): string {
   return toBase64Url(sha256(utf8(text)));
+}
+
+function deliveredBy(bytes: Uint8Array): readonly Output[] {
+  try {
+    return outputsOf(parseEffects(bytes));
+  } catch {
+    return []; // a bend made them unreadable
+  }
 }

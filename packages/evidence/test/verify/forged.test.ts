@@ -558,6 +558,12 @@ const forged: Readonly<Record<string, Readonly<Record<string, Expected>>>> = {
       check: 'closing',
       says: /other open intents/,
     },
+    'an output that no outcome delivered': {
+      bend: set('closed', 'outputs', [{ name: 'git:site:refs/heads/main', digest: { gitCommit: commit('b') } }]),
+      check: 'closing',
+      says: /no outcome delivered/,
+    },
+    'an output left out': { bend: set('closed', 'outputs', []), check: 'closing', says: /does not list/ },
   },
   events: {
     'a batch with an event dropped': {
