@@ -22,17 +22,21 @@ export interface SocketServer {
 
 /** Serves the administration and the shims on the unix socket. The folder it lies in lets nobody else in. */
 export async function listenOnSocket(path: string, deployment: Deployment, app: Hono): Promise<SocketServer> {
-  const sessions = new Set<McpSession>();
+  const sessions = new Map<McpSession, Duplex>();
   const server = createServer(getRequestListener(withLog(deployment, (request) => app.fetch(request))));
   server.on('upgrade', (request, stream, head) => {
     const session = upgrade(deployment, request, stream, head);
     if (!session) return;
-    sessions.add(session);
+    sessions.set(session, stream);
     stream.once('close', () => sessions.delete(session));
   });
   rmSync(path, { force: true }); // a former server's: this one holds the folder's lock
   await listening(server, () => server.listen(path));
-  return { server, endSessions: async () => void (await Promise.all([...sessions].map((session) => session.close()))) };
+  const endSession = async ([session, stream]: [McpSession, Duplex]) => {
+    await session.close();
+    stream.destroy(); // the server does not know it any more as a connection of its own
+  };
+  return { server, endSessions: async () => void (await Promise.all([...sessions].map(endSession))) };
 }
 
 /** Serves the log, and nothing else, on TCP. @returns the server and its URL */
