@@ -116,15 +116,19 @@ function collect({ ledger }: CaseExportOptions, task: string): Held[] {
     (statement.predicate === 'tool-pinned' && used.has(statement.body.definition)) ||
     (statement.predicate === 'person-enrolled' && people.has(statement.body.person));
   const ranges = ['people', 'agents', 'policy', 'tools', 'grants'].map((series) => fromOldest(read(series), isUsed));
-  const sources = sourcesOf(own).map((source) =>
-    fromOldest(read(`source:${source}`), ({ entry }) => entry.index > opened.entry.index),
-  );
+  const sources = sourcesOf(own).map((source) => sinceOpening(read(`source:${source}`), opened.entry.index));
   return [...read('keys'), ...own, ...ranges.flat(), ...sources.flat()].sort((a, b) => a.entry.index - b.entry.index);
 }
 
 function fromOldest(series: readonly Held[], isUsed: (held: Held) => boolean): readonly Held[] {
   const oldest = series.findIndex(isUsed);
   return oldest < 0 ? [] : series.slice(oldest);
+}
+
+/** The batches since the task opened, and the one before them: it shows that none was left out at the beginning. */
+function sinceOpening(series: readonly Held[], opened: number): readonly Held[] {
+  const first = series.findIndex(({ entry }) => entry.index > opened);
+  return first < 0 ? series.slice(-1) : series.slice(Math.max(0, first - 1));
 }
 
 /** The sources that the task's reconciliations looked at. */

@@ -30,6 +30,7 @@ export function checkEvents(exam: Examination): string | null {
     exam.attempt(label(confirmed), () => checkConfirmed(exam, confirmed));
   }
   for (const finding of exam.all('finding')) for (const ref of finding.statement.body.events) explained.add(key(ref));
+  checkBeginnings(exam);
   checkReconciled(exam);
   for (const [event, where] of disclosed) {
     if (explained.has(event)) continue;
@@ -135,6 +136,17 @@ function eventOf(exam: Examination, ref: EventRef): { readonly raw: Uint8Array; 
   const entry = batch.disclosed.find(({ credential, events }) => own.has(credential) && events.includes(ref.event));
   if (!entry) throw new EvidenceError('case', `event ${ref.event} is not under a credential of the task`);
   return { raw: openPayload(object, ref.event).bytes, credential: entry.id };
+}
+
+/** The batches of a source begin with its first, or with one from before the task opened: none is left out at the beginning. */
+function checkBeginnings(exam: Examination): void {
+  const opened = Math.min(...exam.all('task-opened').map(({ index }) => index));
+  for (const [name, batches] of exam.series) {
+    if (!name.startsWith('source:')) continue;
+    const first = batches.reduce((a, b) => (b.statement.position.n < a.statement.position.n ? b : a));
+    if (first.statement.position.n > 0 && first.index > opened)
+      exam.incomplete(`series ${name} begins after the task opened: batches may be missing`);
+  }
 }
 
 function checkReconciled(exam: Examination): void {

@@ -86,6 +86,13 @@ const incomplete: Readonly<Record<string, Expected>> = {
     check: 'events',
     says: /its finding .* is not here/,
   },
+  'batches of a source that begin after the task opened': {
+    bend: at('ingested', (draft) => {
+      draft.header.n = 1;
+    }),
+    check: 'events',
+    says: /begins after the task opened/,
+  },
   'a reconciliation that rests on a batch which is not here': {
     bend: at('reconciled', (draft) => put(draft.body, 'sources.0.head', digestOf('another batch'))),
     check: 'events',
