@@ -1,5 +1,5 @@
 import type { Caller } from '@deed/authority';
-import type { Json } from '@deed/evidence';
+import { DeedError, type Json } from '@deed/evidence';
 import type { Acted, Walk } from '../action.ts';
 import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
@@ -180,8 +180,17 @@ export class McpSession {
     const isCall = method === 'tools/call';
     const path = isCall ? ['params', 'arguments'] : ['params'];
     const name = isCall ? stringAt(message.json.value, 'params', 'name') : method;
+    let from: Caller;
+    try {
+      from = await caller(header, message.line);
+    } catch (error) {
+      if (!(error instanceof DeedError)) throw error;
+      return this.options.reply(
+        replyOf(message, isCall, { kind: 'refused', code: error.code, message: error.message }),
+      );
+    }
     const call: Call = {
-      caller: await caller(header, message.line),
+      caller: from,
       task,
       method,
       tool,
@@ -208,12 +217,13 @@ export class McpSession {
     }
     if (message.kind === 'response' && message.id !== null) {
       const request = this.inFlight.get(message.id);
-      if (request?.judged) {
-        this.options.log('an answer to a call that was not dispatched was dropped');
+      // A second or late answer is not the one that is recorded; one to a call that was not dispatched is made up.
+      if (!request || request.judged) {
+        this.options.log('an answer that nobody waits for was dropped');
         return;
       }
       this.inFlight.delete(message.id);
-      if (request?.method === 'tools/list') void this.starting?.then(({ catalogue }) => catalogue.read(message));
+      if (request.method === 'tools/list') void this.starting?.then(({ catalogue }) => catalogue.read(message));
     }
     if (!this.closed) this.options.reply(Buffer.concat([message.line, Buffer.from('\n')]));
   }

@@ -1,0 +1,16 @@
+import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defaultPolicyFolder } from '@deed/authority';
+
+/** A copy of the default policy which has a person approve each call of a tool named `approve_…`. */
+export function approvingPolicy(): string {
+  const folder = join(mkdtempSync(join(tmpdir(), 'deed-policy-')), 'bundle');
+  cpSync(defaultPolicyFolder, folder, { recursive: true });
+  const rule = `@id("test-approve")
+@tier("approve")
+permit (principal, action == Deed::Action::"call", resource) when { resource.name like "approve_*" };
+`;
+  writeFileSync(join(folder, 'test.cedar'), rule);
+  return folder;
+}
