@@ -76,6 +76,7 @@ export async function openDeployment(
     const db = ledger.database;
     const objects = openObjects(objectFolder(dir));
     const authority = await openAuthority({ dir, ledger, db, objects, clock: systemClock, brokers });
+    await closeImplicitTasks(authority);
     const relay = await GitRelay.start();
     return {
       dir,
@@ -100,6 +101,12 @@ export async function openDeployment(
     await witness.stop();
     throw error;
   }
+}
+
+/** The sessions of implicit tasks ended with the run that opened them. */
+async function closeImplicitTasks({ tasks }: Authority): Promise<void> {
+  const implicit = tasks.openTasks().filter((task) => task.implicit);
+  await Promise.all(implicit.map(({ id }) => tasks.close(id, 'disconnect')));
 }
 
 /** The broker of a configured forge. */

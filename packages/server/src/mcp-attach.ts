@@ -86,7 +86,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
 }
 
 /** Records the pushes that the relay refuses a tool, up to a bound: a tool that tries without end writes no endless chain. */
-function refusedPushes({ authority, ledger }: Deployment, task: string) {
+export function refusedPushes({ authority, ledger }: Deployment, task: string) {
   let left = maxRefusedPushes;
   return ({ repository, updates, why }: RefusedPush): void => {
     if (left-- <= 0 || !ledger.isReady) return;
