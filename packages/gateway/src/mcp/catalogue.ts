@@ -15,14 +15,19 @@ const toolName = /^[\x21-\x7e]{1,256}$/;
  */
 export class Catalogue {
   private definitions = new Map<string, Definition>();
+  /** Those that are not the pinned ones: each counts until the list is asked for anew, whatever else has its name. */
+  private changed = new Map<string, Definition>();
   private listing: Promise<void> | undefined;
   private readonly request: (method: string, params: Json) => Promise<Message>;
-  private readonly seen: (definition: Definition) => void;
+  private readonly isPinned: (definition: Definition) => boolean;
 
-  /** `request` sends a request of the gateway's own to the tool and gives its answer; `seen` is told of each definition. */
-  constructor(request: (method: string, params: Json) => Promise<Message>, seen: (definition: Definition) => void) {
+  /** `request` sends a request of the gateway's own to the tool and gives its answer; `isPinned` is asked of each definition. */
+  constructor(
+    request: (method: string, params: Json) => Promise<Message>,
+    isPinned: (definition: Definition) => boolean,
+  ) {
     this.request = request;
-    this.seen = seen;
+    this.isPinned = isPinned;
   }
 
   /** The server said that its list changed: ask again before the next call. */
@@ -42,7 +47,7 @@ export class Catalogue {
       if (this.definitions.size >= maxTools && !this.definitions.has(name)) continue;
       const definition = definitionOf(name, source, annotations);
       this.definitions.set(name, definition);
-      this.seen(definition);
+      if (!this.isPinned(definition)) this.changed.set(name, definition);
     }
     return typeof nextCursor === 'string' ? nextCursor : undefined;
   }
@@ -54,6 +59,11 @@ export class Catalogue {
       this.listing = undefined;
       throw error;
     });
+    const changed = this.changed.get(name);
+    if (changed) {
+      this.listing = undefined; // asked for anew at the next call: an operator may have accepted it
+      return changed;
+    }
     const found = this.definitions.get(name);
     if (!found) throw new GatewayError('tool-unknown', `the server offers no tool ${JSON.stringify(name)}`);
     return found;
@@ -61,6 +71,7 @@ export class Catalogue {
 
   private async list(): Promise<void> {
     this.definitions = new Map();
+    this.changed = new Map();
     let cursor: string | undefined;
     for (let page = 0; page < maxPages; page++) {
       cursor = this.read(await this.request('tools/list', cursor === undefined ? {} : { cursor }));

@@ -144,7 +144,7 @@ export class McpSession {
     );
     const catalogue = new Catalogue(
       (method, params) => link.request(method, params),
-      (definition) => void pins.see(tool, definition),
+      (definition) => pins.see(tool, definition),
     );
     return { link, relay, catalogue };
   }
@@ -223,7 +223,12 @@ export class McpSession {
         return;
       }
       this.inFlight.delete(message.id);
-      if (request.method === 'tools/list') void this.starting?.then(({ catalogue }) => catalogue.read(message));
+      if (request.method === 'tools/list') {
+        // A ledger that cannot write pins nothing: whoever calls a tool is told.
+        this.starting
+          ?.then(({ catalogue }) => catalogue.read(message))
+          .catch(({ message: why }) => this.options.log(why));
+      }
     }
     if (!this.closed) this.options.reply(Buffer.concat([message.line, Buffer.from('\n')]));
   }
