@@ -89,7 +89,7 @@ test('a held call that the client cancels is over: an approval that comes later 
   proves('invariant-7');
   const { action } = await hold();
   const word = await world.word(action, 'approve');
-  await connection.send('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"held"}}');
+  await connection.send('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"h\\u0065ld"}}');
   await connection.request('ping');
   expect(await world.api('POST', `/v1/approvals/${action}`, word)).toMatchObject({
     status: 404,

@@ -9,7 +9,7 @@ export interface Message {
   readonly line: Uint8Array;
   readonly json: StrictJson;
   readonly kind: 'request' | 'notification' | 'response';
-  /** Source text of the id: `1` and `"1"` are different ids. Null for notifications. */
+  /** The id in its one spelling: `1` and `"1"` are different ids, `1` and `1.0` are the same. Null for notifications. */
   readonly id: string | null;
   /** Null for responses. */
   readonly method: string | null;
@@ -31,11 +31,16 @@ export function parseMessage(line: Uint8Array): Message {
   if (id !== undefined && !hasId && !(id === null && method === undefined))
     throw new GatewayError('message', 'id must be a string or a number');
   if (method !== undefined && typeof method !== 'string') throw new GatewayError('message', 'method must be a string');
-  const idText = hasId ? (json.raw('id') ?? null) : null;
+  const idText = hasId ? idOf(id) : null;
   if (method !== undefined) return { line, json, kind: hasId ? 'request' : 'notification', id: idText, method };
   if (!('result' in value) && !('error' in value))
     throw new GatewayError('message', 'neither a method nor a result nor an error');
   return { line, json, kind: 'response', id: idText, method: null };
+}
+
+/** How requests are kept: peers may spell one id in more than one way. */
+export function idOf(value: string | number): string {
+  return JSON.stringify(value);
 }
 
 function strict(line: Uint8Array): StrictJson {

@@ -8,7 +8,7 @@ import type { Pins } from '../tools/pins.ts';
 import type { Tool } from '../tools/registry.ts';
 import { Catalogue } from './catalogue.ts';
 import { LineSplitter } from './lines.ts';
-import { errorReply, errorResult, type Message, maxLineBytes, parseMessage } from './message.ts';
+import { errorReply, errorResult, idOf, type Message, maxLineBytes, parseMessage } from './message.ts';
 import { isDecided, isProtocol } from './methods.ts';
 import { type LinkLimits, ToolLink } from './tool-link.ts';
 
@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly caller: (header: string, body: Uint8Array) => Promise<Caller>;
   /** Called once, before the tool starts: checks the first message's caller and gives the task's way to its forge. */
   readonly begin: (header: string, body: Uint8Array) => Promise<RelaySession | null>;
+  /** Whether the session's task is open. A closed one starts no tool and passes nothing. */
+  readonly isOpen: () => boolean;
   /** After the tool ended. */
   readonly end: () => Promise<void>;
   readonly reply: (bytes: Uint8Array | string) => void;
@@ -37,10 +39,9 @@ interface InFlight {
   readonly judged: boolean;
 }
 
-interface Running {
+interface RunningTool {
   readonly link: ToolLink;
   readonly catalogue: Catalogue;
-  readonly relay: RelaySession | null;
 }
 
 /**
@@ -52,7 +53,8 @@ export class McpSession {
   private readonly splitter: LineSplitter;
   private readonly inFlight = new Map<string, InFlight>();
   private header: string | null = null;
-  private starting: Promise<Running> | undefined;
+  private beginning: Promise<RelaySession | null> | undefined;
+  private running: RunningTool | undefined;
   private queue: Promise<void> = Promise.resolve();
   private readonly acting = new Set<Promise<void>>();
   private closed = false;
@@ -78,9 +80,9 @@ export class McpSession {
     for (const { controller } of this.inFlight.values()) controller.abort();
     await this.queue;
     await Promise.all(this.acting);
-    const running = await this.starting?.catch(() => undefined);
-    await running?.link.stop();
-    running?.relay?.close();
+    await this.running?.link.stop();
+    const relay = await this.beginning?.catch(() => undefined);
+    relay?.close();
     await this.options.end();
   }
 
@@ -116,26 +118,33 @@ export class McpSession {
     if (message.kind === 'request' && this.inFlight.has(message.id ?? '')) {
       return this.options.reply(errorReply(message.id, -32600, 'this id is still in flight', 'duplicate-id'));
     }
-    let running: Running;
+    let relay: RelaySession | null;
     try {
-      this.starting ??= this.start(header, line);
-      running = await this.starting;
+      this.beginning ??= this.options.begin(header, line);
+      relay = await this.beginning;
     } catch (error) {
-      this.starting = undefined;
+      this.beginning = undefined;
       const { message: text, code } = error as Error & { code?: string };
       return this.options.reply(errorReply(message.id, -32001, text, code ?? 'tool-died'));
     }
     const judged = message.method !== null && (isDecided(message.method) || !isProtocol(message.method));
-    if (message.kind === 'request' && judged) return this.decide(running, header, message);
+    if (message.kind === 'request' && judged) return this.decide(relay, header, message);
     if (message.kind === 'notification' && judged) {
       return this.options.log(`notification ${message.method} is not of the protocol and was dropped`);
     }
-    this.pass(running, message);
+    if (this.options.isOpen()) return this.pass(relay, message);
+    if (message.kind === 'request')
+      this.options.reply(errorReply(message.id, -32001, 'the task is no longer open', 'task-closed'));
   }
 
-  private async start(header: string, line: Uint8Array): Promise<Running> {
-    const { tool, pins, begin, limits, log } = this.options;
-    const relay = await begin(header, line);
+  /** The tool's process, started when it is first needed. */
+  private tool(relay: RelaySession | null): RunningTool {
+    this.running ??= this.start(relay);
+    return this.running;
+  }
+
+  private start(relay: RelaySession | null): RunningTool {
+    const { tool, pins, limits, log } = this.options;
     const link = new ToolLink(
       tool,
       relay?.gitEnv ?? {},
@@ -146,10 +155,10 @@ export class McpSession {
       (method, params) => link.request(method, params),
       (definition) => pins.see(tool, definition),
     );
-    return { link, relay, catalogue };
+    return { link, catalogue };
   }
 
-  private pass({ link }: Running, message: Message): void {
+  private pass(relay: RelaySession | null, message: Message): void {
     if (message.method === 'notifications/cancelled') this.inFlight.get(cancelledId(message))?.controller.abort();
     if (message.kind === 'request')
       this.inFlight.set(message.id ?? '', {
@@ -157,15 +166,15 @@ export class McpSession {
         controller: new AbortController(),
         judged: false,
       });
-    link.send(message.line);
+    this.tool(relay).link.send(message.line);
   }
 
   /** Starts the walk of one call; later messages do not wait for it. */
-  private decide(running: Running, header: string, message: Message): void {
+  private decide(relay: RelaySession | null, header: string, message: Message): void {
     const controller = new AbortController();
     const id = message.id ?? '';
     this.inFlight.set(id, { method: message.method ?? '', controller, judged: true });
-    const acting = this.act(running, header, message, controller.signal)
+    const acting = this.act(relay, header, message, controller.signal)
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
         this.inFlight.delete(id);
@@ -174,7 +183,7 @@ export class McpSession {
     this.acting.add(acting);
   }
 
-  private async act(running: Running, header: string, message: Message, signal: AbortSignal): Promise<void> {
+  private async act(relay: RelaySession | null, header: string, message: Message, signal: AbortSignal): Promise<void> {
     const { tool, task, walk, pins, caller } = this.options;
     const method = message.method ?? '';
     const isCall = method === 'tools/call';
@@ -197,14 +206,14 @@ export class McpSession {
       name,
       definition: async () => {
         if (!isCall) return null;
-        const definition = await running.catalogue.find(name);
+        const definition = await this.tool(relay).catalogue.find(name);
         pins.check(tool, definition);
         return definition;
       },
       arguments: { raw: message.json.raw(...path) ?? '{}', value: valueAt(message.json.value, ...path) ?? {} },
-      relay: running.relay,
+      relay,
       signal,
-      dispatch: () => running.link.call(message, signal),
+      dispatch: () => this.tool(relay).link.call(message, signal),
     };
     const acted = await walk.act(call);
     if (!this.closed && !(signal.aborted && acted.kind !== 'answered'))
@@ -213,7 +222,7 @@ export class McpSession {
 
   private fromTool(message: Message): void {
     if (message.method === 'notifications/tools/list_changed') {
-      void this.starting?.then(({ catalogue }) => catalogue.invalidate());
+      this.running?.catalogue.invalidate();
     }
     if (message.kind === 'response' && message.id !== null) {
       const request = this.inFlight.get(message.id);
@@ -224,13 +233,19 @@ export class McpSession {
       }
       this.inFlight.delete(message.id);
       if (request.method === 'tools/list') {
-        // A ledger that cannot write pins nothing: whoever calls a tool is told.
-        this.starting
-          ?.then(({ catalogue }) => catalogue.read(message))
-          .catch(({ message: why }) => this.options.log(why));
+        this.readList(message);
       }
     }
     if (!this.closed) this.options.reply(Buffer.concat([message.line, Buffer.from('\n')]));
+  }
+
+  /** A ledger that cannot write pins nothing: whoever calls a tool is told. */
+  private readList(message: Message): void {
+    try {
+      this.running?.catalogue.read(message);
+    } catch (error) {
+      this.options.log(`the tools were not pinned: ${(error as Error).message}`);
+    }
   }
 
   private toolEnded(reason: string): void {
@@ -251,9 +266,10 @@ function replyOf(message: Message, isCall: boolean, acted: Acted): Uint8Array | 
   return isCall ? errorResult(id, said) : errorReply(id, -32000, said, code);
 }
 
-/** The id that a cancel names, in the source form in which requests are kept. */
+/** The id that a cancel names, as requests are kept. */
 function cancelledId(message: Message): string {
-  return message.json.raw('params', 'requestId') ?? '';
+  const id = valueAt(message.json.value, 'params', 'requestId');
+  return typeof id === 'string' || typeof id === 'number' ? idOf(id) : '';
 }
 
 function valueAt(value: Json, ...path: readonly string[]): Json | undefined {
