@@ -59,6 +59,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
     limits: deployment.limits,
     caller,
     begin,
+    isOpen: () => request.task === null || authority.tasks.isOpen(request.task),
     end: () => {
       forgetTask();
       return implicit.close('disconnect');
