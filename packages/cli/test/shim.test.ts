@@ -1,0 +1,165 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { Client as McpClient, type VersionNegotiationOptions } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
+import { fixture, type Worker, World } from '../../server/test/support/world.ts';
+import { writeAgentKey } from '../src/agent-key.ts';
+import { Client } from '../src/client.ts';
+import { runShim } from '../src/shim.ts';
+
+const deed = fileURLToPath(new URL('../../../bin/deed.mjs', import.meta.url));
+const entry = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-filesystem/dist/index.js');
+
+let world: World;
+let work: string;
+let files: readonly string[];
+let tiny: readonly string[];
+beforeAll(async () => {
+  world = await World.begin();
+  work = join(world.base, 'work');
+  mkdirSync(work);
+  files = await world.tool('files', [process.execPath, entry, work], 'filesystem');
+  tiny = await world.tool('fixture', ['/bin/sh', fixture('tiny.sh')]);
+});
+afterAll(() => world.end());
+
+function keyFile({ agent, task }: Worker): string {
+  const file = join(world.base, `${task}.json`);
+  writeAgentKey(file, { agent: agent.id, spiffe: agent.spiffe, origin: world.made.origin, key: agent.key });
+  return file;
+}
+
+function env(): Record<string, string> {
+  return Object.fromEntries(Object.entries(process.env).flatMap(([key, value]) => (value ? [[key, value]] : [])));
+}
+
+/** The official client, which starts the shim as its tool server. */
+async function connect(worker: Worker, versionNegotiation?: VersionNegotiationOptions): Promise<McpClient> {
+  const task = ['--task', worker.task, '--key', keyFile(worker)];
+  const args = [deed, 'mcp', 'run', '--data', world.dir, ...task, '--', ...files];
+  const client = new McpClient(
+    { name: 'test', version: '1' },
+    versionNegotiation === undefined ? {} : { versionNegotiation },
+  );
+  await client.connect(new StdioClientTransport({ command: process.execPath, args, env: env(), stderr: 'inherit' }));
+  return client;
+}
+
+test.each(['legacy', 'auto'] as const)('the official client works through the shim (%s negotiation)', async (mode) => {
+  proves('invariant-1');
+  const worker = await world.worker([{ server: 'files', paths: { under: [work] } }]);
+  const client = await connect(worker, { mode });
+  expect((await client.listTools()).tools.map(({ name }) => name)).toContain('write_file');
+  const path = join(work, mode);
+  const written = await client.callTool({ name: 'write_file', arguments: { path, content: 'through' } });
+  expect(written.isError ?? false).toBe(false);
+  expect(readFileSync(path, 'utf8')).toBe('through');
+  const read = await client.callTool({ name: 'read_text_file', arguments: { path } });
+  expect(read.structuredContent).toEqual({ content: 'through' });
+  await client.close();
+  expect(world.of(worker.task, 'intent').map(({ body }) => body.tier)).toEqual(['record', 'observe']);
+  expect(world.of(worker.task, 'outcome').map(({ body }) => body.status)).toEqual(['ok', 'ok']);
+});
+
+/** A shim in this process: what the client writes goes in, what it would read comes out. */
+function shim(argv: readonly string[], worker: Worker) {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const { agent, task } = worker;
+  const identity = { key: agent.key, spiffe: agent.spiffe, origin: world.made.origin, task };
+  const ended = runShim({ client: new Client(world.dir), argv, agent: identity, input, output });
+  const lines = (async function* () {
+    let rest = '';
+    for await (const text of output.setEncoding('utf8')) {
+      const parts = (rest + text).split('\n');
+      rest = parts.pop() ?? '';
+      yield* parts.map((line) => JSON.parse(line));
+    }
+  })();
+  const next = async () => (await lines.next()).value;
+  return { input, next, ended };
+}
+
+const call = (id: number) =>
+  `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":{}}}`;
+
+test('a line of 100 MB gets a coded error from the shim, and the next line goes on', async () => {
+  proves('strict-input');
+  const worker = await world.worker();
+  const { input, next, ended } = shim(tiny, worker);
+  const part = Buffer.alloc(1 << 20, 'a');
+  for (let i = 0; i < 100; i++) input.write(part);
+  input.write(`\n${call(1)}\n`);
+  expect(await next()).toMatchObject({ id: null, error: { data: { deed: 'too-large' } } });
+  expect(await next()).toMatchObject({ id: 1, result: { content: [] } });
+  input.end();
+  await ended;
+});
+
+test('a last line without its newline is no message', async () => {
+  proves('strict-input');
+  const worker = await world.worker();
+  const { input, next, ended } = shim(tiny, worker);
+  input.write(`${call(1)}\n`);
+  expect(await next()).toMatchObject({ id: 1 });
+  input.end(call(2));
+  await ended;
+  expect(world.of(worker.task, 'intent')).toHaveLength(1);
+});
+
+test('lines sent at once are each signed and reach the tool in their order', async () => {
+  const worker = await world.worker();
+  const { input, next, ended } = shim(tiny, worker);
+  input.write(Array.from({ length: 20 }, (_, id) => `${call(id)}\n`).join(''));
+  const answered = new Set<number>();
+  while (answered.size < 20) answered.add((await next()).id);
+  input.end();
+  await ended;
+  expect(world.of(worker.task, 'outcome').filter(({ body }) => body.status === 'ok')).toHaveLength(20);
+});
+
+test('after the end of its task the shim goes on, so that what the agent tries is refused and recorded', async () => {
+  proves('invariant-5');
+  const worker = await world.worker();
+  const { input, next, ended } = shim(tiny, worker);
+  input.write(`${call(1)}\n`);
+  await next();
+  await world.closeTask(worker.task);
+  input.write(`${call(2)}\n`);
+  expect(await next()).toMatchObject({ id: 2, result: { isError: true } });
+  input.end();
+  await ended;
+  expect(world.of(worker.task, 'refusal')).toMatchObject([
+    { body: { reason: 'task-closed' }, position: { chain: 'after' } },
+  ]);
+});
+
+/** Runs the command line to its end. */
+function run(...args: readonly string[]): Promise<{ readonly code: number; readonly err: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [deed, ...args], (error, _out, err) =>
+      resolve({ code: error ? Number(error.code) : 0, err }),
+    );
+    child.stdin?.end();
+  });
+}
+
+test.each([
+  ['an unregistered command', ['--', '/bin/cat', '/nowhere'], 'type: deed tool add NAME -- '],
+  ['a task without a key', ['--task', 'tsk_1', '--', '/bin/cat'], 'give both --task and --key'],
+])('%s ends the shim with the cause and the mend', async (_what, args, words) => {
+  const { code, err } = await run('mcp', 'run', '--data', world.dir, ...args);
+  expect(code).not.toBe(0);
+  expect(err).toContain(words);
+});
+
+test('without a server the shim starts none, and says what to type', async () => {
+  const { code, err } = await run('mcp', 'run', '--data', work, '--', '/bin/cat');
+  expect(code).not.toBe(0);
+  expect(err).toContain(`deed up --data ${work}`);
+});
