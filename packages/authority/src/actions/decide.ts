@@ -96,8 +96,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     inputs: vault.stage(task.id, encodeInputs(bundle.digest, requests), decisionType, keep),
   };
   if (denied) {
-    const detail = reasons.length > 0 ? `policy forbids it: ${reasons.join(', ')}` : 'no policy permits it';
-    return verdict({ tier, decision, reason: 'denied', detail });
+    return verdict({ tier, decision, reason: 'denied', detail: whyDenied(reasons, errors) });
   }
   if (overCeiling) {
     const detail = `policy puts it at tier ${tier}, the ceiling here is ${ceiling}`;
@@ -108,4 +107,10 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     return verdict({ tier, decision, reason: 'outside-grant', detail });
   }
   return verdict({ tier, decision });
+}
+
+/** A policy that errors denies; the reasons may then be permits. */
+function whyDenied(reasons: readonly string[], errors: readonly string[]): string {
+  if (errors.length > 0) return `policy could not be evaluated: ${errors.join('; ')}`;
+  return reasons.length > 0 ? `policy forbids it: ${reasons.join(', ')}` : 'no policy permits it';
 }
