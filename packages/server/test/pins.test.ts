@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
-import { fixture, type Worker, World } from './support/world.ts';
+import { fixture, node, type Worker, World } from './support/world.ts';
 
 let world: World;
 let worker: Worker;
@@ -16,7 +16,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   server = `fixture-${++number}`;
   world.describe('as ever');
-  argv = await world.tool(server, [process.execPath, fixture('scripted.mjs'), server]);
+  argv = await world.tool(server, node(fixture('scripted.mjs'), server));
   worker = await world.worker([{ server }]);
   seen = world.calls().length;
 });
@@ -114,7 +114,7 @@ test('a program whose files changed is not started until it is registered again'
   proves('tool-pinned');
   const program = join(world.base, 'program.mjs');
   copyFileSync(fixture('scripted.mjs'), program);
-  const command = await world.tool('moving', [process.execPath, program]);
+  const command = await world.tool('moving', node(program));
   const mover = await world.worker([{ server: 'moving' }]);
   const before = await world.connect(command, mover);
   expect((await before.call('echo')).isError).toBe(false);

@@ -57,6 +57,9 @@ export interface WorldOptions extends Partial<ServeOptions> {
   readonly policyFolder?: string;
 }
 
+/** Starts a script with Node, without the server hashing the whole of Node each time a session begins. */
+export const node = (...script: readonly string[]): readonly string[] => ['/usr/bin/env', 'node', ...script];
+
 export const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 /** A deployment in a folder of its own, served in this process on its unix socket, with a witness beside it. */
@@ -118,7 +121,7 @@ export class World {
 
   /** The scripted fixture, registered as `fixture`. */
   scripted(gate?: string): Promise<readonly string[]> {
-    return this.tool('fixture', [process.execPath, fixture('scripted.mjs')], 'plain', gate);
+    return this.tool('fixture', node(fixture('scripted.mjs')), 'plain', gate);
   }
 
   async enrol(name = 'agent'): Promise<Agent> {
