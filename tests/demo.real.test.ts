@@ -1,8 +1,7 @@
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chownSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,24 +14,22 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import {
-  type Checkpoint,
-  consistencyProofFrom,
+  consistencyProof,
   fromHex,
   judgeCheckpoint,
   layerNames,
-  memoryTree,
-  parseCheckpoint,
-  parseNote,
   parseTrust,
-  rootOf,
+  rootFromLeaves,
   toHex,
   verifyConsistency,
 } from '@deed/evidence';
-import { tilePath, tileWidth } from '@deed/ledger';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { changeOneByte, withoutFinding } from '../packages/cli/src/demo/tamper.ts';
 import { proves } from './promises.ts';
+import { type Ended, processesNaming, run, type Where } from './support/processes.ts';
+import { readServedLog } from './support/served-log.ts';
 
-const bin = resolve(import.meta.dirname, '..', 'bin', 'deed.mjs');
+const deed = [process.execPath, resolve(import.meta.dirname, '..', 'bin', 'deed.mjs')] as const;
 const nobody = 65_534;
 
 interface Told {
@@ -40,195 +37,162 @@ interface Told {
   readonly trust: string;
   readonly data: string;
   readonly verdict: string;
-  readonly actions: readonly Record<string, unknown>[];
+  readonly actions: readonly { readonly layers: object; readonly result: string }[];
   readonly findings: readonly { readonly type: string }[];
   readonly checkpoint: { readonly origin: string; readonly size: number; readonly root: string };
 }
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+/** A home, a place for temporary files and an empty folder, and an environment that says nothing else. */
+class Place {
+  readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'deed-newcomer-')));
+  readonly home = join(this.folder, 'home');
+  readonly empty = join(this.folder, 'empty');
+  readonly where: Where;
 
-/** A stranger's account: a home, a folder for temporary files, an empty folder to stand in, and nothing else. */
-class Account {
-  readonly base = realpathSync(mkdtempSync(join(tmpdir(), 'deed-stranger-')));
-  readonly home = join(this.base, 'home');
-  readonly temp = join(this.base, 'tmp');
-  readonly empty = join(this.base, 'empty');
-  readonly env = { PATH: process.env.PATH ?? '', HOME: this.home, TMPDIR: this.temp };
-
-  constructor(uid?: number) {
-    for (const folder of [this.home, this.temp, this.empty]) mkdirSync(folder);
-    if (uid !== undefined) for (const it of [this.base, this.home, this.temp, this.empty]) chownSync(it, uid, uid);
-  }
-
-  run(program: string, ...args: readonly string[]): Promise<Ended> {
-    const options = { cwd: this.empty, env: this.env, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
-    return new Promise((done) => {
-      execFile(program, args, options, (error, stdout, stderr) => {
-        done({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr });
-      });
-    });
+  constructor(owner?: number) {
+    const temporary = join(this.folder, 'tmp');
+    for (const path of [this.home, this.empty, temporary]) mkdirSync(path);
+    if (owner !== undefined) {
+      for (const path of [this.folder, this.home, this.empty, temporary]) chownSync(path, owner, owner);
+    }
+    this.where = { cwd: this.empty, env: { PATH: process.env.PATH ?? '', HOME: this.home, TMPDIR: temporary } };
   }
 
   deed(...args: readonly string[]): Promise<Ended> {
-    return this.run('node', bin, ...args);
+    return run([...deed, ...args], this.where);
   }
 
-  /** Command lines of the processes that live on in this account. */
-  processes(): string[] {
-    if (!existsSync('/proc/self/environ')) return []; // not Linux
-    return readdirSync('/proc')
-      .filter((name) => /^[0-9]+$/.test(name))
-      .flatMap((pid) => {
-        try {
-          const read = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'latin1');
-          const line = read('cmdline').replaceAll('\0', ' ');
-          return line.includes(this.base) || read('environ').includes(this.base) ? [`${pid} ${line}`] : [];
-        } catch {
-          return []; // it ended meanwhile, or is another user's
-        }
-      });
-  }
-
-  remove(): void {
-    rmSync(this.base, { recursive: true, force: true });
+  end(): void {
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
-/** `deed up` on the folder that the demo left, for as long as `use` takes. */
-async function served<T>(account: Account, data: string, use: (url: string) => Promise<T>): Promise<T> {
-  const args = [bin, 'up', '--data', data, '--listen', '127.0.0.1:0', '--json', '--with-parent'];
-  const child = spawn('node', args, { cwd: account.empty, env: account.env, stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = once(child, 'exit');
-  try {
-    const first = await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
-    const { ready, url } = JSON.parse(String(first[0])) as { readonly ready: boolean; readonly url: string };
-    expect(ready).toBe(true);
-    return await use(url);
-  } finally {
-    child.stdin.end();
-    expect((await ended)[0]).toBe(0);
-  }
+/** What the demo prints: exactly one JSON object on one line. */
+function toldBy({ code, stdout, stderr }: Ended): Told {
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout.endsWith('\n')).toBe(true);
+  expect(stdout.trimEnd()).not.toContain('\n');
+  return JSON.parse(stdout) as Told;
 }
 
-/** The leaf hashes of a log, from its level 0 tiles. */
-async function leafHashes(url: string, size: number): Promise<Uint8Array[]> {
-  const hashes: Uint8Array[] = [];
-  for (let at = 0; at < size; at += tileWidth) {
-    const width = Math.min(tileWidth, size - at);
-    const response = await fetch(`${url}/log/${tilePath({ level: 0, index: at / tileWidth, width })}`);
-    expect(response.status).toBe(200);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    expect(bytes).toHaveLength(width * 32);
-    for (let i = 0; i < width; i++) hashes.push(bytes.slice(i * 32, (i + 1) * 32));
-  }
-  return hashes;
-}
-
-function checkTold(told: Told, base: string): void {
-  expect(Object.keys(told)).toEqual(['case', 'trust', 'data', 'verdict', 'actions', 'findings', 'checkpoint']);
-  for (const path of [told.case, told.trust, told.data]) expect(path.startsWith(`${base}/`)).toBe(true);
-  expect(told.verdict).toBe('VERIFIED');
-  expect(told.actions.length).toBeGreaterThan(5);
-  for (const action of told.actions) {
-    expect(Object.keys(action)).toEqual(['agent', 'authority', 'resource', 'result', 'layers']);
-    for (const key of ['agent', 'authority', 'resource', 'result']) expect(action[key]).toMatch(/\S/);
-    expect(Object.keys(action.layers as object).sort()).toEqual([...layerNames].sort());
-  }
-  expect(told.findings.map(({ type }) => type).sort()).toEqual(['hidden_side_effect', 'use_after_close']);
-  expect(Object.keys(told.checkpoint)).toEqual(['origin', 'size', 'root']);
-  expect(told.checkpoint.root).toMatch(/^[0-9a-f]{64}$/);
-}
-
-describe('the demo, run by somebody who has nothing', () => {
-  let account: Account;
+describe('the demo, in an environment that says nothing but PATH, HOME and TMPDIR', () => {
+  const place = new Place();
   let demo: Ended;
   let told: Told;
   beforeAll(async () => {
-    account = new Account();
-    demo = await account.deed('demo', '--json');
-    told = JSON.parse(demo.stdout) as Told;
-  }, 120_000);
-  afterAll(() => account.remove());
+    demo = await place.deed('demo', '--json');
+    told = toldBy(demo);
+  }, 300_000);
+  afterAll(() => place.end());
 
-  test('prints one JSON object of the stated shape, and leaves no process behind', () => {
-    proves('the-demo');
-    expect(demo).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\{.*\}\n$/) });
-    checkTold(told, account.base);
-    expect(account.processes()).toEqual([]);
-    expect(readdirSync(account.empty)).toEqual([]);
-    expect(readdirSync(account.home)).toEqual([]);
-  });
+  const copy = (name: string, bytes: Uint8Array): string => {
+    const file = join(place.folder, name);
+    writeFileSync(file, bytes);
+    return file;
+  };
+  const verified = async (...args: readonly string[]) => {
+    const { code, stdout } = await place.deed('verify', ...args, '--json');
+    return { code, ...(JSON.parse(stdout) as { readonly verdict: string; readonly checkpoint: unknown }) };
+  };
 
-  test('its case verifies from an empty folder with no server, and says less where less is known', async () => {
-    proves('the-demo', 'verify-offline');
-    const verified = await account.deed('verify', told.case, '--trust', told.trust, '--json');
-    expect(verified).toMatchObject({ code: 0, stderr: '' });
-    const report = JSON.parse(verified.stdout) as Told;
-    expect(report).toMatchObject({ verdict: 'VERIFIED', checkpoint: told.checkpoint, findings: told.findings });
-    const unpinned = await account.deed('verify', told.case, '--json');
-    expect(unpinned.code).toBe(3);
-    expect(JSON.parse(unpinned.stdout)).toMatchObject({ verdict: 'UNANCHORED' });
-    const bytes = readFileSync(told.case);
-    for (const [name, part] of [
-      ['cut.deed', bytes.subarray(0, bytes.length - 1000)],
-      ['empty.deed', new Uint8Array()],
-    ] as const) {
-      const file = join(account.temp, name);
-      writeFileSync(file, part);
-      const unusable = await account.deed('verify', file, '--trust', told.trust, '--json');
-      expect(unusable.code, name).toBe(2);
-      expect(JSON.parse(unusable.stdout)).toMatchObject({ verdict: 'unusable' });
-    }
-  });
-
-  test('the log that it left behind is served, continues the reported checkpoint and is sound', async () => {
-    proves('the-demo');
-    const trust = parseTrust(readFileSync(told.trust, 'utf8'));
-    await served(account, told.data, async (url) => {
-      const note = await (await fetch(`${url}/log/checkpoint`)).text();
-      const { badSignatures, quorumMet } = judgeCheckpoint(note, trust);
-      expect({ badSignatures, quorumMet }).toEqual({ badSignatures: [], quorumMet: true });
-      const now: Checkpoint = parseCheckpoint(parseNote(note).text);
-      const { origin, size, root } = told.checkpoint;
-      expect(now.origin).toBe(origin);
-      expect(now.size).toBeGreaterThanOrEqual(size);
-      const tree = memoryTree(await leafHashes(url, now.size));
-      expect(toHex(rootOf(tree, now.size))).toBe(toHex(now.root));
-      const proof = consistencyProofFrom(tree, size, now.size);
-      const claim = { oldSize: size, oldRoot: fromHex(root), newSize: now.size, newRoot: now.root, proof };
-      expect(verifyConsistency(claim)).toBe(true);
-      expect(verifyConsistency({ ...claim, oldRoot: now.root })).toBe(size === now.size);
+  test('says what happened in one JSON object, and leaves no process behind', () => {
+    proves('the-demo', 'hidden-found');
+    expect(Object.keys(told)).toEqual(['case', 'trust', 'data', 'verdict', 'actions', 'findings', 'checkpoint']);
+    expect(told.verdict).toBe('VERIFIED');
+    expect(told.findings.map(({ type }) => type).sort()).toEqual(['hidden_side_effect', 'use_after_close']);
+    expect(told.checkpoint).toEqual({
+      origin: expect.stringMatching(/^deed\.local\/[0-9a-f]{8}$/),
+      size: expect.any(Number),
+      root: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
-    const fsck = await account.deed('log', 'fsck', '--data', told.data, '--json');
-    expect(fsck.code).toBe(0);
-    expect(JSON.parse(fsck.stdout)).toMatchObject({ ok: true, problems: [] });
-    expect(account.processes()).toEqual([]);
-  });
-});
-
-const sandbox = 'ip link set lo up && exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all -- "$@"';
-const canSandbox = spawnSync('unshare', ['-n', 'sh', '-c', sandbox, 'sh', 'true']).status === 0;
-if (!canSandbox) {
-  console.warn(
-    'SKIPPED the demo without root and without a network: it needs root, unshare, setpriv and ip to be set up',
-  );
-}
-
-describe.skipIf(!canSandbox)('the demo, run without root in a network of nothing but lo', () => {
-  test('tells the same story', async () => {
-    proves('the-demo');
-    const account = new Account(nobody);
-    try {
-      const ended = await account.run('unshare', '-n', 'sh', '-c', sandbox, 'sh', 'node', bin, 'demo', '--json');
-      expect(ended, ended.stderr).toMatchObject({ code: 0 });
-      checkTold(JSON.parse(ended.stdout) as Told, account.base);
-      expect(account.processes()).toEqual([]);
-    } finally {
-      account.remove();
+    expect(told.actions.length).toBeGreaterThan(5);
+    for (const action of told.actions) {
+      expect(Object.keys(action)).toEqual(['agent', 'authority', 'resource', 'result', 'layers']);
+      expect(Object.keys(action.layers).sort()).toEqual([...layerNames].sort());
     }
+    for (const path of [told.case, told.trust, told.data]) expect(path.startsWith(place.folder)).toBe(true);
+    expect(processesNaming(place.folder)).toEqual([]);
+    expect(readdirSync(place.home), 'nothing is left in the home folder').toEqual([]);
+  });
+
+  test('its case is verified from an empty folder, without a server', async () => {
+    proves('verify-offline', 'the-demo');
+    const report = await verified(told.case, '--trust', told.trust);
+    expect(report).toMatchObject({ code: 0, verdict: 'VERIFIED', checkpoint: told.checkpoint });
+    expect(await verified(told.case)).toMatchObject({ code: 3, verdict: 'UNANCHORED' });
+    expect(readdirSync(place.empty)).toEqual([]);
+  });
+
+  test('a copy that was cut, changed or robbed of its finding is not verified', async () => {
+    proves('verify-offline', 'hidden-found', 'case-tamper');
+    const bytes = readFileSync(told.case);
+    const trust = ['--trust', told.trust];
+    const cut = copy('cut.deed', bytes.subarray(0, bytes.length - 100));
+    expect(await verified(cut, ...trust)).toMatchObject({ code: 2, verdict: 'unusable' });
+    const changed = copy('changed.deed', changeOneByte(bytes));
+    expect(await verified(changed, ...trust)).toMatchObject({ code: 5, verdict: 'FORGED' });
+    const robbed = copy('robbed.deed', withoutFinding(bytes, 'hidden_side_effect'));
+    expect(await verified(robbed, ...trust)).toMatchObject({ code: 4, verdict: 'INCOMPLETE' });
+  });
+
+  test('the folder left behind is sound, and its log continues the checkpoint that was reported', async () => {
+    proves('the-demo');
+    const checked = await place.deed('log', 'fsck', '--data', told.data, '--json');
+    expect(checked.code).toBe(0);
+    expect(JSON.parse(checked.stdout)).toMatchObject({ problems: [] });
+
+    const [program = '', ...args] = [...deed, 'up', '--data', told.data, '--listen', '127.0.0.1:0', '--json'];
+    const server = spawn(program, args, { ...place.where, stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(server, 'exit');
+    try {
+      const [line] = (await once(createInterface(server.stdout), 'line')) as [string];
+      const { url } = JSON.parse(line) as { readonly url: string };
+      const { note, checkpoint, leafHashes, tileHashes } = await readServedLog(`${url}/log/`);
+      expect(judgeCheckpoint(note, parseTrust(readFileSync(told.trust, 'utf8')))).toMatchObject({
+        logKeysOk: true,
+        quorumMet: true,
+      });
+      expect(checkpoint.origin).toBe(told.checkpoint.origin);
+      expect(leafHashes.map(toHex)).toEqual(tileHashes.map(toHex));
+      expect(toHex(rootFromLeaves(leafHashes))).toBe(toHex(checkpoint.root));
+      const { size, root } = told.checkpoint;
+      const claim = { oldSize: size, newSize: checkpoint.size, oldRoot: fromHex(root), newRoot: checkpoint.root };
+      expect(verifyConsistency({ ...claim, proof: consistencyProof(leafHashes, size) })).toBe(true);
+      expect(processesNaming(place.folder), 'a process that runs is seen').not.toEqual([]);
+      expect((await fetch(`${url}/v1/status`)).status, 'only the log is served there').toBe(404);
+    } finally {
+      server.kill('SIGTERM');
+    }
+    expect(await ended).toEqual([0, null]);
+    expect(processesNaming(place.folder)).toEqual([]);
   });
 });
+
+test('the demo runs as a user without rights, without a network', async () => {
+  proves('the-demo');
+  const place = new Place(nobody);
+  try {
+    const asNobody = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', '--no-new-privs'];
+    // A new network has no way out; only its loopback is brought up.
+    const offline = ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+    const may = async (...command: readonly string[]) =>
+      run(command, place.where).then(
+        ({ code }) => code === 0,
+        () => false,
+      );
+    if (!(await may(...asNobody, ...deed, '--help'))) {
+      console.warn('SKIPPED: the demo as another user needs root, setpriv, and a checkout that others may read');
+      return;
+    }
+    const isolated = await may(...offline, ...asNobody, 'true');
+    if (!isolated) console.warn('SKIPPED: the demo without a network needs unshare and ip; it runs with one');
+    const as = isolated ? [...offline, ...asNobody] : asNobody;
+    const told = toldBy(await run([...as, ...deed, 'demo', '--json'], place.where));
+    expect(told.verdict).toBe('VERIFIED');
+    const verified = await run([...as, ...deed, 'verify', told.case, '--trust', told.trust, '--json'], place.where);
+    expect(verified.code).toBe(0);
+    expect(processesNaming(place.folder)).toEqual([]);
+  } finally {
+    place.end();
+  }
+}, 300_000);
