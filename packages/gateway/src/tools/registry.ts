@@ -122,6 +122,19 @@ function executableDigest(argv: readonly string[]): string {
   return toHex(sha256(utf8(lines.join(''))));
 }
 
+const fileDigests = new Map<string, { readonly state: string; readonly digest: string }>();
+
+/** SHA-256 of a file, remembered while the kernel says that it is the same: inode, size, and times to the nanosecond. */
+function fileDigest(path: string): string {
+  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+  const state = [dev, ino, size, mtimeNs, ctimeNs].join();
+  const known = fileDigests.get(path);
+  if (known?.state === state) return known.digest;
+  const digest = createHash('sha256').update(readFileSync(path)).digest('hex');
+  fileDigests.set(path, { state, digest });
+  return digest;
+}
+
 function isFile(path: string): boolean {
   try {
     return statSync(path).isFile();
