@@ -113,9 +113,7 @@ function findProgram(name: string): string {
 function executableDigest(argv: readonly string[]): string {
   const lines = argv.flatMap((word, position) => {
     if (!isAbsolute(word) || !isFile(word)) return [];
-    const digest = createHash('sha256')
-      .update(readFileSync(realpathSync(word)))
-      .digest('hex');
+    const digest = fileDigest(realpathSync(word));
     return [`${digest}  ${position}\n`];
   });
   if (lines.length === 0) throw new GatewayError('tool', `${argv[0]} is not a file`);
