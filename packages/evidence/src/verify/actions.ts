@@ -5,7 +5,7 @@ import { EvidenceError } from '../errors.ts';
 import { sha256 } from '../platform.ts';
 import { type Tier, tiers } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
-import { type Examination, type Logged, label } from './examination.ts';
+import { type Examination, type Logged, label, need } from './examination.ts';
 import { provenCheckpoint, readProof } from './proofs.ts';
 
 type Intent = Logged<StatementWith<'intent'>>;
@@ -212,8 +212,4 @@ function checkCitations(exam: Examination): void {
       exam.forged(`${label(logged)}: an outcome of a ${target.statement.predicate}`);
     }
   }
-}
-
-function need(holds: boolean, otherwise: string): void {
-  if (!holds) throw new EvidenceError('case', otherwise);
 }

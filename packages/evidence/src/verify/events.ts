@@ -9,7 +9,7 @@ import { readPushRecord } from '../forge-record.ts';
 import { openPayload } from '../payload.ts';
 import type { EventRef } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
-import { type Examination, type Logged, label } from './examination.ts';
+import { type Examination, type Logged, label, need } from './examination.ts';
 
 type Batch = Logged<StatementWith<'events-ingested'>>;
 
@@ -167,8 +167,4 @@ function checkReconciled(exam: Examination): void {
 function wasReconciled(exam: Examination, event: string): boolean {
   const batch = exam.byDigest.get(event.slice(0, 64));
   return exam.all('reconciled').some((reconciled) => batch !== undefined && reconciled.index > batch.index);
-}
-
-function need(holds: boolean, otherwise: string): void {
-  if (!holds) throw new EvidenceError('case', otherwise);
 }

@@ -141,3 +141,8 @@ export function label({ index, statement }: Logged): string {
   const { position, predicate, series } = statement;
   return `${predicate} (${series} ${position.n}, log index ${index})`;
 }
+
+/** A condition of a check; `attempt` turns its failure into a reason. @throws EvidenceError case */
+export function need(holds: boolean, otherwise: string): void {
+  if (!holds) throw new EvidenceError('case', otherwise);
+}

@@ -7,7 +7,7 @@ import { EvidenceError } from '../errors.ts';
 import { sha256 } from '../platform.ts';
 import type { StatementWith } from '../statement.ts';
 import { openWord, type Word } from '../word.ts';
-import { type Examination, type Logged, label } from './examination.ts';
+import { type Examination, type Logged, label, need } from './examination.ts';
 
 /** What people signed: approvals and rejections of exactly this action and rendering, activations of exactly this policy. */
 export function checkPeople(exam: Examination): string | null {
@@ -94,8 +94,4 @@ function enrolled(exam: Examination, person: string, word: Word, role: 'operator
   );
   need(roles.includes(role), `the person is no ${role}`);
   return found;
-}
-
-function need(holds: boolean, otherwise: string): void {
-  if (!holds) throw new EvidenceError('case', otherwise);
 }

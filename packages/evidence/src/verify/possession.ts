@@ -6,7 +6,7 @@ import { type CompactJwt, parseJwt } from '../jwt.ts';
 import { sha256 } from '../platform.ts';
 import type { Authority } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
-import type { Examination, Logged } from './examination.ts';
+import { type Examination, type Logged, need } from './examination.ts';
 
 export type Decided = Logged<StatementWith<'intent'>> | Logged<StatementWith<'refusal'>>;
 
@@ -110,8 +110,4 @@ function inner({ claims }: CompactJwt, outer: string, name: string): Json | unde
 function member(value: Json | undefined, name: string): Json | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   return (value as { readonly [key: string]: Json })[name];
-}
-
-function need(holds: boolean, otherwise: string): void {
-  if (!holds) throw new EvidenceError('case', otherwise);
 }
