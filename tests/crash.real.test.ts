@@ -2,8 +2,8 @@ import { setTimeout as after } from 'node:timers/promises';
 import type { Statement } from '@deed/evidence';
 import { fsck } from '@deed/ledger';
 import { expect, test } from 'vitest';
-import { CrashWorld, type Recorded } from './crash-world.ts';
 import { proves } from './promises.ts';
+import { CrashWorld, type Recorded } from './support/crash-world.ts';
 
 const rounds = Number(process.env.ROUNDS ?? (process.env.SLOW ? 200 : 50));
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));

@@ -103,7 +103,13 @@ export class Reconcile {
     const { db } = this.options;
     if (task === null)
       return db.all<OpenEvent>('SELECT * FROM event WHERE task IS NULL AND explained IS NULL ORDER BY rowid');
-    return db.all<OpenEvent>('SELECT * FROM event WHERE task = ? AND explained IS NULL ORDER BY rowid', task);
+    // What was ambiguous may be explained better now: by an outcome that was settled since.
+    return db.all<OpenEvent>(
+      `SELECT * FROM event WHERE task = ? AND (explained IS NULL OR explained IN
+       (SELECT statement FROM finding WHERE task = ? AND type = 'ambiguous')) ORDER BY rowid`,
+      task,
+      task,
+    );
   }
 
   private confirm(task: string, { claim, events }: Confirmation): Recorded {

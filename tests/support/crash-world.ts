@@ -34,11 +34,11 @@ import {
   startWitness,
 } from '@deed/server';
 import { type Database, openObjects, openReadOnly } from '@deed/store';
-import { Client } from '../packages/cli/src/client.ts';
-import { answerHold, type HoldView } from '../packages/cli/src/commands/approve.ts';
-import { type AgentIdentity, TaskTokens } from '../packages/cli/src/shim.ts';
+import { Client } from '../../packages/cli/src/client.ts';
+import { answerHold, type HoldView } from '../../packages/cli/src/commands/approve.ts';
+import { type AgentIdentity, TaskTokens } from '../../packages/cli/src/shim.ts';
 
-const bin = resolve(import.meta.dirname, '..', 'bin', 'deed.mjs');
+const bin = resolve(import.meta.dirname, '..', '..', 'bin', 'deed.mjs');
 
 /** Tools of the filesystem server, and a policy under which making a folder needs a person. */
 const approvePolicy = `@id("test-folders")
@@ -136,7 +136,7 @@ export class CrashWorld {
   }
 
   private async enrol(): Promise<void> {
-    const require = createRequire(join(resolve(import.meta.dirname, '..'), 'packages', 'cli', 'package.json'));
+    const require = createRequire(join(resolve(import.meta.dirname, '..', '..'), 'packages', 'cli', 'package.json'));
     const main = require.resolve('@modelcontextprotocol/server-filesystem/dist/index.js');
     this.argv = [process.execPath, realpathSync(main), this.work];
     await this.client.post('/v1/tools', { name: 'files', kind: 'filesystem', argv: this.argv, env: {} });
