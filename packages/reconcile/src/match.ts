@@ -68,8 +68,10 @@ export function matchTask(
   confirmedBefore: ReadonlySet<string>,
   { watermark, since }: Reach,
 ): Matched {
-  // The earliest record explains a claim, whatever the order in which the records came.
-  const open = [...events].sort((a, b) => compare(a.time, b.time) || compare(a.name, b.name));
+  // The earliest record explains a claim, one that names who it was before one that does not, whatever their order.
+  const open = [...events].sort(
+    (a, b) => Number(isOfHook(b)) - Number(isOfHook(a)) || compare(a.time, b.time) || compare(a.name, b.name),
+  );
   const confirmed: Confirmation[] = [];
   const findings: NewFinding[] = [];
   const isRead = (time: string) => watermark !== null && watermark > time;

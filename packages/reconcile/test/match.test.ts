@@ -168,6 +168,10 @@ describe('the matcher', () => {
     const matched = matchTask(task([claim([{}])]), [noted], new Set(), whole);
     expect(matched.confirmed).toEqual([]);
     expect(matched.findings).toMatchObject([{ type: 'ambiguous', events: [noted] }]);
+    const named = event({ time: '2026-11-22T12:10:00.900Z' });
+    expect(matchTask(task([claim([{}])]), [noted, named], new Set(), whole).confirmed).toMatchObject([
+      { events: [named] },
+    ]);
   });
 
   it('names each repository that was tried outside the task', () => {
@@ -239,6 +243,52 @@ describe('the matcher', () => {
         expect(mixed).toEqual(plain);
       }),
       { numRuns: process.env.SLOW ? 5000 : 200 },
+    );
+  });
+
+  it('places no event twice, and leaves out only what something pending may yet explain', () => {
+    const to = fc.integer({ min: 1, max: 4 });
+    const arbitrary = fc.record({
+      claims: fc.array(fc.record({ to: fc.array(to, { maxLength: 3 }), failed: fc.boolean() }), { maxLength: 4 }),
+      unsettled: fc.array(fc.record({ to, over: fc.boolean() }), { maxLength: 3 }),
+      events: fc.array(fc.record({ to, reflog: fc.boolean() }), { maxLength: 8 }),
+      isPassed: fc.boolean(),
+      isCovered: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(arbitrary, ({ claims, unsettled, events, isPassed, isCovered }) => {
+        const made = events.map(({ to: at, reflog }) =>
+          event({ new: commit(at), ...(reflog ? { source_event: `reflog/x:${++serial}:0` } : {}) }),
+        );
+        const record = task(
+          claims.map(({ to: all, failed }) =>
+            claim(
+              all.map((at) => ({ new: commit(at) })),
+              { status: failed ? 'error' : 'ok' },
+            ),
+          ),
+          closedAt,
+          unsettled.map(({ to: at, over }) => ({
+            action: 'act_u',
+            statement: (++serial).toString(16).padStart(64, 'e'),
+            ended: over ? '2026-11-22T12:10:01.000Z' : null,
+            updates: [{ repository: 'service', ref: 'refs/heads/main', old: commit(1), new: commit(at) }],
+          })),
+        );
+        const reach: Reach = {
+          watermark: isPassed ? watermark : '2026-11-22T12:10:00.000Z',
+          since: isCovered ? null : '2026-11-22T12:10:00.000Z',
+        };
+        const { confirmed, findings, pending } = matchTask(record, made, new Set(), reach);
+        const placed = [...confirmed, ...findings].flatMap((part) => part.events.map(({ name }) => name));
+        expect(new Set(placed).size).toBe(placed.length);
+        expect(new Set(findings.map(({ subject }) => subject)).size).toBe(findings.length);
+        if (pending === 0) expect(placed.length).toBe(made.length);
+        if (!isPassed) expect(findings.map(({ type }) => type)).not.toContain('phantom_action');
+        for (const { events: by } of confirmed)
+          expect(by.every(({ source_event }) => !source_event.startsWith('reflog/'))).toBe(true);
+      }),
+      { numRuns: process.env.SLOW ? 5000 : 300 },
     );
   });
 });
