@@ -1,7 +1,8 @@
+import { rmSync } from 'node:fs';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Statement } from '@deed/evidence';
 import { fsck } from '@deed/ledger';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { proves } from './promises.ts';
 import { CrashWorld, type Recorded } from './support/crash-world.ts';
 
@@ -86,6 +87,7 @@ test(`kill -9 of the server at ${rounds} random moments loses nothing that anybo
   console.info(`kills: SEED=${seed}`);
   const random = randomFrom(seed);
   const world = await CrashWorld.begin();
+  onTestFinished(() => world.down());
   let inScript = 0;
   for (let round = 0; round < rounds; round++) {
     let killed = false;
@@ -135,6 +137,7 @@ test(`kill -9 of the server at ${rounds} random moments loses nothing that anybo
     `${rounds} kills, ${inScript} within a script; ${log.statements.length} entries; told: ${count('done')} done, ` +
       `${count('refused')} refused, ${count('approved')} approved, ${count('closed')} closed; ${unknown} unknown outcomes`,
   );
+  rmSync(world.folder, { recursive: true }); // left to look at when anything above differs
   expect(count('done')).toBeGreaterThan(rounds);
   expect(inScript).toBeGreaterThan(rounds / 4);
 }, 1_200_000);

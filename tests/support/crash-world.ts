@@ -128,11 +128,12 @@ export class CrashWorld {
     return signal;
   }
 
-  /** Ends the server in order. */
+  /** Ends the server in order, and the witness; also when they have ended. */
   async down(): Promise<void> {
     this.server?.launcher.kill('SIGTERM');
     await this.server?.exited;
     await this.watching?.close();
+    this.watching = undefined;
   }
 
   private async enrol(): Promise<void> {
