@@ -57,11 +57,16 @@ interface RefusalExtra {
 interface Waiting {
   readonly hold: Hold;
   readonly proposal: Proposal;
-  readonly verdict: Verdict;
+  /** A call waits for it now: only one does, so that one approval has one taker. */
+  attended: boolean;
 }
 
 /** The caller is told to come back; nothing was decided yet. */
-class StillHeld extends Error {}
+class StillHeld extends Error {
+  constructor({ hold }: Waiting) {
+    super(`waits for a person: deed approve ${hold.id}; then make the same call again`);
+  }
+}
 
 /** The way of one action through the house: receive, authorize, approve, record, dispatch, record, reply. */
 export class Walk {
@@ -102,11 +107,11 @@ export class Walk {
     const waiting = this.waitingFor(admitted, call);
     draft.proposal = waiting?.proposal ?? (await resolved(draft.proposal, call));
     const { proposal } = draft;
-    const verdict = waiting?.verdict ?? actions.decide(admitted, proposal);
+    const verdict = actions.decide(admitted, proposal);
     if (verdict.outcome === 'deny') throw new Refused(verdict.reason ?? 'denied', verdict.detail, { verdict });
     let approval: string | null = null;
     if (verdict.needsApproval) {
-      approval = await this.approved(admitted, proposal, verdict, call, waiting);
+      approval = await this.approved(admitted, proposal, verdict, call);
       await compareOperands(proposal, call, { verdict, approval });
     }
     const intent = actions.intend(admitted, proposal, verdict, approval);
@@ -133,31 +138,24 @@ export class Walk {
     return { kind: 'answered', answer };
   }
 
-  /** The hold that an earlier, identical call left behind, as long as its approval is good. */
+  /** The hold that an earlier, identical call left behind, as long as its approval is good. @throws StillHeld */
   private waitingFor(admitted: Admitted, call: Call): Waiting | undefined {
     const key = waitingKey(admitted, call);
     const waiting = this.waiting.get(key);
+    if (waiting?.attended) throw new StillHeld(waiting);
     if (!waiting || this.options.now() < Date.parse(waiting.hold.expires)) return waiting;
     this.waiting.delete(key);
     return undefined;
   }
 
   /** Waits until a person signed exactly this, and returns the digest of the approval. */
-  private async approved(
-    admitted: Admitted,
-    proposal: Proposal,
-    verdict: Verdict,
-    call: Call,
-    waiting: Waiting | undefined,
-  ): Promise<string> {
+  private async approved(admitted: Admitted, proposal: Proposal, verdict: Verdict, call: Call): Promise<string> {
     const { approvals } = this.options.authority;
     const key = waitingKey(admitted, call);
-    const hold =
-      waiting?.hold ?? approvals.hold(admitted, proposal, verdict, this.rendering(admitted, proposal, verdict));
-    if (!waiting) {
-      this.waiting.set(key, { hold, proposal, verdict });
-      void hold.settled.then(({ kind }) => kind !== 'approved' && this.waiting.delete(key));
-    }
+    const waiting = this.waiting.get(key) ?? this.hold(key, admitted, proposal, verdict);
+    const { hold } = waiting;
+    if (waiting.attended || waiting.proposal !== proposal) throw new StillHeld(waiting); // an equal call came first
+    waiting.attended = true;
     const cancel = () => {
       const waits = approvals.list().some(({ id }) => id === hold.id);
       if (waits) approvals.cancel(hold.id, 'the caller cancelled or went away');
@@ -166,9 +164,7 @@ export class Walk {
     if (call.signal.aborted) cancel();
     try {
       const settled = await Promise.race([hold.settled, after(this.options.holdMs)]);
-      if (settled === 'later') {
-        throw new StillHeld(`waits for a person: deed approve ${hold.id}; then make the same call again`);
-      }
+      if (settled === 'later') throw new StillHeld(waiting);
       this.waiting.delete(key);
       if (settled.kind === 'approved') return settled.approval;
       if (settled.kind === 'rejected')
@@ -176,8 +172,20 @@ export class Walk {
       if (settled.kind === 'expired') throw new Refused('expired', 'nobody answered in time', { verdict });
       throw new Refused('cancelled', 'the caller cancelled or went away while it waited', { verdict });
     } finally {
+      waiting.attended = false;
       call.signal.removeEventListener('abort', cancel);
     }
+  }
+
+  private hold(key: string, admitted: Admitted, proposal: Proposal, verdict: Verdict): Waiting {
+    const { approvals } = this.options.authority;
+    const hold = approvals.hold(admitted, proposal, verdict, this.rendering(admitted, proposal, verdict));
+    const waiting = { hold, proposal, attended: false };
+    this.waiting.set(key, waiting);
+    void hold.settled.then(
+      ({ kind }) => kind !== 'approved' && this.waiting.get(key) === waiting && this.waiting.delete(key),
+    );
+    return waiting;
   }
 
   private rendering(admitted: Admitted, proposal: Proposal, verdict: Verdict): Uint8Array {

@@ -1,5 +1,8 @@
+import { verify } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
+import { Client } from '../../cli/src/client.ts';
+import { spoken } from './support/connection.ts';
 import { approvingPolicy } from './support/policy.ts';
 import { World } from './support/world.ts';
 
@@ -47,4 +50,32 @@ test('the approval of a call serves no call with other arguments and no other ta
   }
   expect(world.calls()).toHaveLength(before);
   await Promise.all([here.close(), there.close()]);
+});
+
+test('a call that came back shows the proof it came back with, and replays of both messages leave a sound case', async () => {
+  proves('proof-once', 'invariant-7');
+  const before = world.calls().length;
+  const worker = await world.worker();
+  const connection = await world.connect(argv, worker);
+  const frames: { readonly line: string; readonly header: string }[] = [];
+  const send = async (id: string, frame?: (typeof frames)[number]) => {
+    const line = `{"jsonrpc":"2.0","id":"${id}","method":"tools/call","params":{"name":"approve_echo","arguments":{}}}`;
+    const sent = frame ?? { line, header: await worker.sign(Buffer.from(line)) };
+    frames.push(sent);
+    const answered = connection.answer(id);
+    await connection.send(sent.line, sent.header);
+    return spoken(await answered);
+  };
+  const { text } = await send('one');
+  await world.answer(/act_\w+/.exec(text)?.[0] ?? '', 'approve');
+  expect((await send('two')).isError).toBe(false);
+  for (const frame of frames.slice(0, 2)) {
+    const id = (JSON.parse(frame.line) as { id: string }).id;
+    expect((await send(id, frame)).text).toContain('proof-replayed');
+  }
+  await connection.close();
+  await world.closeTask(worker.task);
+  const file = await new Client(world.dir).postForBytes(`/v1/tasks/${worker.task}/case`);
+  expect(verify(file, { trust: world.made.trustFile })).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
+  expect(world.calls()).toHaveLength(before + 1);
 });
