@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { DeedError } from '@deed/evidence';
+import { DeedError, parseStrictJson } from '@deed/evidence';
 import type { McpSession } from '@deed/gateway';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -96,12 +96,17 @@ function upgrade(deployment: Deployment, request: IncomingMessage, stream: Duple
 
 function readUpgrade({ headers }: IncomingMessage): { readonly argv: readonly string[]; readonly task: string | null } {
   if (headers.upgrade !== mcpProtocol) throw new ServerError('request', `only ${mcpProtocol} is spoken here`);
-  const text = Buffer.from(String(headers['deed-command'] ?? ''), 'base64url').toString();
-  const argv = z
-    .array(z.string())
-    .min(1)
-    .safeParse(text === '' ? null : (JSON.parse(text) as unknown));
-  if (!argv.success) throw new ServerError('request', 'no command was named');
   const task = headers['deed-task'];
-  return { argv: argv.data, task: typeof task === 'string' ? task : null };
+  return { argv: readCommand(String(headers['deed-command'] ?? '')), task: typeof task === 'string' ? task : null };
+}
+
+const command = z.array(z.string()).min(1);
+
+/** A JSON list of words in base64url. */
+function readCommand(text: string): readonly string[] {
+  try {
+    return command.parse(parseStrictJson(Buffer.from(text, 'base64url')).value);
+  } catch (cause) {
+    throw new ServerError('request', 'no command was named: a JSON list of words, in base64url', { cause });
+  }
 }
