@@ -126,7 +126,7 @@ export class Story {
     const allow = [
       {
         server: 'files',
-        paths: { under: ['/work/site'] },
+        paths: { under: ['/srv/site'] },
         git: { repositories: ['site'], refs: ['refs/heads/main'] },
       },
     ];
@@ -162,7 +162,7 @@ export class Story {
       name,
       tier: 'observe',
       tool: this.tool('read_file'),
-      arguments: { path: '/work/site/docs/index.md' },
+      arguments: { path: '/srv/site/docs/index.md' },
       operands: { kind: 'none' },
     });
     this.outcome(name, { result: this.log.payload('{"content":[]}', 'application/json', false) });
@@ -176,7 +176,7 @@ export class Story {
       arguments: { path: 'docs/index.md', content: 'mended' },
       operands: {
         kind: 'paths',
-        paths: [{ argument: 'path', given: 'docs/index.md', real: '/work/site/docs/index.md' }],
+        paths: [{ argument: 'path', given: 'docs/index.md', real: '/srv/site/docs/index.md' }],
       },
     });
     this.outcome(name, { result: this.log.payload('{"content":[{"type":"text","text":"ok"}]}', 'application/json') });

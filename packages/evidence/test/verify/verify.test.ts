@@ -34,7 +34,7 @@ describe('an honest case', () => {
       resource: 'files/git_push site refs/heads/main 00000000..aaaaaaaa',
       result: expect.stringMatching(/^ok, .*confirmed by the system's own record/),
     });
-    expect(actionOf('write')).toMatchObject({ end: 'ok', resource: 'files/write_file /work/site/docs/index.md' });
+    expect(actionOf('write')).toMatchObject({ end: 'ok', resource: 'files/write_file /srv/site/docs/index.md' });
     expect(actionOf('read')).toMatchObject({ end: 'ok', resource: 'files/read_file (digest only)' });
   });
 

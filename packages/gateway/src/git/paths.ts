@@ -93,7 +93,7 @@ function split(path: string): string[] {
   return path.split(sep).filter((part) => part !== '');
 }
 
-/** True when `path` is `root` or below it, part by part: `/work/a` is not under `/work/ab`. Both already resolved. */
+/** True when `path` is `root` or below it, part by part: `/srv/a` is not under `/srv/ab`. Both already resolved. */
 export function isUnder(root: string, path: string): boolean {
   const above = split(root.normalize('NFC'));
   const below = split(path.normalize('NFC'));
