@@ -77,7 +77,10 @@ export class Walk {
     this.options = options;
   }
 
-  /** Takes one received call to its end. A refusal is recorded before it is returned. */
+  /**
+   * Takes one received call to its end. A refusal of the walk is durable before it is returned; one of admission or of the
+   * intent (a replay, a closed task, a spent budget) is on its way to the log by then (G-035).
+   */
   async act(call: Call): Promise<Acted> {
     const { actions } = this.options.authority;
     try {
