@@ -60,6 +60,31 @@ describe('fsck', () => {
     expect(fsck(world.folder).ok).toBe(true);
   });
 
+  test('calls what a crash leaves unfinished, and only that', async () => {
+    await grown();
+    const path = join(world.folder, 'log/checkpoint');
+    const older = fs.readFileSync(path);
+    const only = () => fsck(world.folder).problems.map(({ code, where }) => `${code} ${where}`);
+    const ledger = await world.ledger();
+    await ledger.record(draft('deployment', 301)).published();
+    await world.close(ledger);
+    const newest = fs.readFileSync(path);
+    fs.writeFileSync(path, older);
+    fs.writeFileSync(join(world.folder, 'log/tile/.deed-tmp-0011'), 'half');
+    expect(only()).toEqual(['unfinished checkpoint', 'unfinished tile/.deed-tmp-0011']);
+    expect(fsck(world.folder).ok).toBe(true);
+    await world.close(await world.ledger());
+    expect(only()).toEqual([]);
+    expect(fs.readFileSync(path)).toEqual(newest);
+
+    const database = new DatabaseSync(join(world.folder, 'deed.db'));
+    database.exec(
+      `DELETE FROM checkpoint WHERE size = 304; UPDATE head SET size = 303; DELETE FROM entry WHERE idx = 303`,
+    );
+    database.close();
+    expect(only(), 'a database that is behind is no crash').toContain('checkpoint checkpoint');
+  });
+
   test('names the row in which anything was changed', async () => {
     await grown();
     const database = new DatabaseSync(join(world.folder, 'deed.db'));

@@ -84,7 +84,8 @@ export function sweepTemps(folder: string): number {
   return swept;
 }
 
-function isTemp(path: string): boolean {
+/** A file that a write left behind, or is about to rename. */
+export function isTemp(path: string): boolean {
   return basename(path).startsWith(tempPrefix);
 }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Checkpoint,
@@ -13,6 +12,7 @@ import {
   verifyNote,
 } from '@deed/evidence';
 import type { Examined } from './examined.ts';
+import { readIfThere } from './files.ts';
 
 interface Row {
   readonly size: number;
@@ -52,13 +52,27 @@ export function checkCheckpoints(examined: Examined, keys: readonly NoteKey[], o
       add('checkpoint', where, 'is marked as witnessed and carries no cosignature');
     }
   }
-  const published = readPublished(examined);
+  return checkPublished(examined, check);
+}
+
+/** The server writes the row first and the file next: a crash between the two leaves the file absent or one step behind. */
+function checkPublished(
+  { database, logFolder, size, add }: Examined,
+  check: (where: string, note: string) => Checkpoint | undefined,
+): number {
+  // The file first: while it is read the rows may only go on.
+  const published = readIfThere(join(logFolder, 'checkpoint'))?.toString('utf8');
+  const stored = database.get<Row>('SELECT size, root, note, witnessed FROM checkpoint ORDER BY size DESC LIMIT 1');
   if (published === undefined) {
-    if (database.get('SELECT 1 FROM checkpoint')) add('missing', 'checkpoint', 'nothing is published');
+    if (stored) add('unfinished', 'checkpoint', 'nothing is published yet');
     return 0;
   }
-  const checkpoint = check('checkpoint', published.note);
-  if (!published.isStored) add('checkpoint', 'checkpoint', 'is not the newest one of the database');
+  const checkpoint = check('checkpoint', published);
+  if (checkpoint && published !== stored?.note) {
+    const isBehind = stored !== undefined && checkpoint.size <= stored.size;
+    if (isBehind) add('unfinished', 'checkpoint', 'the newest one of the database is not published yet');
+    else add('checkpoint', 'checkpoint', 'is newer than the newest one of the database');
+  }
   return Math.min(checkpoint?.size ?? 0, size);
 }
 
@@ -74,25 +88,6 @@ function checkNote(text: string, keys: readonly NoteKey[], logKeys: readonly Not
   if (checkpoint.origin !== origin) throw unknown(`is of another log, ${checkpoint.origin}`);
   if (formatNote(note) !== text) throw unknown('is not in its one form');
   return checkpoint;
-}
-
-/** The server writes the row first and the file next: a difference counts only if it stays. */
-function readPublished(examined: Examined): { readonly note: string; readonly isStored: boolean } | undefined {
-  const read = () => {
-    try {
-      return readFileSync(join(examined.logFolder, 'checkpoint'), 'utf8');
-    } catch {
-      return undefined;
-    }
-  };
-  let note = read();
-  for (let attempt = 0; attempt < 5; attempt++) {
-    const sql = 'SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1';
-    const stored = examined.database.get<{ note: string }>(sql)?.note;
-    if (note !== undefined && note === stored) return { note, isStored: true };
-    note = read();
-  }
-  return note === undefined ? undefined : { note, isStored: false };
 }
 
 function unknown(what: string): DeedError<'checkpoint'> {

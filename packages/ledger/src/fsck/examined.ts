@@ -9,7 +9,8 @@ export interface Problem {
     | 'tile' // a tile or bundle with other bytes
     | 'checkpoint' // a checkpoint that does not parse, is not signed, or has another root
     | 'missing' // a file that must be there
-    | 'stray'; // a file that must not be there
+    | 'stray' // a file that must not be there
+    | 'unfinished'; // what a crash leaves and the next start puts right; nothing is lost
   /** `entry 17`, `tile/0/001`, `checkpoint`, `checkpoint row 300`. */
   readonly where: string;
   readonly what: string;

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { concat, equalBytes } from '@deed/evidence';
+import { isTemp } from '@deed/store';
 import { leafOf, readEntries } from '../entry.ts';
 import { parseTilePath, type TileName, tilePath, tileWidth } from '../tile-path.ts';
 import { framed } from '../tile-tree.ts';
@@ -22,7 +23,8 @@ export function checkFiles(examined: Examined, publishedSize: number): void {
     seen.add(path);
     const name = parseTilePath(path);
     const expected = name && expectedBytes(examined, name);
-    if (!name) add('stray', path, 'no file of a log has this name');
+    if (!name && isTemp(path)) add('unfinished', path, 'a write that did not end');
+    else if (!name) add('stray', path, 'no file of a log has this name');
     else if (expected === 'unknown') continue;
     else if (!expected) add('stray', path, 'is outside the tree');
     else if (!equalBytes(bytes, expected)) add('tile', path, 'differs from what the entries give');
@@ -65,7 +67,7 @@ function* required(size: number): Generator<TileName> {
   }
 }
 
-function readIfThere(path: string): Uint8Array | undefined {
+export function readIfThere(path: string): Buffer | undefined {
   try {
     return fs.readFileSync(path);
   } catch (error) {
