@@ -14,7 +14,8 @@ import { type Clock, systemClock } from './clock.ts';
 import { Credentials } from './credentials.ts';
 import { Grants } from './grants.ts';
 import { type Ground, recordWith, serverAct } from './ground.ts';
-import { readServerKeys } from './keys/key-folder.ts';
+import { readServerKeys, serverKeyRoles } from './keys/key-folder.ts';
+import { requireInForce, roleKeysOf } from './keys/role-keys.ts';
 import { People } from './people.ts';
 import { Policy } from './policy/activation.ts';
 import { Tasks } from './tasks/tasks.ts';
@@ -62,8 +63,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { origin } = ledger;
   const vault = openVault(objects, new TaskKeys(dir), db);
   const record = recordWith(ledger, vault);
-  const holders = serverKeyIds(ledger);
-  const ground: Ground = { dir, origin, db, ledger, record, clock, keys: readServerKeys(dir), vault, holders };
+  const keys = readServerKeys(dir);
+  const known = roleKeysOf(ledger.series('keys'));
+  for (const role of serverKeyRoles) requireInForce(known, role, keys[role].keyid, ledger.size);
+  const ground: Ground = { dir, origin, db, ledger, record, clock, keys, vault, holders: new Set(known.keys()) };
   const people = new People(ground);
   const agents = new Agents(ground);
   const grants = new Grants(ground);
@@ -96,11 +99,6 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       db.transaction((tx) => tx.run('DELETE FROM authority_run'));
     },
   };
-}
-
-function serverKeyIds(ledger: Ledger): Set<string> {
-  const events = ledger.series('keys').map(({ envelope }) => parseStatement(envelope.payload));
-  return new Set(events.flatMap((event) => (event.predicate === 'key-event' ? [event.body.key.keyid] : [])));
 }
 
 /** Observe-tier entries may have waited in memory for a second when the process ended. */

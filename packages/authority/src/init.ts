@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { ed25519Spki, keyId, mlDsa44Spki, parseStrictJson, randomBytes, toBase64, toHex, utf8 } from '@deed/evidence';
-import { type Ledger, type LogKeys, openLedger } from '@deed/ledger';
+import { parseStrictJson, type RoleKey, randomBytes, toHex, utf8 } from '@deed/evidence';
+import { type Ledger, openLedger } from '@deed/ledger';
 import { createNew, makeFolder, openObjects } from '@deed/store';
 import { z } from 'zod';
 import { openAuthority } from './authority.ts';
@@ -9,10 +9,12 @@ import { type Clock, systemClock } from './clock.ts';
 import { AuthorityError } from './errors.ts';
 import { serverAct } from './ground.ts';
 import { type FileSigner, keySigner } from './keys/file-signer.ts';
-import { createServerKeys } from './keys/key-folder.ts';
-import { createLogKeys } from './keys/log-key-files.ts';
+import { createServerKeys, keyFile, serverKeyRoles } from './keys/key-folder.ts';
+import { type KeyOfEvent, keyOfEvent, keyOfFile } from './keys/key-of-event.ts';
+import { createLogKeys, logKeyNames } from './keys/log-key-files.ts';
 import { newP256 } from './keys/p256.ts';
 import { keyPersonSigner, type PersonSigner } from './keys/person-signer.ts';
+import { roleKeysOf } from './keys/role-keys.ts';
 import { type SealOptions, writeSealedKey } from './keys/sealed-key.ts';
 import { checkBundle } from './policy/bundle.ts';
 import { defaultPolicyFolder } from './policy/default.ts';
@@ -45,6 +47,8 @@ export interface Initialized {
   /** Hex SHA-256 of the root's SPKI: what a trust file names. */
   readonly root: string;
   readonly vkeys: readonly string[];
+  /** The deployment's keys, by id. */
+  readonly keys: ReadonlyMap<string, RoleKey>;
   /** Id of the first person, operator and approver. */
   readonly person: string;
   /** Digest of the active bundle. */
@@ -106,11 +110,9 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
     await ledger.ready;
     const rootSigner = keySigner(root);
     await recordKeys(ledger, rootSigner, [
-      keyOf('root', rootSigner),
-      keyOf('registrar', keys.registrar),
-      keyOf('receipt', keys.receipt),
-      keyOf('token', keys.token),
-      ...logKeyEvents(logKeys),
+      keyOfEvent('root', root, origin),
+      ...serverKeyRoles.map((role) => keyOfFile(role, keyFile(dir, role), origin)),
+      ...logKeyNames.map((name) => keyOfFile('log', keyFile(dir, name), origin)),
     ]);
     const authority = await openAuthority({ dir, ledger, objects: openObjects(objectFolder(dir)), clock });
     const person = await authority.people.enrol({
@@ -125,7 +127,7 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
     await authority.close();
     createNew(join(dir, deploymentFile), utf8(`${JSON.stringify({ v: 1, origin })}\n`));
     return {
-      ...{ origin, root: rootSigner.keyid, vkeys: ledger.vkeys },
+      ...{ origin, root: rootSigner.keyid, vkeys: ledger.vkeys, keys: roleKeysOf(ledger.series('keys')) },
       ...{ person: person.id, policy: policy.bundle.digest, grant: grant.digest },
     };
   } finally {
@@ -141,18 +143,6 @@ async function newPerson(file: string | undefined, passphrase: string, seal: Sea
   return keyPersonSigner(key);
 }
 
-type KeyOfEvent = {
-  readonly role: 'root' | 'registrar' | 'receipt' | 'token' | 'log';
-  readonly alg: 'ES256' | 'Ed25519' | 'ML-DSA-44';
-  readonly spki: string;
-  readonly keyid: string;
-  readonly vkey: string | null;
-};
-
-function keyOf(role: KeyOfEvent['role'], { spki, keyid }: FileSigner): KeyOfEvent {
-  return { role, alg: 'ES256', spki: toBase64(spki), keyid, vkey: null };
-}
-
 /** The root first; each key one role, signed by the root. */
 async function recordKeys(ledger: Ledger, root: FileSigner, keys: readonly KeyOfEvent[]): Promise<void> {
   const recorded = keys.map((key) =>
@@ -166,13 +156,4 @@ async function recordKeys(ledger: Ledger, root: FileSigner, keys: readonly KeyOf
     }),
   );
   await Promise.all(recorded.map(({ durable }) => durable));
-}
-
-function logKeyEvents(logKeys: LogKeys): readonly KeyOfEvent[] {
-  return logKeys.signers.map((signer, i) => {
-    const { type, publicKey } = signer.key;
-    const [alg, spki] =
-      type === 0x01 ? (['Ed25519', ed25519Spki(publicKey)] as const) : (['ML-DSA-44', mlDsa44Spki(publicKey)] as const);
-    return { role: 'log', alg, spki: toBase64(spki), keyid: keyId(spki), vkey: logKeys.vkeys[i] ?? null };
-  });
 }

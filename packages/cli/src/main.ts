@@ -8,6 +8,7 @@ import { caseCommand } from './commands/case.ts';
 import { demoCommand } from './commands/demo.ts';
 import { grantCommand } from './commands/grant.ts';
 import { initCommand } from './commands/init.ts';
+import { keyCommand } from './commands/key.ts';
 import { logCommand } from './commands/log.ts';
 import { mcpCommand } from './commands/mcp.ts';
 import { policyCommand } from './commands/policy.ts';
@@ -39,6 +40,7 @@ for (const make of [
   trustCommand,
   policyCommand,
   grantCommand,
+  keyCommand,
   sourceCommand,
   logCommand,
 ]) {

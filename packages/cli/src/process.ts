@@ -6,6 +6,11 @@ export function selfCommand(...args: readonly string[]): string[] {
   return [process.execPath, '--conditions=deed-source', main, ...args];
 }
 
+/** What starts the local witness over a state folder. */
+export function localWitnessCommand(state: string): string[] {
+  return selfCommand('log', 'witness', '--state', state, '--with-parent', '--json');
+}
+
 /** Resolves when the process is asked to end: by a signal, or, with `withParent`, when its input closes. */
 export function untilEnded(withParent: boolean): Promise<void> {
   return new Promise((resolve) => {

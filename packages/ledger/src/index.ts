@@ -5,6 +5,7 @@ export type { Problem } from './fsck/examined.ts';
 export { type FsckReport, fsck } from './fsck/fsck.ts';
 export { type Ledger, type LedgerOptions, openLedger, type SeriesHead } from './ledger.ts';
 export * from './log-http.ts';
+export { type KnownLogKey, readLogKeySpans, replaceLogKey } from './log-key-spans.ts';
 export * from './log-keys.ts';
 export type { Draft, Recorded } from './record-door.ts';
 export { ledgerMigrations } from './schema.ts';

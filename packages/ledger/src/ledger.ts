@@ -16,6 +16,7 @@ import { Checkpoints, type PublishedCheckpoint } from './checkpoints.ts';
 import { type Entry, leafHashOf, readEntry, readSeries, readSeriesHead } from './entry.ts';
 import { LedgerError } from './errors.ts';
 import { type LogResponse, logResponse } from './log-http.ts';
+import { readLogKeySpans } from './log-key-spans.ts';
 import type { LogKeys } from './log-keys.ts';
 import { Publisher } from './publisher.ts';
 import { type Draft, RecordDoor, type Recorded } from './record-door.ts';
@@ -129,12 +130,13 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
   const checkpoints = new Checkpoints(database);
   recover({ database, folder, tree, checkpoints, logKeys, nowMs: clock() });
 
+  const knownKeys = readLogKeySpans(database);
   const witnesses = endpoints.map(
     (endpoint) =>
       new WitnessClient({
         endpoint,
         origin,
-        logKeys: logKeys.signers.map((signer) => signer.key),
+        logKeys: knownKeys.map(({ key }) => key),
         timeoutMs: options.witnessTimeoutMs ?? 1000,
         clock,
       }),
@@ -171,6 +173,7 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     folder,
     checkpoints,
     logKeys,
+    knownKeys,
     witnesses,
     quorum,
     intervalMs: options.publishIntervalMs ?? 250,

@@ -37,21 +37,35 @@ export function makeLogKeys(): LogKeyPems {
   };
 }
 
-/** @throws LedgerError key, EvidenceError key (origin that is no key name) */
-export function loadLogKeys(origin: string, pems: LogKeyPems): LogKeys {
-  const signers = [pemNoteSigner(origin, 0x01, pems.ed25519), pemNoteSigner(origin, 0x06, pems.mlDsa44)];
+/**
+ * @param coming keys that will sign from a later size on: both of a kind are here while one takes the other's place
+ * @throws LedgerError key, EvidenceError key (origin that is no key name)
+ */
+export function loadLogKeys(origin: string, pems: LogKeyPems, coming: Partial<LogKeyPems> = {}): LogKeys {
+  const signer = (type: 0x01 | 0x06, ...of: readonly (string | undefined)[]) =>
+    of.flatMap((pem) => (pem === undefined ? [] : [pemNoteSigner(origin, type, pem)]));
+  const signers = [...signer(0x01, pems.ed25519, coming.ed25519), ...signer(0x06, pems.mlDsa44, coming.mlDsa44)];
   return { origin, signers, vkeys: signers.map((signer) => formatVkey(signer.key)) };
+}
+
+/** The vkey of a public key in SPKI DER. @throws EvidenceError key */
+export function noteVkey(name: string, type: NoteKeyType, spki: Uint8Array): string {
+  return formatVkey(noteKeyOf(name, type, spki));
+}
+
+/** The raw key is the end of its SPKI. */
+function noteKeyOf(name: string, type: NoteKeyType, spki: Uint8Array): NoteKey {
+  return noteKey(name, type, spki.subarray(spki.length - noteKeyForms[type].publicKeyBytes));
 }
 
 /** A note key from its private PEM. @throws LedgerError key */
 export function pemNoteSigner(name: string, type: NoteKeyType, pem: string): NoteSigner {
   const privateKey = createPrivateKey(pem);
-  const { algorithm, publicKeyBytes } = noteKeyForms[type];
+  const { algorithm } = noteKeyForms[type];
   if (privateKey.asymmetricKeyType !== algorithm) {
     throw new LedgerError('key', `key of ${name} is ${privateKey.asymmetricKeyType}, expected ${algorithm}`);
   }
-  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
-  const key = noteKey(name, type, spki.subarray(spki.length - publicKeyBytes));
+  const key = noteKeyOf(name, type, createPublicKey(privateKey).export({ format: 'der', type: 'spki' }));
   return {
     key,
     sign: (text, timestampSeconds) =>

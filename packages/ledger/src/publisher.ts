@@ -12,6 +12,7 @@ import type { ReadDatabase } from '@deed/store';
 import type { Checkpoints, PublishedCheckpoint } from './checkpoints.ts';
 import { leafOf, readEntries } from './entry.ts';
 import { LedgerError } from './errors.ts';
+import { type KnownLogKey, signersOf } from './log-key-spans.ts';
 import type { LogKeys } from './log-keys.ts';
 import type { TileFolder } from './tile-folder.ts';
 import type { TileTree } from './tile-tree.ts';
@@ -24,6 +25,8 @@ export interface PublisherOptions {
   readonly folder: TileFolder;
   readonly checkpoints: Checkpoints;
   readonly logKeys: LogKeys;
+  /** Every key that the log ever had, with its span. */
+  readonly knownKeys: readonly KnownLogKey[];
   readonly witnesses: readonly WitnessClient[];
   /** Cosignatures that make a checkpoint witnessed; at least 1 where there are witnesses. */
   readonly quorum: number;
@@ -210,7 +213,12 @@ export class Publisher {
   private signed(checkpoint: Checkpoint): Current {
     const text = formatCheckpoint(checkpoint);
     const seconds = Math.floor(this.options.clock() / 1000);
-    const ours = this.options.logKeys.signers.map((signer) => signer.sign(text, seconds));
+    const wanted = signersOf(this.options.knownKeys, checkpoint.size);
+    const signers = this.options.logKeys.signers.filter(({ key }) => wanted.some((one) => one.key.id === key.id));
+    if (signers.length < wanted.length || signers.length === 0) {
+      throw new LedgerError('key', `a key that must sign the checkpoint of size ${checkpoint.size} is not here`);
+    }
+    const ours = signers.map((signer) => signer.sign(text, seconds));
     return { checkpoint, text, ours, cosignatures: new Map() };
   }
 
@@ -268,7 +276,7 @@ function resumed(noteText: string, options: PublisherOptions): Current {
     if (line) cosignatures.set(witness.name, line);
   }
   const ours = note.signatures.filter((line) =>
-    options.logKeys.signers.some(({ key }) => key.name === line.name && key.id === line.id),
+    options.knownKeys.some(({ key }) => key.name === line.name && key.id === line.id),
   );
   return { checkpoint: parseCheckpoint(note.text), text: note.text, ours, cosignatures };
 }

@@ -11,6 +11,7 @@ import type { Database } from '@deed/store';
 import type { Checkpoints } from './checkpoints.ts';
 import { leafOf, readEntries } from './entry.ts';
 import { LedgerError } from './errors.ts';
+import { addLogKey, type KnownLogKey, readLogKeySpans, signersOf } from './log-key-spans.ts';
 import type { LogKeys } from './log-keys.ts';
 import type { TileFolder } from './tile-folder.ts';
 import { tileWidth } from './tile-path.ts';
@@ -35,8 +36,8 @@ const clockToleranceMs = 60_000;
  */
 export function recover(recovery: Recovery): void {
   const { database, folder, tree, checkpoints } = recovery;
-  checkKeys(recovery);
   const size = database.get<{ size: number }>('SELECT size FROM head')?.size ?? 0;
+  checkKeys(recovery, size);
   const rows = database.get<{ count: number; newest: number | null }>(
     'SELECT count(*) AS count, max(idx) AS newest FROM entry',
   );
@@ -57,15 +58,18 @@ export function recover(recovery: Recovery): void {
   if (latest && latest.note !== folder.readCheckpoint()) folder.writeCheckpoint(latest.note);
 }
 
-/** A folder belongs to the keys it was begun with. */
-function checkKeys({ database, logKeys }: Recovery): void {
-  const known = database.all<{ vkey: string }>('SELECT vkey FROM log_key').map((row) => row.vkey);
+/** A folder belongs to the keys it was begun with, and to those that took their place. */
+function checkKeys({ database, logKeys }: Recovery, size: number): void {
+  const known = readLogKeySpans(database);
   if (known.length === 0) {
-    database.transaction((tx) => {
-      for (const vkey of logKeys.vkeys) tx.run('INSERT INTO log_key (vkey) VALUES (?)', vkey);
-    });
-  } else if ([...known].sort().join() !== [...logKeys.vkeys].sort().join()) {
-    throw new LedgerError('foreign', `this folder belongs to the log with the keys ${known.join(', ')}`);
+    database.transaction((tx) => logKeys.vkeys.forEach((vkey) => void addLogKey(tx, vkey)));
+    return;
+  }
+  const isKnown = (vkey: string) => known.some((one) => one.vkey === vkey);
+  const isHere = ({ vkey }: KnownLogKey) => logKeys.vkeys.includes(vkey);
+  if (!logKeys.vkeys.every(isKnown) || !signersOf(known, size + 1).every(isHere)) {
+    const wanted = signersOf(known, size + 1).map(({ vkey }) => vkey);
+    throw new LedgerError('foreign', `this folder belongs to the log with the keys ${wanted.join(', ')}`);
   }
 }
 
@@ -87,10 +91,10 @@ function publishedCheckpoint(recovery: Recovery): Checkpoint | undefined {
   return inDatabase;
 }
 
-function checked(noteText: string, { logKeys, nowMs }: Recovery): Checkpoint {
+function checked(noteText: string, { database, logKeys, nowMs }: Recovery): Checkpoint {
   const note = parseNote(noteText);
   const checkpoint = parseCheckpoint(note.text);
-  const keys = logKeys.signers.map((signer) => signer.key);
+  const keys = signersOf(readLogKeySpans(database), checkpoint.size).map(({ key }) => key);
   const signed = verifiedOrForeign(() => verifyNote(note, keys.map(noteVerifier)));
   for (const key of keys) {
     const line = signed.find((signature) => signature.id === key.id);

@@ -2,7 +2,7 @@ import type { Migration } from '@deed/store';
 
 /**
  * The ledger's tables. The leaf is not stored: it is rebuilt from body, signature and key, in the form that `leaf_version`
- * names. `log_key` holds the vkeys of the log whose folder this is,
+ * names. `log_key` holds the vkeys of the log whose folder this is, each with the sizes that it signs,
  * `witness_key` those of every witness it ever asked.
  */
 export const ledgerMigrations: readonly Migration[] = [
@@ -31,5 +31,11 @@ export const ledgerMigrations: readonly Migration[] = [
       ) STRICT;
       CREATE TABLE log_key (vkey TEXT PRIMARY KEY) STRICT;
       CREATE TABLE witness_key (vkey TEXT PRIMARY KEY) STRICT;`,
+  },
+  {
+    id: 'ledger/log-key-spans',
+    up: `
+      ALTER TABLE log_key ADD COLUMN from_size INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE log_key ADD COLUMN until_size INTEGER;`,
   },
 ];

@@ -8,9 +8,10 @@ import {
   openAuthority,
   readLogKeys,
   readServerKeys,
+  roleKeysOf,
+  settleKeys,
   systemClock,
 } from '@deed/authority';
-import { parseStatement } from '@deed/evidence';
 import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolMigration, Walk } from '@deed/gateway';
 import { type Ledger, openLedger } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
@@ -59,6 +60,7 @@ export async function openDeployment(
   const limits = { ...defaultLimits, ...given };
   const { holdMs, witnessMs } = limits;
   const config = readConfig(dir);
+  settleKeys(dir);
   const keys = readServerKeys(dir);
   const now = () => systemClock.now();
   const witness: LocalWitness = await localWitness(config.witness.state, witnessCommand(config.witness.state));
@@ -89,7 +91,7 @@ export async function openDeployment(
       walk: new Walk({ authority, now, holdMs, witnessMs }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
-      trustFile: () => trustFileOf(ledger, config, rootOf(ledger)),
+      trustFile: () => trustFileOf(roleKeysOf(ledger.series('keys')), config),
       async close() {
         await relay.close();
         await authority.close();
@@ -112,10 +114,4 @@ async function closeImplicitTasks({ tasks }: Authority): Promise<void> {
 /** The broker of a configured forge. */
 export function brokerOf({ name, adminUrl, adminTokenFile }: ForgeConfig): CredentialBroker {
   return gitForgeBroker({ name, adminUrl, adminToken: readFileSync(adminTokenFile, 'utf8').trim() });
-}
-
-function rootOf(ledger: Ledger): string {
-  const [first] = ledger.series('keys', 0, 0);
-  const statement = first && parseStatement(first.envelope.payload);
-  return statement?.predicate === 'key-event' ? statement.body.key.keyid : '';
 }

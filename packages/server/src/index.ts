@@ -2,12 +2,15 @@ export {
   checkBundle,
   enrolmentChallenge,
   keyPersonSigner,
+  keySigner,
   makeAssertion,
   makeProof,
   newP256,
   type PersonSigner,
+  type RotatableKey,
   readPemKey,
   readSealedKey,
+  rotatableKeys,
   spkiOf,
   sshAgentIdentities,
   sshPersonSigner,
@@ -20,6 +23,7 @@ export { readConfig } from './config.ts';
 export * from './errors.ts';
 export { mcpProtocol } from './http/listen.ts';
 export { type InitializedServer, initServer } from './init.ts';
+export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey } from './key-ceremony.ts';
 export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
 export { type Serving, serve } from './serve.ts';
 export { version } from './version.ts';

@@ -29,5 +29,5 @@ export async function initServer(options: InitServerOptions): Promise<Initialize
   const witness = { name: 'local', state: realpathSync(witnessFolder), vkey } as const;
   const config = { v: 1, origin: made.origin, witness, forges: [] } as const;
   writeConfig(dir, { ...config, forges: [] });
-  return { ...made, witnessFolder: witness.state, trustFile: trustFileOf(made, { ...config, forges: [] }, made.root) };
+  return { ...made, witnessFolder: witness.state, trustFile: trustFileOf(made.keys, { ...config, forges: [] }) };
 }

@@ -1,19 +1,27 @@
-import { formatTrust, parseVkey } from '@deed/evidence';
-import type { Ledger } from '@deed/ledger';
+import { formatTrust, logKeysOf, parseVkey, type RoleKey, type Trust } from '@deed/evidence';
 import type { Config } from './config.ts';
 
 /** Default `max-age` of the trust files that we hand out: 400 days. */
 const maxAgeSeconds = 400 * 86_400;
 
-/** The trust file of a deployment. `root`: hex SHA-256 of the root's SPKI. */
-export function trustFileOf(ledger: Pick<Ledger, 'vkeys'>, { witness }: Config, root: string): string {
+/** The trust file of a deployment, from its key-events (`keys`, the root among them). */
+export function trustFileOf(keys: ReadonlyMap<string, RoleKey>, { witness }: Config): string {
+  const root = [...keys].find(([, { role }]) => role === 'root')?.[0];
   return formatTrust({
-    logs: ledger.vkeys.map((vkey) => ({ key: parseVkey(vkey) })),
+    logs: logsOf(keys),
     witnesses: [{ name: witness.name, key: parseVkey(witness.vkey) }],
     groups: [],
     quorum: witness.name,
-    root,
+    ...(root === undefined ? {} : { root }),
     tsas: [],
+    compromised: [...keys].flatMap(([keyid, { compromised, until }]) => (compromised ? [{ keyid, from: until }] : [])),
     maxAgeSeconds,
   });
+}
+
+/** Spans are written from the first rotation on. */
+function logsOf(keys: ReadonlyMap<string, RoleKey>): Trust['logs'] {
+  const logs = logKeysOf(keys.values());
+  const wasRotated = logs.some(({ span }) => span && span.until < Number.POSITIVE_INFINITY);
+  return wasRotated ? logs : logs.map(({ key }) => ({ key }));
 }

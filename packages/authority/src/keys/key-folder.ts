@@ -30,6 +30,7 @@ export function readServerKeys(dir: string): ServerKeys {
   return { receipt: signer('receipt'), registrar: signer('registrar'), token: { ...keySigner(key), key } };
 }
 
-function keyFile(dir: string, role: ServerKeyRole): string {
+/** Where a key of this name lies. */
+export function keyFile(dir: string, role: string): string {
   return join(dir, 'keys', `${role}.pem`);
 }

@@ -3,7 +3,7 @@ import { ServerError, serve } from '@deed/server';
 import type { Command } from 'commander';
 import { type CommonOptions, command } from '../options.ts';
 import { bold } from '../output.ts';
-import { selfCommand, untilEnded } from '../process.ts';
+import { localWitnessCommand, untilEnded } from '../process.ts';
 
 interface UpFlags extends CommonOptions {
   readonly listen?: string;
@@ -17,7 +17,7 @@ export function upCommand(): Command {
     .action(async (flags: UpFlags) => {
       const serving = await serve({
         dir: folder(flags.data),
-        witnessCommand: (state) => selfCommand('log', 'witness', '--state', state, '--with-parent', '--json'),
+        witnessCommand: localWitnessCommand,
         ...(flags.listen === undefined ? {} : { listen: parseAddress(flags.listen) }),
       });
       const { socket, url, deployment } = serving;

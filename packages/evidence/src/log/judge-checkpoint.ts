@@ -1,3 +1,4 @@
+import { holdsFor } from '../role-keys.ts';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts';
 import { signatureTimestamp, verifyNoteSignature } from './cosignature.ts';
 import { type NoteKey, parseNote } from './note.ts';
@@ -13,7 +14,7 @@ export interface WitnessSeen {
 /** What a trust file says about one signed checkpoint. It reports, and leaves the verdict to the caller. */
 export interface CheckpointJudgement {
   readonly checkpoint: Checkpoint;
-  /** Every `log` key of the trust file has signed, all under the checkpoint's origin, and there is at least one. */
+  /** Every `log` key that holds for this size has signed, all under the checkpoint's origin, and there is at least one. */
   readonly logKeysOk: boolean;
   /** Vkey names and IDs (`name+id`) of the `log` keys without a valid signature. */
   readonly missingLogKeys: readonly string[];
@@ -41,7 +42,8 @@ export function judgeCheckpoint(noteText: string, trust: Trust): CheckpointJudge
     return good.map((line) => line.signature);
   };
 
-  const missingLogKeys = trust.logs
+  const logs = trust.logs.filter(({ span }) => !span || holdsFor(span, checkpoint.size));
+  const missingLogKeys = logs
     .filter(({ key }) => valid(key).length === 0 || key.name !== checkpoint.origin)
     .map(({ key }) => label(key));
   const witnesses = trust.witnesses
@@ -58,7 +60,7 @@ export function judgeCheckpoint(noteText: string, trust: Trust): CheckpointJudge
   const witnessedTime = quorumMet && trust.quorum !== 'none' ? quorumTime(trust, witnesses) : undefined;
   return {
     checkpoint,
-    logKeysOk: !refused && missingLogKeys.length === 0 && trust.logs.length > 0,
+    logKeysOk: !refused && missingLogKeys.length === 0 && logs.length > 0,
     missingLogKeys,
     badSignatures: [...badSignatures],
     witnesses,

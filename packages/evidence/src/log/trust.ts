@@ -1,11 +1,21 @@
 import { equalBytes } from '../encoding.ts';
 import { DeedError, EvidenceError } from '../errors.ts';
+import type { KeySpan } from '../role-keys.ts';
 import { parseDecimal } from './checkpoint.ts';
 import { formatVkey, type NoteKey, type NoteKeyType, parseVkey } from './note.ts';
 
 export interface TrustedLog {
   readonly key: NoteKey;
   readonly url?: string;
+  /** It signs checkpoints of more than `from` and of at most `until` entries. Without a span: all. */
+  readonly span?: KeySpan;
+}
+
+/** A key that is not to be believed from a log index on, whatever a case says of it. */
+export interface CompromisedKey {
+  /** Hex SHA-256 of the SPKI. */
+  readonly keyid: string;
+  readonly from: number;
 }
 
 export interface TrustedWitness {
@@ -33,6 +43,7 @@ export interface Trust {
   readonly root?: string;
   /** Hex SHA-256 of accepted time-stamping certificates. */
   readonly tsas: readonly string[];
+  readonly compromised: readonly CompromisedKey[];
   /** Oldest accepted head. */
   readonly maxAgeSeconds?: number;
 }
@@ -67,6 +78,8 @@ class Draft {
   private readonly groups: WitnessGroup[] = [];
   private readonly members = new Set<string>();
   private readonly tsas: string[] = [];
+  private readonly compromised: CompromisedKey[] = [];
+  private readonly spans = new Map<string, KeySpan>();
   private quorum: string | undefined;
   private root: string | undefined;
   private maxAgeSeconds: number | undefined;
@@ -78,6 +91,8 @@ class Draft {
     else if (keyword === 'quorum') this.quorum = this.once(keyword, this.quorum, this.quorumName(words));
     else if (keyword === 'root') this.root = this.once(keyword, this.root, digest(words));
     else if (keyword === 'tsa') this.tsa(words);
+    else if (keyword === 'span') this.span(words);
+    else if (keyword === 'compromised') this.compromise(words);
     else if (keyword === 'max-age') this.maxAgeSeconds = this.once(keyword, this.maxAgeSeconds, seconds(words));
     else throw bad(`unknown keyword ${JSON.stringify(keyword)}`);
   }
@@ -85,11 +100,15 @@ class Draft {
   finish(): Trust {
     if (this.quorum === undefined) throw bad('trust file without a quorum line (write "quorum none" for no witnesses)');
     return {
-      logs: this.logs,
+      logs: this.logs.map((log) => {
+        const span = this.spans.get(label(log.key));
+        return span ? { ...log, span } : log;
+      }),
       witnesses: this.witnesses,
       groups: this.groups,
       quorum: this.quorum,
       tsas: this.tsas,
+      compromised: this.compromised,
       ...(this.root === undefined ? {} : { root: this.root }),
       ...(this.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: this.maxAgeSeconds }),
     };
@@ -132,6 +151,26 @@ class Draft {
     this.tsas.push(value);
   }
 
+  private span(words: readonly string[]): void {
+    const [name = '', first = '', last = ''] = between(words, 3, 3);
+    const from = parseDecimal(first);
+    const until = last === '-' ? Number.POSITIVE_INFINITY : parseDecimal(last);
+    if (!this.logs.some(({ key }) => label(key) === name)) throw bad(`no log line above names the key ${name}`);
+    if (this.spans.has(name)) throw bad(`a second span of ${name}`);
+    if (from === undefined || until === undefined || from >= until) {
+      throw bad('expected: span <name+id> <more than this size> <up to this size, or ->');
+    }
+    this.spans.set(name, { from, until });
+  }
+
+  private compromise(words: readonly string[]): void {
+    const [keyid = '', first = ''] = between(words, 2, 2);
+    const from = parseDecimal(first);
+    if (from === undefined) throw bad('expected: compromised <spki-sha256> <log index>');
+    if (this.compromised.some((known) => known.keyid === digest([keyid]))) throw bad('the same key twice');
+    this.compromised.push({ keyid, from });
+  }
+
   private quorumName(words: readonly string[]): string {
     const [name = ''] = between(words, 1, 1);
     if (name !== 'none' && !this.defined(name)) throw bad(`quorum ${name} is not defined above`);
@@ -171,10 +210,20 @@ export function formatTrust(trust: Trust): string {
     ...trust.groups.map((group) => `group ${group.name} ${group.threshold} ${group.members.join(' ')}`),
     `quorum ${trust.quorum}`,
     ...(trust.root === undefined ? [] : [`root ${trust.root}`]),
+    ...trust.logs.flatMap(({ key, span }) => (span ? [formatSpan(key, span)] : [])),
+    ...trust.compromised.map(({ keyid, from }) => `compromised ${keyid} ${from}`),
     ...trust.tsas.map((tsa) => `tsa ${tsa}`),
     ...(trust.maxAgeSeconds === undefined ? [] : [`max-age ${trust.maxAgeSeconds}`]),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function formatSpan(key: NoteKey, { from, until }: KeySpan): string {
+  return `span ${label(key)} ${from} ${until === Number.POSITIVE_INFINITY ? '-' : until}`;
+}
+
+function label(key: NoteKey): string {
+  return `${key.name}+${key.id}`;
 }
 
 /** True if these witnesses (names of the file) meet the quorum. `none` is met by nobody at all. */

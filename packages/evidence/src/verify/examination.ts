@@ -5,8 +5,10 @@ import { type CheckpointJudgement, judgeCheckpoint } from '../log/judge-checkpoi
 import type { TlogProof } from '../log/tlog-proof.ts';
 import type { Trust } from '../log/trust.ts';
 import { openPayload } from '../payload.ts';
-import type { KeyRole, PayloadRef, PredicateName } from '../predicates.ts';
+import type { PayloadRef, PredicateName } from '../predicates.ts';
+import type { RoleKey } from '../role-keys.ts';
 import type { Statement, StatementWith } from '../statement.ts';
+import { broughtUpToDate } from './log-keys.ts';
 import type { Reason } from './report.ts';
 
 /** A statement at its place in the log. */
@@ -14,15 +16,6 @@ export interface Logged<S extends Statement = Statement> {
   readonly index: number;
   readonly envelope: Envelope;
   readonly statement: S;
-}
-
-export interface RoleKey {
-  readonly role: KeyRole;
-  readonly spki: Uint8Array;
-  readonly vkey: string | null;
-  /** Log index from which the key may be used, and before which it must have been. */
-  readonly from: number;
-  readonly until: number;
 }
 
 export interface VerifyOptions {
@@ -118,7 +111,7 @@ export class Examination {
   judge(note: string): CheckpointJudgement | undefined {
     const { trust } = this.options;
     if (!trust) return undefined;
-    const judgement = this.judged.get(note) ?? judgeCheckpoint(note, trust);
+    const judgement = this.judged.get(note) ?? judgeCheckpoint(note, broughtUpToDate(trust, this.keys));
     this.judged.set(note, judgement);
     return judgement;
   }

@@ -1,7 +1,7 @@
-import { keyId, verifyEnvelope } from '../dsse.ts';
+import { keyId } from '../dsse.ts';
 import { fromBase64 } from '../encoding.ts';
+import { followKeyEvents, type RoleKey } from '../role-keys.ts';
 import { parseSshPublicKey } from '../ssh.ts';
-import type { StatementWith } from '../statement.ts';
 import { type Examination, type Logged, label } from './examination.ts';
 
 /** Follows the key-events from the root on and gives each key its one role. */
@@ -13,35 +13,20 @@ export function checkKeys(exam: Examination): string | null {
     return null;
   }
   const root = first.statement.body.key;
-  const rootSpki = fromBase64(root.spki);
   if (root.role !== 'root' || first.statement.body.event !== 'add') {
     exam.forged('the first key-event does not add the root');
     return null;
   }
-  for (const event of events) {
-    if (!verifyEnvelope(event.envelope, rootSpki)) exam.forged(`${label(event)} is not signed by the root`);
-    else apply(exam, event);
-  }
+  const keys = followKeyEvents(events, (event, why) => exam.forged(`${label(event)}: ${why}`));
+  for (const [keyid, key] of keys) exam.keys.set(keyid, distrusted(exam, keyid, key));
   checkParties(exam);
-  return `${exam.keys.size} keys under root ${keyId(rootSpki)}`;
+  return `${exam.keys.size} keys under root ${root.keyid}`;
 }
 
-function apply(exam: Examination, event: Logged<StatementWith<'key-event'>>): void {
-  const { event: what, key, from } = event.statement.body;
-  const spki = fromBase64(key.spki);
-  const known = exam.keys.get(key.keyid);
-  if (keyId(spki) !== key.keyid || event.statement.subject.sha256 !== key.keyid) {
-    exam.forged(`${label(event)}: the key's id is not the digest of the key`);
-  } else if (what === 'add') {
-    if (known) exam.forged(`${label(event)}: the key has a role already`);
-    if (key.role === 'root' && event.statement.position.n !== 0) exam.forged(`${label(event)}: a second root`);
-    const start = Math.max(from, event.index);
-    exam.keys.set(key.keyid, { role: key.role, spki, vkey: key.vkey, from: start, until: Number.POSITIVE_INFINITY });
-  } else if (!known || known.role !== key.role) {
-    exam.forged(`${label(event)}: it ends a key that has no such role`);
-  } else {
-    exam.keys.set(key.keyid, { ...known, until: Math.min(known.until, from) });
-  }
+/** A trust file may know of a compromise that this case is too old to tell of. */
+function distrusted(exam: Examination, keyid: string, key: RoleKey): RoleKey {
+  const line = exam.options.trust?.compromised.find((known) => known.keyid === keyid);
+  return line ? { ...key, until: Math.min(key.until, line.from), compromised: true } : key;
 }
 
 /** Who signs is not who acts: a key of the server is nobody's, and no two agents or people share one. */

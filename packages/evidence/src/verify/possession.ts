@@ -5,6 +5,7 @@ import { type Json, parseStrictJson } from '../json.ts';
 import { type CompactJwt, parseJwt } from '../jwt.ts';
 import { sha256 } from '../platform.ts';
 import type { Authority } from '../predicates.ts';
+import { holdsAt } from '../role-keys.ts';
 import type { StatementWith } from '../statement.ts';
 import { type Examination, type Logged, need } from './examination.ts';
 
@@ -38,7 +39,7 @@ export function checkPossession(exam: Examination, logged: Decided, authority: A
   const tokenJwt = parseJwt(token, 'deed-task+jwt');
   const proofJwt = parseJwt(proof, 'wpt+jwt');
   const issued = [...exam.keys.values()].some(
-    (key) => key.role === 'token' && key.from <= logged.index && logged.index < key.until && tokenJwt.verify(key.spki),
+    (key) => key.role === 'token' && holdsAt(key, logged.index) && tokenJwt.verify(key.spki),
   );
   const enrolled = exam.find(agent.enrolled, 'agent-enrolled');
   need(issued, 'the token is not from this deployment');

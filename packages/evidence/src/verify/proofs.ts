@@ -6,9 +6,9 @@ import type { Checkpoint } from '../log/checkpoint.ts';
 import { judgeCheckpoint } from '../log/judge-checkpoint.ts';
 import { encodeLeaf } from '../log/leaf.ts';
 import { leafHash } from '../log/merkle.ts';
-import { parseVkey } from '../log/note.ts';
 import { parseTlogProof, type TlogProof, verifyTlogProof } from '../log/tlog-proof.ts';
 import { type Examination, type Logged, label } from './examination.ts';
+import { logKeysOf } from './log-keys.ts';
 
 /** Each statement's leaf is in the tree of a checkpoint that the log's own keys signed. */
 export function checkProofs(exam: Examination): string | null {
@@ -61,10 +61,9 @@ export function provenCheckpoint(
   return checkpoint;
 }
 
-/** A check, remembered by note, that every log key of the key-events signed a checkpoint. */
+/** A check, remembered by note, that every log key of the key-events signed a checkpoint within its span. */
 function signedByLog(exam: Examination): (note: string) => void {
-  const logs = [...exam.keys.values()].filter((key) => key.role === 'log' && key.until === Number.POSITIVE_INFINITY);
-  const keys = logs.flatMap(({ vkey }) => (vkey === null ? [] : [{ key: parseVkey(vkey) }]));
+  const keys = logKeysOf(exam.keys.values());
   const good = new Set<string>();
   return (note) => {
     if (good.has(note)) return;
@@ -74,6 +73,7 @@ function signedByLog(exam: Examination): (note: string) => void {
       groups: [],
       quorum: 'none',
       tsas: [],
+      compromised: [],
     });
     if (!logKeysOk)
       throw new EvidenceError('note', `the checkpoint is not signed by the log's keys (${missingLogKeys.join(', ')})`);

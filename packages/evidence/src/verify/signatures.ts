@@ -1,4 +1,5 @@
 import { verifyEnvelope } from '../dsse.ts';
+import { holdsAt } from '../role-keys.ts';
 import { signerRole } from '../signers.ts';
 import { type Examination, label } from './examination.ts';
 
@@ -12,8 +13,10 @@ export function checkSignatures(exam: Examination): string | null {
     const key = exam.keys.get(envelope.keyid);
     if (!key) exam.forged(`${label(logged)}: signed by a key without a role`);
     else if (key.role !== role) exam.forged(`${label(logged)}: signed by a ${key.role} key, must be ${role}`);
-    else if (index < key.from || index >= key.until) exam.forged(`${label(logged)}: the key was not in force there`);
-    else if (!verifyEnvelope(envelope, key.spki)) exam.forged(`${label(logged)}: the signature fails`);
+    else if (!holdsAt(key, index)) {
+      const why = key.compromised && index >= key.until ? 'was compromised by then' : 'was not in force there';
+      exam.forged(`${label(logged)}: the ${role} key ${why}`);
+    } else if (!verifyEnvelope(envelope, key.spki)) exam.forged(`${label(logged)}: the signature fails`);
     else checked++;
   }
   return `${checked} signatures by the role that may`;

@@ -27,6 +27,7 @@ export const trustText = formatTrust({
   quorum: 'notary',
   root: actors.root.keyid,
   tsas: [],
+  compromised: [],
   maxAgeSeconds: 86_400,
 });
 export const trust = parseTrust(trustText);

@@ -4,6 +4,7 @@ import {
   DeedError,
   equalBytes,
   formatNote,
+  holdsFor,
   type NoteKey,
   noteVerifier,
   parseCheckpoint,
@@ -11,6 +12,7 @@ import {
   rootOf,
   verifyNote,
 } from '@deed/evidence';
+import { type KnownLogKey, readLogKeySpans, signersOf } from '../log-key-spans.ts';
 import type { Examined } from './examined.ts';
 import { readIfThere } from './files.ts';
 
@@ -25,9 +27,10 @@ interface Row {
 export function checkCheckpoints(examined: Examined, keys: readonly NoteKey[], origin: string): number {
   const { database, size, add } = examined;
   const logKeys = keys.filter((key) => key.name === origin);
+  const spans = readLogKeySpans(database);
   const check = (where: string, note: string): Checkpoint | undefined => {
     try {
-      const checkpoint = checkNote(note, keys, logKeys, origin);
+      const checkpoint = checkNote(note, keys, logKeys, spans, origin);
       if (checkpoint.size > size) {
         // A server may have grown the log since this check began.
         const now = database.get<{ size: number }>('SELECT size FROM head')?.size ?? 0;
@@ -48,7 +51,8 @@ export function checkCheckpoints(examined: Examined, keys: readonly NoteKey[], o
     if (checkpoint && (checkpoint.size !== row.size || !equalBytes(checkpoint.root, row.root))) {
       add('checkpoint', where, 'the row and its note name other sizes or roots');
     }
-    if (row.witnessed !== 0 && row.note.split('\n— ').length - 1 <= logKeys.length) {
+    const own = signersOf(spans, row.size).length;
+    if (row.witnessed !== 0 && row.note.split('\n— ').length - 1 <= own) {
       add('checkpoint', where, 'is marked as witnessed and carries no cosignature');
     }
   }
@@ -76,15 +80,24 @@ function checkPublished(
   return Math.min(checkpoint?.size ?? 0, size);
 }
 
-/** All of the log's keys must have signed, and every line must be a known key's: a flipped bit anywhere shows. */
-function checkNote(text: string, keys: readonly NoteKey[], logKeys: readonly NoteKey[], origin: string): Checkpoint {
+/** All of the log's keys that hold for its size must have signed, and every line must be a known key's: a flipped bit anywhere shows. */
+function checkNote(
+  text: string,
+  keys: readonly NoteKey[],
+  logKeys: readonly NoteKey[],
+  spans: readonly KnownLogKey[],
+  origin: string,
+): Checkpoint {
   const note = parseNote(text);
   const checkpoint = parseCheckpoint(note.text);
   const verified = verifyNote(note, keys.map(noteVerifier));
   const { length } = note.signatures;
   if (verified.length !== length) throw unknown('carries a signature of an unknown key');
-  const missing = logKeys.find((key) => !verified.some((line) => line.id === key.id && line.name === key.name));
-  if (missing || logKeys.length === 0) throw unknown(`is not signed by every key of the log ${origin}`);
+  const holding = logKeys.filter(({ id }) =>
+    spans.every(({ key, span }) => key.id !== id || holdsFor(span, checkpoint.size)),
+  );
+  const missing = holding.find((key) => !verified.some((line) => line.id === key.id && line.name === key.name));
+  if (missing || holding.length === 0) throw unknown(`is not signed by every key of the log ${origin}`);
   if (checkpoint.origin !== origin) throw unknown(`is of another log, ${checkpoint.origin}`);
   if (formatNote(note) !== text) throw unknown('is not in its one form');
   return checkpoint;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { memoryTree, parseVkey } from '@deed/evidence';
 import { openReadOnly } from '@deed/store';
+import { readLogKeySpans } from '../log-key-spans.ts';
 import { checkCheckpoints } from './checkpoints.ts';
 import { checkEntries } from './entries.ts';
 import type { Examined, Problem } from './examined.ts';
@@ -39,9 +40,9 @@ export function fsck(folder: string, options: { readonly trustedVkeys?: readonly
       if (line !== 'ok') add('database', 'deed.db', line);
     }
     const size = database.get<{ size: number }>('SELECT size FROM head')?.size ?? 0;
-    const logVkeys = database.all<{ vkey: string }>('SELECT vkey FROM log_key').map((row) => row.vkey);
+    const logKeys = readLogKeySpans(database);
     const witnessVkeys = database.all<{ vkey: string }>('SELECT vkey FROM witness_key').map((row) => row.vkey);
-    const keys = (options.trustedVkeys ?? [...logVkeys, ...witnessVkeys]).map(parseVkey);
+    const keys = (options.trustedVkeys ?? [...logKeys.map(({ vkey }) => vkey), ...witnessVkeys]).map(parseVkey);
     const origin = keys.find((key) => key.type === 1)?.name ?? '';
     const leafHashes = checkEntries(database, size, origin, add);
     if (leafHashes.length < size) return report(leafHashes.length, 0);

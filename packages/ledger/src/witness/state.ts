@@ -64,12 +64,13 @@ export function loadWitnessKey(stateFolder: string): NoteSigner {
 }
 
 /**
- * Lets a witness, running or not, accept a log's checkpoints.
+ * Lets a witness, running or not, accept a log's checkpoints. `replace`: the log's operator changed keys; what was cosigned
+ * stays the tree that must be continued.
  * @throws LedgerError witness (the origin is known with other keys), EvidenceError key
  */
 export function trustLog(
   stateFolder: string,
-  log: { readonly origin: string; readonly vkeys: readonly string[] },
+  log: { readonly origin: string; readonly vkeys: readonly string[]; readonly replace?: boolean },
 ): void {
   const vkeys = [...log.vkeys].sort();
   // Some logs sign under another name than their origin (the Go checksum database), so names are not compared.
@@ -80,6 +81,7 @@ export function trustLog(
     database.transaction((tx) => {
       const known = tx.get<{ vkeys: string }>('SELECT vkeys FROM log WHERE origin = ?', log.origin);
       if (!known) tx.run('INSERT INTO log (origin, vkeys) VALUES (?, ?)', log.origin, vkeys.join('\n'));
+      else if (log.replace) tx.run('UPDATE log SET vkeys = ? WHERE origin = ?', vkeys.join('\n'), log.origin);
       else if (known.vkeys !== vkeys.join('\n')) {
         throw new LedgerError(
           'witness',
