@@ -56,6 +56,12 @@ export const promises = {
     since: 'main-job',
   },
   'invariant-9': { sentence: 'The verifier never says more than it knows.', from: 'invariant 9', since: 'main-job' },
+  'key-rotation': {
+    sentence:
+      'A key is exchanged under the root; a compromise takes what it signed from a size on, and nothing before.',
+    from: 'docs/formats/signers.md',
+    since: 'ledger',
+  },
   'invariant-10': {
     sentence: 'The log holds no personal data, and proofs survive erasure.',
     from: 'invariant 10',

@@ -19,7 +19,7 @@ afterAll(() => world.end());
 
 test('a fresh deployment has a root, one key a role, a first person, an active policy and a waiver', async () => {
   const roles = world.statements('keys').map(({ predicate, body }) => predicate === 'key-event' && body.key.role);
-  expect(roles).toEqual(['root', 'registrar', 'receipt', 'token', 'log', 'log']);
+  expect(roles).toEqual(['root', 'receipt', 'registrar', 'token', 'log', 'log']);
   expect(world.statements('people')).toHaveLength(1);
   expect(world.statements('policy')).toHaveLength(1);
   expect(world.authority.people.list()).toMatchObject([{ id: world.init.person, roles: ['operator', 'approver'] }]);

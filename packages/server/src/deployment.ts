@@ -64,6 +64,7 @@ export async function openDeployment(
   const keys = readServerKeys(dir);
   const now = () => systemClock.now();
   const witness: LocalWitness = await localWitness(config.witness.state, witnessCommand(config.witness.state));
+  let opened: Ledger | undefined;
   try {
     const ledger = await openLedger({
       folder: dir,
@@ -73,6 +74,7 @@ export async function openDeployment(
       witnesses: [{ name: config.witness.name, vkey: config.witness.vkey, url: witness.url }],
       clock: now,
     });
+    opened = ledger;
     await ledger.ready;
     const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
@@ -100,6 +102,7 @@ export async function openDeployment(
       },
     };
   } catch (error) {
+    await opened?.close();
     await witness.stop();
     throw error;
   }

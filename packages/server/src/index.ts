@@ -1,6 +1,7 @@
 export {
   checkBundle,
   enrolmentChallenge,
+  type FileSigner,
   keyPersonSigner,
   keySigner,
   makeAssertion,

@@ -164,10 +164,11 @@ class Draft {
   }
 
   private compromise(words: readonly string[]): void {
-    const [keyid = '', first = ''] = between(words, 2, 2);
+    const [word = '', first = ''] = between(words, 2, 2);
+    const keyid = digest([word]);
     const from = parseDecimal(first);
     if (from === undefined) throw bad('expected: compromised <spki-sha256> <log index>');
-    if (this.compromised.some((known) => known.keyid === digest([keyid]))) throw bad('the same key twice');
+    if (this.compromised.some((known) => known.keyid === keyid)) throw bad('the same key twice');
     this.compromised.push({ keyid, from });
   }
 

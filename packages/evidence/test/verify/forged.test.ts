@@ -94,7 +94,7 @@ const forged: Readonly<Record<string, Readonly<Record<string, Expected>>>> = {
     'a statement by a key after it was compromised': {
       bend: after('closed', (story) => addKey(story, roleKey('receipt'), 'compromised', 20)),
       check: 'signatures',
-      says: /not in force/,
+      says: /compromised by then/,
     },
     'a signature that fails': {
       bend: at('closed', (draft) => {

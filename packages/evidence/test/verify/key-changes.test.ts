@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import { proves } from '../../../../tests/promises.ts';
+import { formatTrust, parseTrust, type Trust } from '../../src/log/trust.ts';
+import type { Report } from '../../src/verify/report.ts';
+import { actors, logKey, newNoteSigner, newSigner, origin, roleKey } from '../support/actors.ts';
+import { after, all, expectVerdict } from '../support/bends.ts';
+import { examine, makeCase, trust, trustText } from '../support/case-maker.ts';
+import type { Bend, Story } from '../support/story.ts';
+
+const successor = newSigner();
+const [oldLog, otherLog] = actors.logs;
+const newLog = newNoteSigner(origin, 1);
+
+function tell(story: Story, event: 'add' | 'end' | 'compromised', key: object & { keyid: string }, from: number): void {
+  story.record({
+    step: `key:${event}:${key.keyid}`,
+    predicate: 'key-event',
+    place: { series: 'keys' },
+    subject: { name: `key:${key.keyid}`, sha256: key.keyid },
+    body: { event, key, from },
+    signer: actors.root,
+  });
+}
+
+/** After a step the receipt key is given up in this way, and its successor signs all that follows. */
+function rotatedAfter(step: string, event: 'end' | 'compromised', from: (story: Story) => number): Bend {
+  return all(
+    after(step, (story) => {
+      tell(story, 'add', roleKey('receipt', successor), 0);
+      tell(story, event, roleKey('receipt'), from(story));
+    }),
+    {
+      draft(draft, story) {
+        if (story.said.has(`key:${event}:${actors.receipt.keyid}`) && draft.signer === actors.receipt)
+          draft.signer = successor;
+      },
+    },
+  );
+}
+
+/** The log's Ed25519 key is exchanged before the task. Who signs the checkpoints that follow is said by the test. */
+function logRotated(signers: readonly (typeof newLog)[], event: 'end' | 'compromised' = 'end'): Bend {
+  return {
+    ...after('person', (story) => {
+      const from = story.log.size + 2;
+      tell(story, 'add', logKey(newLog), from);
+      tell(story, event, logKey(oldLog), event === 'end' ? from : 0);
+    }),
+    anchor: () => ({ signers: [...signers, actors.witness] }),
+    logKeys: signers,
+  };
+}
+
+const spanOf = ({ key }: typeof newLog, from: number, until: number | '-') =>
+  `span ${key.name}+${key.id} ${from} ${until}\n`;
+/** What the operator hands out after the exchange: seven entries and the two key-events were there. */
+const laterTrust = parseTrust(`log ${newLog.vkey}\n${trustText}${spanOf(oldLog, 0, 9)}${spanOf(newLog, 9, '-')}`);
+const said = (report: Report) => report.reasons.map(({ message }) => message).join('\n');
+
+describe('a receipt key that is exchanged', () => {
+  it('keeps what it signed, and its successor goes on', () => {
+    proves('key-rotation');
+    const report = examine(makeCase(rotatedAfter('write:intent', 'end', ({ log }) => log.size)).file);
+    expect(report).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
+  });
+
+  it('cannot be ended backwards: only a compromise reaches back', () => {
+    expect(examine(makeCase(rotatedAfter('write:intent', 'end', () => 0)).file)).toMatchObject({ verdict: 'VERIFIED' });
+  });
+
+  it('keeps what it signed before the size from which it was compromised', () => {
+    proves('key-rotation');
+    const before = rotatedAfter('write:intent', 'compromised', ({ log }) => log.size);
+    expect(examine(makeCase(before).file)).toMatchObject({ verdict: 'VERIFIED' });
+  });
+
+  it('loses what it signed from that size on', () => {
+    proves('key-rotation');
+    expectVerdict('FORGED', {
+      bend: rotatedAfter('write:intent', 'compromised', ({ said: told }) => told.get('write:intent')?.index ?? 0),
+      check: 'signatures',
+      says: /intent .*: the receipt key was compromised by then/,
+    });
+  });
+
+  it('is not replaced by one that the root did not add', () => {
+    expectVerdict('FORGED', {
+      bend: all(
+        rotatedAfter('write:intent', 'end', ({ log }) => log.size),
+        {
+          draft: (draft) => {
+            if (draft.step === `key:add:${successor.keyid}`) draft.signer = actors.stranger;
+          },
+        },
+      ),
+      check: 'keys',
+      says: /not signed by the root/,
+    });
+  });
+
+  it('loses everything that a later trust file says it lost, in a case that knew nothing of it', () => {
+    const honest = makeCase();
+    const line = (from: number) => parseTrust(`${trustText}compromised ${actors.receipt.keyid} ${from}\n`);
+    expect(examine(honest.file, { trust: line(honest.story.log.size) }).verdict).toBe('VERIFIED');
+    const report = examine(honest.file, { trust: line(honest.story.log.size - 1) });
+    expect(report).toMatchObject({ verdict: 'FORGED', code: 5 });
+    expect(said(report)).toMatch(/case-exported .*compromised/);
+  });
+});
+
+describe('the root', () => {
+  for (const event of ['end', 'compromised'] as const) {
+    it(`is not given up by itself (${event})`, () => {
+      expectVerdict('FORGED', {
+        bend: after('person', (story) => tell(story, event, roleKey('root'), 0)),
+        check: 'keys',
+        says: /the root cannot be ended/,
+      });
+    });
+  }
+});
+
+describe('a log key that is exchanged', () => {
+  const later = makeCase(logRotated([newLog, otherLog]));
+
+  it('is followed from an older trust file on, under its root', () => {
+    proves('key-rotation');
+    expect(examine(later.file)).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
+  });
+
+  it('is not followed where the trust file names no root, or another', () => {
+    const { root: _, ...rootless } = trust;
+    expect(said(examine(later.file, { trust: rootless }))).toMatch(/no signature by the log key/);
+    const other: Trust = { ...trust, root: actors.stranger.keyid };
+    expect(examine(later.file, { trust: other })).toMatchObject({ verdict: 'FORGED' });
+  });
+
+  it('is known to a later trust file, which still verifies an older case', () => {
+    expect(examine(later.file, { trust: laterTrust })).toMatchObject({ verdict: 'VERIFIED' });
+    const older = makeCase().story.log.size;
+    const spans = trustText.replace(/^/, `log ${newLog.vkey}\n`);
+    const wide = parseTrust(`${spans}${spanOf(oldLog, 0, older)}${spanOf(newLog, older, '-')}`);
+    expect(examine(makeCase().file, { trust: wide })).toMatchObject({ verdict: 'VERIFIED' });
+  });
+
+  it('signs nothing more: not alone, and not beside its successor’s absence', () => {
+    for (const signers of [[oldLog, otherLog], [otherLog]]) {
+      const report = examine(makeCase(logRotated(signers)).file);
+      expect(report).toMatchObject({ verdict: 'FORGED' });
+      expect(said(report)).toMatch(/not signed by the log's keys/);
+    }
+  });
+
+  it('does not vouch for a size from which it was compromised', () => {
+    const report = examine(makeCase(logRotated([oldLog, otherLog], 'compromised')).file);
+    expect(report).toMatchObject({ verdict: 'FORGED' });
+    expect(examine(makeCase(logRotated([newLog, otherLog], 'compromised')).file).verdict).toBe('VERIFIED');
+  });
+});
+
+describe('the lines of the trust file about changed keys', () => {
+  it('are read and written', () => {
+    const text = `${trustText}compromised ${actors.receipt.keyid} 12\n`;
+    expect(formatTrust(parseTrust(formatTrust(parseTrust(text))))).toBe(formatTrust(parseTrust(text)));
+    expect(parseTrust(formatTrust(laterTrust))).toEqual(laterTrust);
+  });
+
+  for (const [what, line] of [
+    ['a span of a key that no log line names', `span ${origin}+00000000 0 -`],
+    ['a span that ends before it begins', spanOf(oldLog, 9, 9).trim()],
+    ['a span without an end', `span ${origin}+${oldLog.key.id} 9`],
+    ['two spans of one key', `${spanOf(oldLog, 0, 9)}${spanOf(oldLog, 9, '-')}`.trim()],
+    ['a compromise of no key', 'compromised receipt 12'],
+    ['a compromise from nowhere', `compromised ${actors.receipt.keyid} -`],
+    ['two compromises of one key', `compromised ${actors.receipt.keyid} 1\ncompromised ${actors.receipt.keyid} 2`],
+  ] as const) {
+    it(`are refused: ${what}`, () => {
+      expect(() => parseTrust(`${trustText}${line}\n`)).toThrow(expect.objectContaining({ code: 'trust' }));
+    });
+  }
+});
