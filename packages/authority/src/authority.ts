@@ -14,7 +14,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { Credentials } from './credentials.ts';
 import { Grants } from './grants.ts';
 import { type Ground, recordWith, serverAct } from './ground.ts';
-import { readServerKeys, serverKeyRoles } from './keys/key-folder.ts';
+import { readServerKeys, type ServerKeys, serverKeyRoles } from './keys/key-folder.ts';
 import { requireInForce, roleKeysOf } from './keys/role-keys.ts';
 import { People } from './people.ts';
 import { Policy } from './policy/activation.ts';
@@ -33,6 +33,8 @@ export interface AuthorityOptions {
   readonly db?: Database;
   readonly clock?: Clock;
   readonly brokers?: readonly CredentialBroker[];
+  /** Default: those of the folder, which must not be sealed then. */
+  readonly keys?: ServerKeys;
 }
 
 /** Who may do what. */
@@ -58,12 +60,19 @@ export interface Authority {
  * @throws AuthorityError key, policy-invalid; LedgerError stopped
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { dir, ledger, objects, db = ledger.database, clock = systemClock, brokers = [] } = options;
+  const {
+    dir,
+    ledger,
+    objects,
+    db = ledger.database,
+    clock = systemClock,
+    brokers = [],
+    keys = readServerKeys(dir),
+  } = options;
   await ledger.ready;
   const { origin } = ledger;
   const vault = openVault(objects, new TaskKeys(dir), db);
   const record = recordWith(ledger, vault);
-  const keys = readServerKeys(dir);
   const known = roleKeysOf(ledger.series('keys'));
   for (const role of serverKeyRoles) requireInForce(known, role, keys[role].keyid, ledger.size);
   const ground: Ground = { dir, origin, db, ledger, record, clock, keys, vault, holders: new Set(known.keys()) };

@@ -14,20 +14,23 @@ export { type Grant, judgeTier } from './grants.ts';
 export { trustDomainOf } from './ground.ts';
 export { type Initialized, type InitOptions, initDeployment, objectFolder, readDeployment } from './init.ts';
 export { type FileSigner, keySigner, pemSigner, readPemKey } from './keys/file-signer.ts';
+export {
+  isSealed,
+  type KeyReader,
+  openKeys,
+  type Sealing,
+  type ServerKeyName,
+  sealKeys,
+  serverKeyNames,
+  unsealKeys,
+} from './keys/key-files.ts';
 export { readServerKeys, type ServerKeys } from './keys/key-folder.ts';
 export type { KeyOfEvent } from './keys/key-of-event.ts';
 export { readLogKeys } from './keys/log-key-files.ts';
 export { newP256, spkiOf } from './keys/p256.ts';
 export { keyPersonSigner, type PersonSigner } from './keys/person-signer.ts';
 export { roleKeysOf } from './keys/role-keys.ts';
-export {
-  prepareKey,
-  type RotatableKey,
-  type Rotation,
-  recordRotation,
-  rotatableKeys,
-  settleKeys,
-} from './keys/rotation.ts';
+export { prepareKey, type Rotation, recordRotation, settleKeys } from './keys/rotation.ts';
 export { readSealedKey, sealedPublicKey, sealKey, unsealKey, writeSealedKey } from './keys/sealed-key.ts';
 export { type SshIdentity, sshAgentIdentities, sshPersonSigner } from './keys/ssh-agent.ts';
 export type { Person, PersonRole } from './people.ts';

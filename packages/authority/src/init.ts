@@ -9,12 +9,14 @@ import { type Clock, systemClock } from './clock.ts';
 import { AuthorityError } from './errors.ts';
 import { serverAct } from './ground.ts';
 import { type FileSigner, keySigner } from './keys/file-signer.ts';
-import { createServerKeys, keyFile, serverKeyRoles } from './keys/key-folder.ts';
-import { type KeyOfEvent, keyOfEvent, keyOfFile } from './keys/key-of-event.ts';
-import { createLogKeys, logKeyNames } from './keys/log-key-files.ts';
+import { publicKeyOf, serverKeyNames } from './keys/key-files.ts';
+import { createServerKeys, readServerKeys } from './keys/key-folder.ts';
+import { type KeyOfEvent, keyOfEvent } from './keys/key-of-event.ts';
+import { readLogKeys } from './keys/log-key-files.ts';
 import { newP256 } from './keys/p256.ts';
 import { keyPersonSigner, type PersonSigner } from './keys/person-signer.ts';
 import { roleKeysOf } from './keys/role-keys.ts';
+import { roleOf } from './keys/rotation.ts';
 import { type SealOptions, writeSealedKey } from './keys/sealed-key.ts';
 import { checkBundle } from './policy/bundle.ts';
 import { defaultPolicyFolder } from './policy/default.ts';
@@ -97,8 +99,9 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
   await writeSealedKey(rootFile, root, passphrase, seal);
   const signer = options.personSigner ?? (await newPerson(personFile, passphrase, seal));
   makeFolder(dir);
-  const keys = createServerKeys(dir);
-  const logKeys = createLogKeys(dir, origin);
+  await createServerKeys(dir);
+  const keys = readServerKeys(dir);
+  const logKeys = readLogKeys(dir, origin);
   const ledger = await openLedger({
     folder: dir,
     logKeys,
@@ -111,8 +114,7 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
     const rootSigner = keySigner(root);
     await recordKeys(ledger, rootSigner, [
       keyOfEvent('root', root, origin),
-      ...serverKeyRoles.map((role) => keyOfFile(role, keyFile(dir, role), origin)),
-      ...logKeyNames.map((name) => keyOfFile('log', keyFile(dir, name), origin)),
+      ...serverKeyNames.map((name) => keyOfEvent(roleOf(name), publicKeyOf(dir, name), origin)),
     ]);
     const authority = await openAuthority({ dir, ledger, objects: openObjects(objectFolder(dir)), clock });
     const person = await authority.people.enrol({

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isCancel, password } from '@clack/prompts';
 import { toBase64 } from '@deed/evidence';
-import { type PersonSigner, ServerError, sshAgentIdentities, sshPersonSigner } from '@deed/server';
+import { isSealed, type PersonSigner, ServerError, sshAgentIdentities, sshPersonSigner } from '@deed/server';
 
 export interface PassphraseOptions {
   readonly passphraseFile?: string | undefined;
@@ -19,6 +20,22 @@ export async function passphrase(message: string, options: PassphraseOptions, re
   const first = await ask(message);
   if (repeat && (await ask('The same again')) !== first) throw new ServerError('request', 'the two passphrases differ');
   return first;
+}
+
+export const keyPassphraseOption = [
+  '--key-passphrase-file <file>',
+  "read the passphrase of the server's keys from a file (default: the systemd credential deed-keys)",
+] as const;
+
+/** The passphrase of the server's keys, if they are sealed: from the file named, systemd's credential, or the terminal. */
+export async function keyPassphraseOf(flags: {
+  readonly data: string;
+  readonly keyPassphraseFile?: string | undefined;
+}): Promise<string | undefined> {
+  if (!isSealed(flags.data)) return undefined;
+  const credential = process.env.CREDENTIALS_DIRECTORY && join(process.env.CREDENTIALS_DIRECTORY, 'deed-keys');
+  const passphraseFile = flags.keyPassphraseFile ?? (credential && existsSync(credential) ? credential : undefined);
+  return passphrase("The passphrase of the server's keys", { passphraseFile });
 }
 
 async function ask(message: string): Promise<string> {

@@ -37,14 +37,9 @@ export function makeLogKeys(): LogKeyPems {
   };
 }
 
-/**
- * @param coming keys that will sign from a later size on: both of a kind are here while one takes the other's place
- * @throws LedgerError key, EvidenceError key (origin that is no key name)
- */
-export function loadLogKeys(origin: string, pems: LogKeyPems, coming: Partial<LogKeyPems> = {}): LogKeys {
-  const signer = (type: 0x01 | 0x06, ...of: readonly (string | undefined)[]) =>
-    of.flatMap((pem) => (pem === undefined ? [] : [pemNoteSigner(origin, type, pem)]));
-  const signers = [...signer(0x01, pems.ed25519, coming.ed25519), ...signer(0x06, pems.mlDsa44, coming.mlDsa44)];
+/** @throws LedgerError key, EvidenceError key (origin that is no key name) */
+export function loadLogKeys(origin: string, pems: LogKeyPems): LogKeys {
+  const signers = [pemNoteSigner(origin, 0x01, pems.ed25519), pemNoteSigner(origin, 0x06, pems.mlDsa44)];
   return { origin, signers, vkeys: signers.map((signer) => formatVkey(signer.key)) };
 }
 
@@ -60,7 +55,11 @@ function noteKeyOf(name: string, type: NoteKeyType, spki: Uint8Array): NoteKey {
 
 /** A note key from its private PEM. @throws LedgerError key */
 export function pemNoteSigner(name: string, type: NoteKeyType, pem: string): NoteSigner {
-  const privateKey = createPrivateKey(pem);
+  return noteSigner(name, type, createPrivateKey(pem));
+}
+
+/** A note key that is held in this process. @throws LedgerError key (of another kind than the type) */
+export function noteSigner(name: string, type: NoteKeyType, privateKey: KeyObject): NoteSigner {
   const { algorithm } = noteKeyForms[type];
   if (privateKey.asymmetricKeyType !== algorithm) {
     throw new LedgerError('key', `key of ${name} is ${privateKey.asymmetricKeyType}, expected ${algorithm}`);

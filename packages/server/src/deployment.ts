@@ -6,6 +6,7 @@ import {
   gitForgeBroker,
   objectFolder,
   openAuthority,
+  openKeys,
   readLogKeys,
   readServerKeys,
   roleKeysOf,
@@ -49,26 +50,29 @@ export interface Deployment {
 
 /**
  * Opens a data folder and puts its rooms together: the one process that writes.
+ * @param keyPassphrase opens the server's keys where they are sealed
  * @param witnessCommand starts the local witness when it does not answer
- * @throws ServerError folder, config, witness; StoreError locked, newer; LedgerError
+ * @throws ServerError folder, config, witness; AuthorityError passphrase, key; StoreError locked, newer; LedgerError
  */
 export async function openDeployment(
   dir: string,
   witnessCommand: (stateFolder: string) => readonly string[],
   given: Partial<Limits> = {},
+  keyPassphrase?: string,
 ): Promise<Deployment> {
   const limits = { ...defaultLimits, ...given };
   const { holdMs, witnessMs } = limits;
   const config = readConfig(dir);
   settleKeys(dir);
-  const keys = readServerKeys(dir);
+  const keyReader = await openKeys(dir, keyPassphrase);
+  const keys = readServerKeys(dir, keyReader);
   const now = () => systemClock.now();
   const witness: LocalWitness = await localWitness(config.witness.state, witnessCommand(config.witness.state));
   let opened: Ledger | undefined;
   try {
     const ledger = await openLedger({
       folder: dir,
-      logKeys: readLogKeys(dir, config.origin),
+      logKeys: readLogKeys(dir, config.origin, keyReader),
       signer: keys.receipt,
       migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
       witnesses: [{ name: config.witness.name, vkey: config.witness.vkey, url: witness.url }],
@@ -79,7 +83,7 @@ export async function openDeployment(
     const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
     const objects = openObjects(objectFolder(dir));
-    const authority = await openAuthority({ dir, ledger, db, objects, clock: systemClock, brokers });
+    const authority = await openAuthority({ dir, keys, ledger, db, objects, clock: systemClock, brokers });
     await closeImplicitTasks(authority);
     const relay = await GitRelay.start();
     return {

@@ -2,16 +2,17 @@ export {
   checkBundle,
   enrolmentChallenge,
   type FileSigner,
+  isSealed,
   keyPersonSigner,
   keySigner,
   makeAssertion,
   makeProof,
   newP256,
   type PersonSigner,
-  type RotatableKey,
   readPemKey,
   readSealedKey,
-  rotatableKeys,
+  type ServerKeyName,
+  serverKeyNames,
   spkiOf,
   sshAgentIdentities,
   sshPersonSigner,
@@ -24,7 +25,7 @@ export { readConfig } from './config.ts';
 export * from './errors.ts';
 export { mcpProtocol } from './http/listen.ts';
 export { type InitializedServer, initServer } from './init.ts';
-export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey } from './key-ceremony.ts';
+export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey, setSealed } from './key-ceremony.ts';
 export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
 export { type Serving, serve } from './serve.ts';
 export { version } from './version.ts';

@@ -1,21 +1,25 @@
 import {
   authorityMigrations,
   type FileSigner,
+  isSealed,
+  openKeys,
   prepareKey,
-  type RotatableKey,
   type Rotation,
   readLogKeys,
   readServerKeys,
   recordRotation,
   roleKeysOf,
+  type ServerKeyName,
+  sealKeys,
   settleKeys,
   systemClock,
+  unsealKeys,
 } from '@deed/authority';
 import { parseStatement, type RoleKey } from '@deed/evidence';
 import { toolMigration } from '@deed/gateway';
 import { type Ledger, openLedger, readSeries, trustLog } from '@deed/ledger';
 import { reconcileMigrations } from '@deed/reconcile';
-import { openReadOnly } from '@deed/store';
+import { lockFolder, openReadOnly } from '@deed/store';
 import { readConfig } from './config.ts';
 import { trustFileOf } from './trust-file.ts';
 import { localWitness } from './witness-child.ts';
@@ -23,17 +27,21 @@ import { localWitness } from './witness-child.ts';
 export interface KeyCeremony {
   /** The data folder; no server may have it open. */
   readonly dir: string;
-  readonly key: RotatableKey;
+  readonly key: ServerKeyName;
   /** The deployment's root. */
   readonly root: FileSigner;
   /** Tree size from which the old key is not to be believed; null if nobody else had it. */
   readonly compromisedFrom: number | null;
+  /** Opens the deployment's other keys, where they are sealed; the new one is sealed by it too. */
+  readonly keyPassphrase?: string | undefined;
   readonly witnessCommand: (stateFolder: string) => readonly string[];
 }
 
 export interface Rotated extends Rotation {
   /** The trust file as it is from now on. */
   readonly trustFile: string;
+  /** Vkeys of the log from now on. */
+  readonly vkeys: readonly string[];
   /** How many statements of each kind lose their signature by the compromise. */
   readonly disbelieved: Readonly<Record<string, number>>;
 }
@@ -47,12 +55,13 @@ export async function rotateKey(ceremony: KeyCeremony): Promise<Rotated> {
   const { dir, key, root, compromisedFrom } = ceremony;
   const config = readConfig(dir);
   settleKeys(dir);
+  const keyReader = await openKeys(dir, ceremony.keyPassphrase);
   const witness = await localWitness(config.witness.state, ceremony.witnessCommand(config.witness.state));
   try {
     const ledger = await openLedger({
       folder: dir,
-      logKeys: readLogKeys(dir, config.origin),
-      signer: readServerKeys(dir).receipt,
+      logKeys: readLogKeys(dir, config.origin, keyReader),
+      signer: readServerKeys(dir, keyReader).receipt,
       migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
       witnesses: [{ name: config.witness.name, vkey: config.witness.vkey, url: witness.url }],
       clock: () => systemClock.now(),
@@ -60,17 +69,23 @@ export async function rotateKey(ceremony: KeyCeremony): Promise<Rotated> {
     let rotated: Rotated;
     try {
       await ledger.ready;
-      prepareKey(dir, key);
+      await prepareKey(dir, key, isSealed(dir) ? { passphrase: ceremony.keyPassphrase ?? '' } : null);
       const rotation = await recordRotation(dir, key, { ledger, root, compromisedFrom });
       const keys = roleKeysOf(ledger.series('keys'));
-      rotated = { ...rotation, trustFile: trustFileOf(keys, config), disbelieved: disbelievedBy(ledger, rotation) };
+      rotated = {
+        ...rotation,
+        trustFile: trustFileOf(keys, config),
+        vkeys: [...keys.values()].flatMap(({ vkey, until }) =>
+          vkey && until === Number.POSITIVE_INFINITY ? [vkey] : [],
+        ),
+        disbelieved: disbelievedBy(ledger, rotation),
+      };
     } finally {
       await ledger.close();
     }
     settleKeys(dir);
     if (rotated.added.vkey !== null) {
-      const { vkeys } = readLogKeys(dir, config.origin);
-      trustLog(config.witness.state, { origin: config.origin, vkeys, replace: true });
+      trustLog(config.witness.state, { origin: config.origin, vkeys: rotated.vkeys, replace: true });
     }
     return rotated;
   } finally {
@@ -103,4 +118,15 @@ function disbelievedBy(ledger: Ledger, { ended, compromisedFrom }: Rotation): Re
     counts[predicate] = (counts[predicate] ?? 0) + 1;
   }
   return counts;
+}
+
+/** Seals the keys of a deployment whose server stands still, or opens them for good. @throws StoreError locked, AuthorityError passphrase */
+export async function setSealed(dir: string, sealed: boolean, passphrase: string): Promise<void> {
+  settleKeys(dir);
+  const lock = lockFolder(dir);
+  try {
+    await (sealed ? sealKeys(dir, { passphrase }) : unsealKeys(dir, passphrase));
+  } finally {
+    lock.release();
+  }
 }

@@ -12,6 +12,8 @@ export interface ServeOptions {
   readonly listen?: { readonly host: string; readonly port: number };
   /** The command that starts the local witness over a state folder. */
   readonly witnessCommand: (stateFolder: string) => readonly string[];
+  /** Opens the server's keys, where they are sealed. */
+  readonly keyPassphrase?: string | undefined;
   /** Where the defaults do not do. */
   readonly limits?: Partial<Limits>;
 }
@@ -26,7 +28,7 @@ export interface Serving {
 
 /** `deed up`: opens the data folder and serves it. @throws as `openDeployment`, ServerError socket */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const deployment = await openDeployment(options.dir, options.witnessCommand, options.limits);
+  const deployment = await openDeployment(options.dir, options.witnessCommand, options.limits, options.keyPassphrase);
   const servers: Server[] = [];
   try {
     const socket = socketPath(options.dir);

@@ -1,13 +1,13 @@
-import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
   authorityMigrations,
   prepareKey,
-  type RotatableKey,
   readLogKeys,
   readServerKeys,
   recordRotation,
+  type ServerKeyName,
 } from '@deed/authority';
 import { parseTrust, verify } from '@deed/evidence';
 import { toolMigration } from '@deed/gateway';
@@ -16,7 +16,7 @@ import { reconcileMigrations } from '@deed/reconcile';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { Client } from '../../cli/src/client.ts';
-import { type FileSigner, keySigner, listKeys, readSealedKey, rotateKey } from '../src/index.ts';
+import { type FileSigner, keySigner, listKeys, readSealedKey, rotateKey, setSealed } from '../src/index.ts';
 import { World } from './support/world.ts';
 
 let world: World;
@@ -28,7 +28,7 @@ beforeEach(async () => {
 afterEach(() => world.end());
 
 const file = (name: string) => join(world.dir, 'keys', `${name}.pem`);
-const rotated = (key: RotatableKey, compromisedFrom: number | null = null) =>
+const rotated = (key: ServerKeyName, compromisedFrom: number | null = null) =>
   rotateKey({ dir: world.dir, key, root, compromisedFrom, witnessCommand: () => ['/bin/false'] });
 
 /** Stops the server, does something to its folder, and starts it again. */
@@ -49,14 +49,14 @@ async function aCase(): Promise<Uint8Array> {
 }
 
 /** A rotation that a crash ends after its statements are published and before the new key is in its place. */
-async function begunRotation(key: RotatableKey): Promise<void> {
+async function begunRotation(key: ServerKeyName): Promise<void> {
   const ledger = await openLedger({
     folder: world.dir,
     logKeys: readLogKeys(world.dir, world.made.origin),
     signer: readServerKeys(world.dir).receipt,
     migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
   });
-  prepareKey(world.dir, key);
+  await prepareKey(world.dir, key);
   await recordRotation(world.dir, key, { ledger, root });
   await ledger.close();
 }
@@ -119,10 +119,30 @@ describe('a key of a deployment', () => {
   });
 });
 
+test('sealed keys start a server with their passphrase alone, and are rotated sealed', async () => {
+  await world.serving.close();
+  const pems = () => readdirSync(join(world.dir, 'keys')).filter((name) => name.endsWith('.pem'));
+  await setSealed(world.dir, true, 'a long one');
+  expect(pems()).toEqual([]);
+  await expect(world.serve()).rejects.toMatchObject({ code: 'passphrase' });
+  await expect(world.serve({ keyPassphrase: 'another' })).rejects.toMatchObject({ code: 'passphrase' });
+  const options = { dir: world.dir, root, compromisedFrom: null, witnessCommand: () => ['/bin/false'] };
+  for (const key of ['receipt', 'log-ml-dsa-44'] as const) {
+    await rotateKey({ ...options, key, keyPassphrase: 'a long one' });
+  }
+  expect(pems()).toEqual([]);
+  world.serving = await world.serve({ keyPassphrase: 'a long one' });
+  expect(verify(await aCase(), { trust: world.made.trustFile })).toMatchObject({ verdict: 'VERIFIED' });
+  await world.serving.close();
+  await setSealed(world.dir, false, 'a long one');
+  expect(pems()).toHaveLength(5);
+  world.serving = await world.serve();
+});
+
 describe('a rotation that a crash interrupts', () => {
   test('before the log knows the new key leaves the old one', async () => {
     const old = readFileSync(file('receipt'));
-    await between(async () => prepareKey(world.dir, 'receipt'));
+    await between(() => prepareKey(world.dir, 'receipt'));
     expect(existsSync(file('receipt.next'))).toBe(false);
     expect(readFileSync(file('receipt'))).toEqual(old);
   });

@@ -1,20 +1,24 @@
 import * as crypto from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { type RoleKey, utf8 } from '@deed/evidence';
+import { keyId, type RoleKey } from '@deed/evidence';
 import { type Ledger, readSeries, replaceLogKey } from '@deed/ledger';
-import { lockFolder, openReadOnly, type ReadDatabase, remove, replace } from '@deed/store';
+import { lockFolder, openReadOnly, type ReadDatabase } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 import { serverAct } from '../ground.ts';
 import type { FileSigner } from './file-signer.ts';
-import { keyFile, serverKeyRoles } from './key-folder.ts';
-import { type KeyOfEvent, keyOfFile } from './key-of-event.ts';
-import { logKeyNames, next } from './log-key-files.ts';
-import { createPrivateFile } from './private-file.ts';
+import {
+  createKey,
+  dropKey,
+  hasKey,
+  next,
+  publicKeyOf,
+  type Sealing,
+  type ServerKeyName,
+  serverKeyNames,
+  takeOver,
+} from './key-files.ts';
+import { type KeyOfEvent, keyOfEvent } from './key-of-event.ts';
+import { spkiOf } from './p256.ts';
 import { roleKeysOf } from './role-keys.ts';
-
-/** The keys of a deployment that can be exchanged, by the name of their file in DIR/keys. */
-export const rotatableKeys = [...serverKeyRoles, ...logKeyNames] as const;
-export type RotatableKey = (typeof rotatableKeys)[number];
 
 export interface Rotation {
   readonly ended: KeyOfEvent;
@@ -26,12 +30,12 @@ export interface Rotation {
 }
 
 /** Makes the key that is to come, beside the present one. It counts for nothing until {@link recordRotation} has named it. */
-export function prepareKey(dir: string, name: RotatableKey): void {
-  remove(keyFile(dir, next(name)));
+export async function prepareKey(dir: string, name: ServerKeyName, seal: Sealing | null = null): Promise<void> {
+  dropKey(dir, next(name));
   const { privateKey } = isLogKey(name)
     ? crypto.generateKeyPairSync(name === 'log-ed25519' ? 'ed25519' : ('ml-dsa-44' as 'ed25519'))
     : crypto.generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-  createPrivateFile(keyFile(dir, next(name)), utf8(String(privateKey.export({ format: 'pem', type: 'pkcs8' }))));
+  await createKey(dir, next(name), privateKey, seal);
 }
 
 /**
@@ -41,7 +45,7 @@ export function prepareKey(dir: string, name: RotatableKey): void {
  */
 export async function recordRotation(
   dir: string,
-  name: RotatableKey,
+  name: ServerKeyName,
   { ledger, root, compromisedFrom = null }: { ledger: Ledger; root: FileSigner; compromisedFrom?: number | null },
 ): Promise<Rotation> {
   const keys = roleKeysOf(ledger.series('keys'));
@@ -54,8 +58,8 @@ export async function recordRotation(
       `the log holds ${ledger.size} entries: nothing was signed from ${compromisedFrom} on`,
     );
   }
-  const ended = keyOfFile(roleOf(name), keyFile(dir, name), ledger.origin);
-  const added = keyOfFile(roleOf(name), keyFile(dir, next(name)), ledger.origin);
+  const ended = keyOfEvent(roleOf(name), publicKeyOf(dir, name), ledger.origin);
+  const added = keyOfEvent(roleOf(name), publicKeyOf(dir, next(name)), ledger.origin);
   const size = ledger.size + 2;
   const event = (what: 'add' | 'end' | 'compromised', key: KeyOfEvent, from: number, isLast: boolean) =>
     ledger.record({
@@ -85,18 +89,17 @@ export async function recordRotation(
  * @throws StoreError locked
  */
 export function settleKeys(dir: string): void {
-  const waiting = rotatableKeys.filter((name) => existsSync(keyFile(dir, next(name))));
+  const waiting = serverKeyNames.filter((name) => hasKey(dir, next(name)));
   if (waiting.length === 0) return;
   const lock = lockFolder(dir);
   const database = openReadOnly(dir);
   try {
     const keys = roleKeysOf(readSeries(database, 'keys', 0, Number.MAX_SAFE_INTEGER));
     for (const name of waiting) {
-      const file = keyFile(dir, next(name));
-      const known = keys.get(keyOfFile(roleOf(name), file, 'unnamed').keyid);
+      const known = keys.get(keyId(spkiOf(publicKeyOf(dir, next(name)))));
       if (known && isLogKey(name) && !isPublished(database, known)) continue; // the old one has a last checkpoint to sign
-      if (known) replace(keyFile(dir, name), readFileSync(file), { mode: 0o600 });
-      remove(file);
+      if (known) takeOver(dir, name);
+      else dropKey(dir, next(name));
     }
   } finally {
     database.close();
@@ -108,10 +111,11 @@ function isPublished(database: ReadDatabase, { from }: RoleKey): boolean {
   return (database.get<{ size: number }>('SELECT max(size) AS size FROM checkpoint')?.size ?? 0) >= from;
 }
 
-function roleOf(name: RotatableKey): KeyOfEvent['role'] {
+/** The role that a key file holds. */
+export function roleOf(name: ServerKeyName): KeyOfEvent['role'] {
   return name === 'log-ed25519' || name === 'log-ml-dsa-44' ? 'log' : name;
 }
 
-function isLogKey(name: RotatableKey): boolean {
+function isLogKey(name: ServerKeyName): boolean {
   return roleOf(name) === 'log';
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fromBase64, fromUtf8, parseStrictJson, toBase64, utf8 } from '@deed/evidence';
 import { z } from 'zod';
 import { AuthorityError } from '../errors.ts';
-import { requireP256, spkiOf } from './p256.ts';
+import { spkiOf } from './p256.ts';
 import { createPrivateFile } from './private-file.ts';
 
 /** scrypt work factor: 128 MiB and about half a second a try (OWASP's first choice for scrypt). */
@@ -16,7 +16,7 @@ const base64 = z.string().regex(/^[A-Za-z0-9+/]+=*$/);
 const schema = z.strictObject({
   v: z.literal(1),
   type: z.literal('deed-sealed-key'),
-  alg: z.literal('ES256'),
+  alg: z.enum(['ES256', 'Ed25519', 'ML-DSA-44']),
   /** SPKI DER: readable without the passphrase, and bound to the sealed part. */
   spki: base64,
   kdf: z.strictObject({
@@ -36,14 +36,14 @@ export interface SealOptions {
   readonly scryptCost?: number;
 }
 
-/** Seals a P-256 private key by a passphrase into the bytes of a JSON file. @throws AuthorityError key, passphrase (empty) */
+/** Seals a private key by a passphrase into the bytes of a JSON file. @throws AuthorityError key, passphrase (empty) */
 export async function sealKey(
   key: crypto.KeyObject,
   passphrase: string,
   options: SealOptions = {},
 ): Promise<Uint8Array> {
   if (passphrase === '') throw new AuthorityError('passphrase', 'the passphrase is empty: choose one');
-  const spki = toBase64(spkiOf(requireP256(key)));
+  const spki = toBase64(spkiOf(key));
   const [salt, nonce] = [crypto.randomBytes(16), crypto.randomBytes(12)];
   const n = options.scryptCost ?? defaultScryptCost;
   const cipher = crypto.createCipheriv('aes-256-gcm', await derive(passphrase, salt, n), nonce);
@@ -52,7 +52,7 @@ export async function sealKey(
   const file: z.infer<typeof schema> = {
     v: 1,
     type: 'deed-sealed-key',
-    alg: 'ES256',
+    alg: keyAlgorithm(key),
     spki,
     kdf: { name: 'scrypt', n, r: blockSize, p: parallelization, salt: toBase64(salt) },
     cipher: { name: 'aes-256-gcm', nonce: toBase64(nonce), tag: toBase64(cipher.getAuthTag()) },
@@ -70,10 +70,19 @@ export async function unsealKey(bytes: Uint8Array, passphrase: string): Promise<
     decipher.setAAD(binding(file.spki));
     decipher.setAuthTag(fromBase64(file.cipher.tag));
     const der = Buffer.concat([decipher.update(fromBase64(file.sealed)), decipher.final()]);
-    return requireP256(crypto.createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
+    return crypto.createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   } catch (cause) {
     throw new AuthorityError('passphrase', 'wrong passphrase, or the key file was changed', { cause });
   }
+}
+
+/** @throws AuthorityError key (of a kind that Deed does not use) */
+export function keyAlgorithm(key: crypto.KeyObject): z.infer<typeof schema>['alg'] {
+  const { asymmetricKeyType, asymmetricKeyDetails } = key;
+  if (asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ES256';
+  if (asymmetricKeyType === 'ed25519') return 'Ed25519';
+  if ((asymmetricKeyType as string) === 'ml-dsa-44') return 'ML-DSA-44';
+  throw new AuthorityError('key', `a ${asymmetricKeyType} key is of no kind that is used here`);
 }
 
 /** The public half of a sealed key, which needs no passphrase: SPKI DER. @throws AuthorityError key */

@@ -3,24 +3,27 @@ import { join } from 'node:path';
 import {
   keySigner,
   listKeys,
-  type RotatableKey,
   readSealedKey,
-  rotatableKeys,
   rotateKey,
   ServerError,
+  type ServerKeyName,
+  serverKeyNames,
+  setSealed,
 } from '@deed/server';
 import { Command } from 'commander';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, print, red, table } from '../output.ts';
 import { localWitnessCommand } from '../process.ts';
-import { passphrase } from '../secrets.ts';
+import { keyPassphraseOption, passphrase } from '../secrets.ts';
 import { defaultKeyFolder } from './init.ts';
 
 export function keyCommand(): Command {
   return new Command('key')
     .description("the deployment's own keys, each with the part of the log for which it holds")
     .addCommand(list())
-    .addCommand(rotate());
+    .addCommand(rotate())
+    .addCommand(seal())
+    .addCommand(unseal());
 }
 
 function list(): Command {
@@ -49,18 +52,20 @@ interface RotateFlags extends CommonOptions {
   readonly trust: string;
   readonly compromisedFrom?: string;
   readonly passphraseFile?: string;
+  readonly keyPassphraseFile?: string;
 }
 
 function rotate(): Command {
   return command('rotate', 'put a new key in the place of one, signed by the root; stop the server first')
-    .argument('<key>', rotatableKeys.join(', '))
+    .argument('<key>', serverKeyNames.join(', '))
     .option('--root <file>', 'the sealed root key', join(defaultKeyFolder(), 'root.key.json'))
     .option('--trust <file>', 'where the new trust file goes', join(defaultKeyFolder(), 'trust.txt'))
     .option('--compromised-from <size>', 'tree size from which nothing that the old key signed is to be believed')
     .option('--passphrase-file <file>', 'read the passphrase of the root key from a file')
+    .option(...keyPassphraseOption)
     .action(async (name: string, flags: RotateFlags) => {
-      const key = rotatableKeys.find((known) => known === name);
-      if (!key) throw new ServerError('request', `there is no key ${name}; choose one of ${rotatableKeys.join(', ')}`);
+      const key = serverKeyNames.find((known) => known === name);
+      if (!key) throw new ServerError('request', `there is no key ${name}; choose one of ${serverKeyNames.join(', ')}`);
       const compromisedFrom = sizeOf(flags.compromisedFrom);
       const root = keySigner(
         await readSealedKey(flags.root, await passphrase('The passphrase of the root key', flags)),
@@ -82,6 +87,26 @@ function rotate(): Command {
     });
 }
 
+function seal(): Command {
+  return command('seal', "put the server's keys under a passphrase; stop the server first")
+    .option(...keyPassphraseOption)
+    .action(async (flags: CommonOptions & { keyPassphraseFile?: string }) => {
+      const options = { passphraseFile: flags.keyPassphraseFile };
+      await setSealed(flags.data, true, await passphrase("A passphrase for the server's keys", options, true));
+      print({ sealed: true }, flags.json, () => 'Sealed. From now on `deed up` needs the passphrase.');
+    });
+}
+
+function unseal(): Command {
+  return command('unseal', "let the server's keys lie open again; stop the server first")
+    .option(...keyPassphraseOption)
+    .action(async (flags: CommonOptions & { keyPassphraseFile?: string }) => {
+      const options = { passphraseFile: flags.keyPassphraseFile };
+      await setSealed(flags.data, false, await passphrase("The passphrase of the server's keys", options));
+      print({ sealed: false }, flags.json, () => 'Not sealed: whoever can read the folder has the keys.');
+    });
+}
+
 function sizeOf(text: string | undefined): number | null {
   if (text === undefined) return null;
   if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) {
@@ -94,7 +119,7 @@ function sizeOf(text: string | undefined): number | null {
 }
 
 function text(
-  key: RotatableKey,
+  key: ServerKeyName,
   compromisedFrom: number | null,
   disbelieved: Readonly<Record<string, number>>,
   trustFile: string,

@@ -4,19 +4,23 @@ import type { Command } from 'commander';
 import { type CommonOptions, command } from '../options.ts';
 import { bold } from '../output.ts';
 import { localWitnessCommand, untilEnded } from '../process.ts';
+import { keyPassphraseOf, keyPassphraseOption } from '../secrets.ts';
 
 interface UpFlags extends CommonOptions {
   readonly listen?: string;
   readonly withParent: boolean;
+  readonly keyPassphraseFile?: string;
 }
 
 export function upCommand(): Command {
   return command('up', 'serve a data folder: the one process that writes')
     .option('--listen <address>', 'also serve the log (and nothing else) on TCP, for instance 127.0.0.1:8080')
     .option('--with-parent', 'end when the standard input closes', false)
+    .option(...keyPassphraseOption)
     .action(async (flags: UpFlags) => {
       const serving = await serve({
         dir: folder(flags.data),
+        keyPassphrase: await keyPassphraseOf(flags),
         witnessCommand: localWitnessCommand,
         ...(flags.listen === undefined ? {} : { listen: parseAddress(flags.listen) }),
       });
