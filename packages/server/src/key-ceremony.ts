@@ -9,6 +9,7 @@ import {
   readServerKeys,
   recordRotation,
   roleKeysOf,
+  type Sealing,
   type ServerKeyName,
   sealKeys,
   settleKeys,
@@ -121,11 +122,11 @@ function disbelievedBy(ledger: Ledger, { ended, compromisedFrom }: Rotation): Re
 }
 
 /** Seals the keys of a deployment whose server stands still, or opens them for good. @throws StoreError locked, AuthorityError passphrase */
-export async function setSealed(dir: string, sealed: boolean, passphrase: string): Promise<void> {
+export async function setSealed(dir: string, sealed: boolean, seal: Sealing): Promise<void> {
   settleKeys(dir);
   const lock = lockFolder(dir);
   try {
-    await (sealed ? sealKeys(dir, { passphrase }) : unsealKeys(dir, passphrase));
+    await (sealed ? sealKeys(dir, seal) : unsealKeys(dir, seal.passphrase));
   } finally {
     lock.release();
   }

@@ -122,7 +122,7 @@ describe('a key of a deployment', () => {
 test('sealed keys start a server with their passphrase alone, and are rotated sealed', async () => {
   await world.serving.close();
   const pems = () => readdirSync(join(world.dir, 'keys')).filter((name) => name.endsWith('.pem'));
-  await setSealed(world.dir, true, 'a long one');
+  await setSealed(world.dir, true, { passphrase: 'a long one', scryptCost: 2 ** 10 });
   expect(pems()).toEqual([]);
   await expect(world.serve()).rejects.toMatchObject({ code: 'passphrase' });
   await expect(world.serve({ keyPassphrase: 'another' })).rejects.toMatchObject({ code: 'passphrase' });
@@ -134,7 +134,7 @@ test('sealed keys start a server with their passphrase alone, and are rotated se
   world.serving = await world.serve({ keyPassphrase: 'a long one' });
   expect(verify(await aCase(), { trust: world.made.trustFile })).toMatchObject({ verdict: 'VERIFIED' });
   await world.serving.close();
-  await setSealed(world.dir, false, 'a long one');
+  await setSealed(world.dir, false, { passphrase: 'a long one' });
   expect(pems()).toHaveLength(5);
   world.serving = await world.serve();
 });

@@ -92,7 +92,8 @@ function seal(): Command {
     .option(...keyPassphraseOption)
     .action(async (flags: CommonOptions & { keyPassphraseFile?: string }) => {
       const options = { passphraseFile: flags.keyPassphraseFile };
-      await setSealed(flags.data, true, await passphrase("A passphrase for the server's keys", options, true));
+      const secret = await passphrase("A passphrase for the server's keys", options, true);
+      await setSealed(flags.data, true, { passphrase: secret });
       print({ sealed: true }, flags.json, () => 'Sealed. From now on `deed up` needs the passphrase.');
     });
 }
@@ -102,7 +103,8 @@ function unseal(): Command {
     .option(...keyPassphraseOption)
     .action(async (flags: CommonOptions & { keyPassphraseFile?: string }) => {
       const options = { passphraseFile: flags.keyPassphraseFile };
-      await setSealed(flags.data, false, await passphrase("The passphrase of the server's keys", options));
+      const secret = await passphrase("The passphrase of the server's keys", options);
+      await setSealed(flags.data, false, { passphrase: secret });
       print({ sealed: false }, flags.json, () => 'Not sealed: whoever can read the folder has the keys.');
     });
 }
