@@ -35,6 +35,12 @@ export async function keyPassphraseOf(flags: {
   if (!isSealed(flags.data)) return undefined;
   const credential = process.env.CREDENTIALS_DIRECTORY && join(process.env.CREDENTIALS_DIRECTORY, 'deed-keys');
   const passphraseFile = flags.keyPassphraseFile ?? (credential && existsSync(credential) ? credential : undefined);
+  if (passphraseFile === undefined && !process.stdin.isTTY) {
+    throw new ServerError(
+      'request',
+      "the server's keys are sealed and there is no terminal to ask at: give --key-passphrase-file",
+    );
+  }
   return passphrase("The passphrase of the server's keys", { passphraseFile });
 }
 

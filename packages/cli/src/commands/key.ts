@@ -70,11 +70,9 @@ function rotate(): Command {
       const root = keySigner(
         await readSealedKey(flags.root, await passphrase('The passphrase of the root key', flags)),
       );
+      const keyPassphrase = await keyPassphraseOf(flags);
       const rotated = await rotateKey({
-        dir: flags.data,
-        key,
-        root,
-        compromisedFrom,
+        ...{ dir: flags.data, key, root, compromisedFrom, keyPassphrase },
         witnessCommand: localWitnessCommand,
       });
       writeFileSync(flags.trust, rotated.trustFile);
