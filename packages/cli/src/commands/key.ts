@@ -14,7 +14,7 @@ import { Command } from 'commander';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, print, red, table } from '../output.ts';
 import { localWitnessCommand } from '../process.ts';
-import { keyPassphraseOption, passphrase } from '../secrets.ts';
+import { keyPassphraseOf, keyPassphraseOption, passphrase } from '../secrets.ts';
 import { defaultKeyFolder } from './init.ts';
 
 export function keyCommand(): Command {
