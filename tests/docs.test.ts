@@ -35,14 +35,29 @@ describe('the documents', () => {
   });
 
   it('name for each threat that is met a test that exists', () => {
-    const rows = read('docs', 'threats.md').matchAll(/^\| (\d+) \|[^|]*\| ([^|]*) \|[^|]*\|([^|]*)\|$/gm);
-    const wrong = [...rows].flatMap(([, number, state = '', cell = '']) => {
-      const [, room, file, sentence] = /^ (\w+) `([^`]+)`: (.+) $/.exec(cell) ?? [];
-      if (!file || !sentence) return cell.trim() === '' && state !== 'stopped' ? [] : [`${number}: no test is named`];
-      const path = join('packages', room ?? '', 'test', `${file}.test.ts`);
-      if (!existsSync(join(root, path))) return [`${number}: ${path} does not exist`];
-      return read(path).includes(sentence) ? [] : [`${number}: ${path} has no test "${sentence}"`];
-    });
+    const rows = [...read('docs', 'threats.md').matchAll(/^\| (\d+) \|[^|]*\| ([^|]*) \|[^|]*\|([^|]*)\|$/gm)];
+    expect(rows.length).toBeGreaterThan(50);
+    const wrong = rows.flatMap(([, number, state = '', cell = '']) =>
+      cell.trim() === '' && state !== 'stopped' ? [] : named(cell).map((why) => `${number}: ${why}`),
+    );
     expect(wrong).toEqual([]);
   });
+
+  it('name for each control a test that exists', () => {
+    const rows = [...read('docs', 'controls.md').matchAll(/^\| ((?!control |-)[^|]+) \|[^|]*\|[^|]*\|([^|]*)\|$/gm)];
+    expect(rows.length).toBeGreaterThan(30);
+    expect(rows.flatMap(([, control, cell = '']) => named(cell).map((why) => `${control}: ${why}`))).toEqual([]);
+  });
 });
+
+/** What is wrong with a cell that must name a test: room, file and sentence. */
+function named(cell: string): string[] {
+  const [, room = '', file, sentence] = /^ (\w+) `([^`]+)`: (.+) $/.exec(cell) ?? [];
+  if (!file || !sentence) return ['no test is named'];
+  const folder = room === 'tests' ? 'tests' : join('packages', room, 'test');
+  const path = ['test.ts', 'real.test.ts']
+    .map((end) => join(folder, `${file}.${end}`))
+    .find((one) => existsSync(join(root, one)));
+  if (!path) return [`${folder}/${file} does not exist`];
+  return read(path).includes(sentence) ? [] : [`${path} has no test "${sentence}"`];
+}
