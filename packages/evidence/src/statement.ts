@@ -70,25 +70,13 @@ const common = {
   separation,
   nonce: z.string().regex(/^[0-9a-f]{32}$/),
 };
-const header = z.union([
-  z.strictObject({ ...common, task: taskId, seq: count }),
-  z.strictObject({ ...common, task: taskId, after: count }),
-  z.strictObject({ ...common, series: z.string().regex(seriesName), n: count }),
-]);
-const headerKeys = new Set([
-  'v',
-  'origin',
-  'task',
-  'seq',
-  'after',
-  'series',
-  'n',
-  'prev',
-  'time',
-  'observed',
-  'separation',
-  'nonce',
-]);
+const headers = {
+  seq: z.strictObject({ ...common, task: taskId, seq: count }),
+  after: z.strictObject({ ...common, task: taskId, after: count }),
+  series: z.strictObject({ ...common, series: z.string().regex(seriesName), n: count }),
+};
+type Header = z.infer<(typeof headers)[keyof typeof headers]>;
+const headerKeys: ReadonlySet<string> = new Set(Object.values(headers).flatMap(({ shape }) => Object.keys(shape)));
 
 const outer = z.strictObject({
   _type: z.literal(statementType),
@@ -104,8 +92,16 @@ const outer = z.strictObject({
     )
     .length(1),
   predicateType: z.string(),
-  predicate: z.record(z.string(), z.json()),
+  // The strict parser has made sure that all in it is JSON.
+  predicate: z.custom<Readonly<Record<string, unknown>>>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'an object',
+  ),
 });
+
+const nameOfType: ReadonlyMap<string, PredicateName> = new Map(
+  (Object.keys(predicates) as PredicateName[]).map((name) => [predicateType(name), name]),
+);
 
 const seqPredicates: ReadonlySet<string> = new Set([
   'task-opened',
@@ -142,15 +138,24 @@ const namedSeries: Readonly<Record<string, string>> = {
  * @throws EvidenceError statement, json, encoding
  */
 export function parseStatement(payload: Uint8Array): Statement {
+  return { ...read(payload), payload, digest: toHex(statementDigest(payload)) } as Statement;
+}
+
+/** Refuses bytes that {@link parseStatement} would not read. @throws EvidenceError statement, json, encoding */
+export function checkStatement(payload: Uint8Array): void {
+  read(payload);
+}
+
+function read(payload: Uint8Array): Omit<Statement, 'payload' | 'digest'> {
   const parsed = outer.safeParse(parseStrictJson(payload).value);
   if (!parsed.success) throw bad(z.prettifyError(parsed.error));
   const { subject, predicateType: type, predicate } = parsed.data;
-  const name = Object.keys(predicates).find((known) => predicateType(known) === type) as PredicateName | undefined;
+  const name = nameOfType.get(type);
   if (!name) throw bad(`unknown predicate type ${JSON.stringify(type)}`);
-  const entries = Object.entries(predicate);
-  const head = header.safeParse(Object.fromEntries(entries.filter(([key]) => headerKeys.has(key))));
+  const { own, rest } = split(predicate);
+  const head: z.ZodSafeParseResult<Header> = headerOf(own).safeParse(own);
   if (!head.success) throw bad(`${name}: header: ${z.prettifyError(head.error)}`);
-  const body = predicates[name].safeParse(Object.fromEntries(entries.filter(([key]) => !headerKeys.has(key))));
+  const body = predicates[name].safeParse(rest);
   if (!body.success) throw bad(`${name}: ${z.prettifyError(body.error)}`);
   const position = positionOf(head.data);
   const series = seriesOf(position);
@@ -168,12 +173,23 @@ export function parseStatement(payload: Uint8Array): Statement {
     observed: head.data.observed,
     separation: head.data.separation,
     body: body.data,
-    payload,
-    digest: toHex(statementDigest(payload)),
-  } as Statement;
+  } as Omit<Statement, 'payload' | 'digest'>;
 }
 
-function positionOf(head: z.infer<typeof header>): Position {
+/** The members of the header, and those of the predicate. */
+function split(predicate: Readonly<Record<string, unknown>>) {
+  const own: Record<string, unknown> = {};
+  const rest: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(predicate)) (headerKeys.has(key) ? own : rest)[key] = value;
+  return { own, rest };
+}
+
+function headerOf(own: Readonly<Record<string, unknown>>): z.ZodType<Header> {
+  if ('series' in own) return headers.series;
+  return 'after' in own ? headers.after : headers.seq;
+}
+
+function positionOf(head: Header): Position {
   if ('seq' in head) return { task: head.task, chain: 'seq', n: head.seq };
   if ('after' in head) return { task: head.task, chain: 'after', n: head.after };
   return { series: head.series, n: head.n };

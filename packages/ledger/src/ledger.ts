@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  checkStatement,
   consistencyProofFrom,
   formatTlogProof,
   inclusionProofFrom,
   parseCheckpoint,
   parseNote,
-  parseStatement,
   statementDigest,
   toHex,
   verifyInclusion,
@@ -40,7 +40,7 @@ export interface LedgerOptions {
   readonly quorum?: number;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
-  /** Refuses bytes before they get a place. Default: the verifier's own `parseStatement`. */
+  /** Refuses bytes before they get a place. Default: the verifier's own `checkStatement`. */
   readonly check?: (payload: Uint8Array) => void;
   /** Default 250. */
   readonly publishIntervalMs?: number;
@@ -186,7 +186,7 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     publisher,
     signer: options.signer,
     clock,
-    check: options.check ?? parseStatement,
+    check: options.check ?? checkStatement,
     maxQueue: options.maxQueue ?? 4096,
     maxUnpublished: options.maxUnpublished ?? 50_000,
     maxBatch: options.maxBatch ?? 256,

@@ -1,4 +1,4 @@
-import { type Observed, type Position, pae, type Separation, statementDigest, toHex } from '@deed/evidence';
+import { type Observed, type Position, pae, type Separation, sha256, toHex } from '@deed/evidence';
 import type { Database, Transaction } from '@deed/store';
 import type { PublishedCheckpoint } from './checkpoints.ts';
 import { Committer } from './committer.ts';
@@ -116,7 +116,8 @@ export class RecordDoor {
     const { prev } = reserved;
     const payload = buildStatement({ predicate, subject, origin, position, prev, timeMs, observed, separation, body });
     check(payload);
-    const digest = toHex(statementDigest(payload));
+    const signed = pae(payload);
+    const digest = toHex(sha256(signed));
 
     this.heads.take(reserved, digest);
     this.lastMs = timeMs;
@@ -125,7 +126,7 @@ export class RecordDoor {
     durable.catch(() => undefined);
     const { series, n } = reserved;
     const item = { series, n, payload, digest, signer, apply: draft.apply, resolve, reject, signature: undefined };
-    this.committer.push(item, signer.sign(pae(payload)));
+    this.committer.push(item, signer.sign(signed));
     const covering = (wanted: 'published' | 'witnessed', signal?: AbortSignal) =>
       durable.then(({ index }) => publisher.covering(index, wanted, signal));
     return {
