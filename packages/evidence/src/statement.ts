@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { statementDigest } from './dsse.ts';
-import { toHex } from './encoding.ts';
+import { fromUtf8, toHex } from './encoding.ts';
 import { EvidenceError } from './errors.ts';
 import { idPattern } from './ids.ts';
-import { parseStrictJson } from './json.ts';
+import { parseOwnJson, parseStrictJson } from './json.ts';
 import {
   count,
   observed,
@@ -147,7 +147,8 @@ export function checkStatement(payload: Uint8Array): void {
 }
 
 function read(payload: Uint8Array): Omit<Statement, 'payload' | 'digest'> {
-  const parsed = outer.safeParse(parseStrictJson(payload).value);
+  const text = fromUtf8(payload);
+  const parsed = outer.safeParse(parseOwnJson(text) ?? parseStrictJson(text).value);
   if (!parsed.success) throw bad(z.prettifyError(parsed.error));
   const { subject, predicateType: type, predicate } = parsed.data;
   const name = nameOfType.get(type);

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { utf8 } from '../src/encoding.ts';
 import { EvidenceError } from '../src/errors.ts';
-import { parseStrictJson } from '../src/json.ts';
+import { parseOwnJson, parseStrictJson } from '../src/json.ts';
 
 if (process.env.SLOW === '1') vi.setConfig({ testTimeout: 1_800_000 });
 
@@ -30,6 +30,61 @@ function safe(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
   return Object.entries(value).every(([key, inner]) => key.isWellFormed() && safe(inner));
 }
+
+describe('parseOwnJson', () => {
+  const pieces = fc.constantFrom(
+    ...[
+      '{"a":1}',
+      '{"b":1,"1":2}',
+      '{"a":1,"a":1}',
+      '{"__proto__":1}',
+      '[9007199254740993]',
+      '[9007199254740992]',
+      '"\\ud800"',
+    ],
+    ...[
+      '1e5',
+      '1e+21',
+      '-0',
+      '0.1',
+      ' 1',
+      '"\\u0041"',
+      '"\\u0000"',
+      '"\\u007f"',
+      '[1,]',
+      '',
+      '1 2',
+      '"a',
+      '\ufeff1',
+      '"é"',
+      '"/"',
+      '"\\/"',
+    ],
+  );
+
+  it('gives what the strict parser gives, or nothing', () => {
+    const texts = fc.oneof(
+      fc.jsonValue().map((value) => JSON.stringify(value)),
+      pieces,
+      fc.json(),
+      fc.string(),
+    );
+    fc.assert(
+      fc.property(texts, (text) => {
+        const own = parseOwnJson(text);
+        if (own !== undefined) expect(parseStrictJson(text, { maxDepth: 10_000 }).value).toEqual(own);
+      }),
+      { numRuns: numRuns * 10 },
+    );
+  });
+
+  it('reads what JSON.stringify writes', () => {
+    for (const text of ['{"a":[1,null,"é\\n"],"b":{"c":true}}', '"x"', '0', 'null']) {
+      expect(parseOwnJson(text), text).toEqual(JSON.parse(text));
+    }
+    expect(parseOwnJson('['.repeat(1_000_000)), 'too deep for anybody').toBeUndefined();
+  });
+});
 
 describe('parseStrictJson', () => {
   it('reads what JSON.parse reads', () => {
