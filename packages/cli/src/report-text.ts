@@ -66,7 +66,7 @@ function field(name: string, text: string): string {
 }
 
 function conclusionText(report: Report): string {
-  const { verdict, code, reasons, checkpoint, root, witnesses, limits } = report;
+  const { verdict, code, reasons, checkpoint, root, witnesses, timestamps, limits } = report;
   const lines = [`${bold('Verdict')}    ${verdictText(verdict)} (exit code ${code})`];
   for (const { verdict: level, check, message } of reasons.slice(0, 20))
     lines.push(wrap(`${level} by ${check}: ${message}`, width - 2, '  '));
@@ -75,6 +75,10 @@ function conclusionText(report: Report): string {
     lines.push(`  log        ${checkpoint.origin}, size ${checkpoint.size}, root ${checkpoint.root.slice(0, 16)}…`);
   if (root) lines.push(`  root key   ${root}`);
   for (const { name, time } of witnesses) lines.push(`  witness    ${name} at ${time}`);
+  for (const { size, time, certificate, discounted } of timestamps) {
+    const doubt = discounted === null ? '' : `: does not count, ${discounted}`;
+    lines.push(wrap(`timestamp  size ${size} at ${time} by ${certificate.slice(0, 16)}…${doubt}`, width - 2, '  '));
+  }
   for (const limit of limits) lines.push(dim(wrap(limit, width - 2, '  ')));
   return lines.join('\n');
 }

@@ -8,6 +8,7 @@ export type EvidenceErrorCode =
   | 'note' // not a signed note or not a checkpoint
   | 'key' // a key in a form or of an algorithm that is not accepted
   | 'proof' // a Merkle proof or tlog-proof that does not hold
+  | 'timestamp' // not an RFC 3161 timestamp of these bytes, or one that does not hold
   | 'trust' // a trust file that cannot be read
   | 'container' // not a case file in its one form
   | 'case' // a case whose parts do not fit

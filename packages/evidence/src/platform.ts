@@ -14,6 +14,13 @@ export function sha512(bytes: Uint8Array): Uint8Array {
   return crypto.createHash('sha512').update(bytes).digest();
 }
 
+export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512';
+
+/** SHA-1 is for naming a certificate that something else vouches for, never for what is signed. */
+export function hash(name: HashName, bytes: Uint8Array): Uint8Array {
+  return crypto.createHash(name).update(bytes).digest();
+}
+
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   const mac = crypto.createHmac('sha256', key);
   for (const part of parts) mac.update(part);
@@ -73,6 +80,43 @@ export function verifyPure(
     const key = publicKey(spki);
     if ((key.asymmetricKeyType as string) !== algorithm) return false;
     return crypto.verify(null, message, key, signature);
+  } catch {
+    return false;
+  }
+}
+
+/** How a timestamp authority signs. */
+export type SignatureAlgorithm =
+  | { readonly kind: 'ecdsa' | 'rsa-pkcs1'; readonly hash: HashName }
+  | { readonly kind: 'rsa-pss'; readonly hash: HashName; readonly saltBytes: number };
+
+const curves: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
+const leastRsaBits = 2048;
+
+/**
+ * ECDSA (P-256, P-384; signature in DER) or RSA (from 2048 bits) over the hash of the message. False for a key that does not
+ * fit; `unsupported` where this platform cannot tell, which is never success.
+ */
+export function verifySignature(
+  algorithm: SignatureAlgorithm,
+  spki: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean | 'unsupported' {
+  try {
+    const key = publicKey(spki);
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+    if (algorithm.kind === 'ecdsa') {
+      if (type !== 'ec' || !curves.includes(details?.namedCurve)) return false;
+      return crypto.verify(algorithm.hash, message, key, signature);
+    }
+    const fits = type === 'rsa' || (type === 'rsa-pss' && algorithm.kind === 'rsa-pss');
+    if (!fits || (details?.modulusLength ?? 0) < leastRsaBits) return false;
+    const padding =
+      algorithm.kind === 'rsa-pss'
+        ? { padding: crypto.constants.RSA_PKCS1_PSS_PADDING, saltLength: algorithm.saltBytes }
+        : { padding: crypto.constants.RSA_PKCS1_PADDING };
+    return crypto.verify(algorithm.hash, message, { key, ...padding }, signature);
   } catch {
     return false;
   }

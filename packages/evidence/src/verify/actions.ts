@@ -190,6 +190,7 @@ function checkAnchor(exam: Examination, intent: Intent, outcome: Outcome, end: n
   need(checkpoint.size === anchor.size && toHex(checkpoint.root) === anchor.root, 'the anchor is another checkpoint');
   need(toHex(sha256(utf8(proof.checkpoint))) === anchor.note, 'the anchor is another note');
   need(anchor.size > intent.index && anchor.size <= end, 'the anchor does not stand between intent and outcome');
+  exam.anchors.set(intent.statement.digest, proof.checkpoint);
   const judged = exam.judge(proof.checkpoint);
   if (!judged) return; // no trust file: the check `trust` says so
   if (judged.badSignatures.length > 0)

@@ -36,6 +36,7 @@ export function answer(exam: Examination, checks: readonly CheckResult[]): Repor
     checkpoint: headOf(exam),
     root: [...exam.keys].find(([, key]) => key.role === 'root')?.[0] ?? null,
     witnesses: witnessesOf(exam),
+    timestamps: timestampsOf(exam),
     limits: isCase ? limitsOf(exam) : [],
   };
 }
@@ -206,6 +207,13 @@ function witnessesOf(exam: Examination): Report['witnesses'] {
   }));
 }
 
+function timestampsOf(exam: Examination): Report['timestamps'] {
+  if (exam.reasons.some(({ verdict }) => verdict === 'FORGED')) return [];
+  return [...exam.stamps.values()].map(({ size, timestamp: { timeMs, certificate }, discounted }) => {
+    return { size, time: new Date(timeMs).toISOString(), certificate, discounted };
+  });
+}
+
 function limitsOf(exam: Examination): string[] {
   const limits = [
     'One unbroken chain is shown, not that no second one exists: ask other holders of receipts, or audit the whole log.',
@@ -217,6 +225,8 @@ function limitsOf(exam: Examination): string[] {
     limits.push(
       `${exam.unjudgedEvents} records of the task's credentials came after the last reconciliation: not judged.`,
     );
+  if ([...exam.stamps.values()].some(({ discounted }) => discounted === null))
+    limits.push('A timestamp says that something was there by then, and never since when.');
   const witnesses = exam.options.trust?.witnesses ?? [];
   if (witnesses.length > 0 && witnesses.every(({ name }) => name === 'local')) {
     limits.push(

@@ -10,6 +10,7 @@ import type { RoleKey } from '../role-keys.ts';
 import type { Statement, StatementWith } from '../statement.ts';
 import { broughtUpToDate } from './log-keys.ts';
 import type { Reason } from './report.ts';
+import type { Stamp } from './timestamps.ts';
 
 /** A statement at its place in the log. */
 export interface Logged<S extends Statement = Statement> {
@@ -46,6 +47,10 @@ export class Examination {
   note: string | null = null;
   /** The intents of approve actions whose anchor a witness quorum of the trust file signed. */
   readonly anchored = new Set<string>();
+  /** The note under which the intent of an approve action was anchored, by the digest of the intent. */
+  readonly anchors = new Map<string, string>();
+  /** Timestamps that hold, by the digest of the checkpoint's text that they stamp. */
+  readonly stamps = new Map<string, Stamp>();
   /** Trees of ingested batches that hold, by the digest of their statement. */
   readonly batches = new Map<string, BatchJson>();
   /** Outcomes whose effects the touched system's own record confirmed. */

@@ -1,6 +1,7 @@
 import type { StatementWith } from '../statement.ts';
 import type { Examination, Logged } from './examination.ts';
 import type { Layer, LayerName } from './report.ts';
+import { stampedBy } from './timestamps.ts';
 
 type Acted = Logged<StatementWith<'intent'> | StatementWith<'refusal'>>;
 
@@ -112,7 +113,9 @@ function anchor(exam: Examination, { statement }: Acted): Layer {
   const names = judged.witnesses.map(({ name }) => name);
   const local = names.every((name) => name === 'local') ? ' (run by the same operator)' : '';
   const before = exam.anchored.has(statement.digest) ? ', its intent before the outcome was written' : '';
-  return present(`witnessed by ${names.join(', ')}${local}${before}`);
+  const stamped = stampedBy(exam, statement.digest);
+  const by = stamped === undefined ? '' : `, timestamped ${new Date(stamped).toISOString()}`;
+  return present(`witnessed by ${names.join(', ')}${local}${before}${by}`);
 }
 
 function corroboration(exam: Examination, { statement }: Acted, outcome?: Logged<StatementWith<'outcome'>>): Layer {

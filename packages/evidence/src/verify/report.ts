@@ -73,8 +73,20 @@ export interface Report {
   /** SHA-256 of the root key's SPKI as the case has it; compare it with the one you were told. */
   readonly root: string | null;
   readonly witnesses: readonly { readonly name: string; readonly time: string }[];
+  /** Timestamps of the case, on checkpoints of these sizes. */
+  readonly timestamps: readonly TimestampReport[];
   /** What the verdict does not say. */
   readonly limits: readonly string[];
+}
+
+export interface TimestampReport {
+  /** Entries under the checkpoint that is stamped. */
+  readonly size: number;
+  readonly time: string;
+  /** Hex SHA-256 of the authority's certificate. */
+  readonly certificate: string;
+  /** Why it does not count; null if it does. */
+  readonly discounted: string | null;
 }
 
 export interface TaskReport {

@@ -1,4 +1,4 @@
-import { type Examination, label } from './examination.ts';
+import type { Examination } from './examination.ts';
 
 /** Grace between the last statement's time and the witnessed head, in seconds: clocks differ. */
 const graceSeconds = 60;
@@ -17,7 +17,6 @@ export function checkTrust(exam: Examination): string | null {
     if (note !== null) exam.attempt('the checkpoint', () => checkNote(exam, note));
   }
   checkFreshness(exam);
-  checkTimestamps(exam);
   return `quorum ${trust.quorum}`;
 }
 
@@ -44,14 +43,5 @@ function checkFreshness(exam: Examination): void {
   const age = nowMs / 1000 - witnessed;
   if (trust?.maxAgeSeconds !== undefined && age > trust.maxAgeSeconds) {
     exam.unanchored(`the head was witnessed ${Math.round(age)} s ago, the trust file allows ${trust.maxAgeSeconds} s`);
-  }
-}
-
-/** A trust file with a `tsa` line asks for a timestamp on each approve action; a case of this version cannot hold one. */
-function checkTimestamps(exam: Examination): void {
-  if (!exam.options.trust?.tsas.length) return;
-  for (const intent of exam.all('intent')) {
-    if (intent.statement.body.tier === 'approve')
-      exam.unanchored(`${label(intent)}: the trust file asks for a timestamp, and there is none`);
   }
 }

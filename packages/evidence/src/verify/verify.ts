@@ -15,6 +15,7 @@ import type { CheckResult, Report } from './report.ts';
 import { checkSeries } from './series.ts';
 import { checkSignatures } from './signatures.ts';
 import { checkStatements } from './statements.ts';
+import { checkTimestamps } from './timestamps.ts';
 import { checkTrust } from './trust.ts';
 
 /** Returns what it looked at in a few words, or null if the checks after it have nothing left to stand on. */
@@ -34,6 +35,7 @@ const checks: readonly (readonly [name: string, check: Check])[] = [
   ['actions', checkActions],
   ['closing', checkClosing],
   ['events', checkEvents],
+  ['timestamps', checkTimestamps],
   ['trust', checkTrust],
 ];
 

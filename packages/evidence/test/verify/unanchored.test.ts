@@ -79,11 +79,6 @@ describe('a case is UNANCHORED', () => {
     expect(report.reasons[0]?.message).toMatch(/no witness quorum/);
   });
 
-  it('when the trust file asks for timestamps and an approve action has none', () => {
-    const report = examine(honest.file, { trust: { ...trust, tsas: ['a'.repeat(64)] } });
-    expect(report).toMatchObject({ verdict: 'UNANCHORED', code: 3, reasons: [{ check: 'trust' }] });
-  });
-
   it('only where nothing worse is known', () => {
     const bent = makeCase(all(set('push:outcome', 'anchor', null), set('push:outcome', 'status', 'unknown')));
     const report = examine(bent.file);
