@@ -11,6 +11,7 @@ export type LedgerErrorCode =
   | 'forked' // a witness knows a larger or another tree than this folder
   | 'clock' // the clock stands before the last signed checkpoint
   | 'key' // a key file that cannot be used
+  | 'timestamp' // a timestamp authority that gave no usable answer
   | 'witness'; // a witness that is not configured, or refused
 
 export class LedgerError extends DeedError<LedgerErrorCode> {

@@ -1,4 +1,5 @@
 import type { Migration } from '@deed/store';
+import { timestampMigration } from './time/stamps.ts';
 
 /**
  * The ledger's tables. The leaf is not stored: it is rebuilt from body, signature and key, in the form that `leaf_version`
@@ -38,4 +39,5 @@ export const ledgerMigrations: readonly Migration[] = [
       ALTER TABLE log_key ADD COLUMN from_size INTEGER NOT NULL DEFAULT 0;
       ALTER TABLE log_key ADD COLUMN until_size INTEGER;`,
   },
+  timestampMigration,
 ];
