@@ -11,6 +11,7 @@ import {
   members,
   newId,
   type PayloadRef,
+  parseNote,
   parseStatement,
   payloadRefs,
   type Statement,
@@ -18,7 +19,7 @@ import {
   toHex,
   utf8,
 } from '@deed/evidence';
-import type { Entry, Ledger, PublishedCheckpoint } from '@deed/ledger';
+import type { Entry, Ledger, PublishedCheckpoint, Timestamps } from '@deed/ledger';
 import type { Database } from '@deed/store';
 import { ServerError } from './errors.ts';
 
@@ -31,6 +32,8 @@ export interface CaseExportOptions {
   readonly now: () => number;
   /** How long to wait for a cosigned checkpoint, in milliseconds. */
   readonly witnessMs: number;
+  /** Where timestamps are, and how long to wait for those on approve actions: a case is made without them all the same. */
+  readonly stamping?: { readonly timestamps: Timestamps; readonly waitMs: number };
 }
 
 interface Held {
@@ -58,7 +61,8 @@ async function tryExport(options: CaseExportOptions, task: string): Promise<Uint
   const { ledger } = options;
   const held = collect(options, task);
   const last = held.at(-1)?.entry.index ?? 0;
-  const checkpoint = await inTime(ledger.witnessed(last, AbortSignal.timeout(options.witnessMs)));
+  const checkpoint =
+    stampedHead(options, last) ?? (await inTime(ledger.witnessed(last, AbortSignal.timeout(options.witnessMs))));
   const files = new Map<string, Uint8Array>();
   const id = newId('case', options.now());
   files.set(
@@ -78,6 +82,7 @@ async function tryExport(options: CaseExportOptions, task: string): Promise<Uint
     files.set(members.proof(entry.index), utf8(ledger.tlogProof(entry.index, checkpoint.note)));
   }
   addAnchors(options, held, files);
+  await addStamps(options, held, checkpoint, files);
   addPayloads(options, held, files);
   addPolicies(options, held, files);
   addEvents(options, held, files);
@@ -148,6 +153,36 @@ function addAnchors({ ledger }: CaseExportOptions, held: readonly Held[], files:
     if (index === undefined || !checkpoint)
       throw new ServerError('case', `the checkpoint of size ${statement.body.anchor.size} is gone`);
     files.set(members.anchorProof(index), utf8(ledger.tlogProof(index, checkpoint.note)));
+  }
+}
+
+/** The earliest checkpoint over all of it that witnesses signed and an authority stamped: it bounds every statement in time. */
+function stampedHead({ ledger, stamping }: CaseExportOptions, last: number): PublishedCheckpoint | undefined {
+  const stamp = stamping?.timestamps.earliestFrom(last + 1);
+  return stamp && ledger.checkpointAt(stamp.size);
+}
+
+/** The timestamps of approve actions, as far as they come in time, and that of the case's own checkpoint, if there is one. */
+async function addStamps(
+  { ledger, stamping }: CaseExportOptions,
+  held: readonly Held[],
+  head: PublishedCheckpoint,
+  files: Map<string, Uint8Array>,
+): Promise<void> {
+  if (!stamping) return;
+  const { timestamps, waitMs } = stamping;
+  const signal = AbortSignal.timeout(waitMs);
+  const anchors = held.flatMap(({ statement }) =>
+    statement.predicate === 'outcome' && statement.body.anchor ? [statement.body.anchor.size] : [],
+  );
+  const stamps = [
+    ...(await Promise.all(anchors.map((size) => timestamps.soon(size, signal)))),
+    timestamps.at(head.size),
+  ];
+  for (const stamp of stamps) {
+    const note = stamp && ledger.checkpointAt(stamp.size)?.note;
+    if (stamp && note !== undefined)
+      files.set(members.timestamp(toHex(sha256(utf8(parseNote(note).text)))), stamp.response);
   }
 }
 

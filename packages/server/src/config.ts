@@ -17,12 +17,27 @@ const forge = z.strictObject({
 });
 export type ForgeConfig = z.infer<typeof forge>;
 
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+const timestamps = z.strictObject({
+  /** Of an RFC 3161 timestamp authority. */
+  url: z.url({ protocol: /^https?$/ }),
+  everySeconds: z.number().int().min(60),
+  /** SHA-256 of the authority's certificate, DER. */
+  certificate: digest,
+  /** The same of certificates it had before: their stamps still count. */
+  former: z.array(digest),
+  /** Checkpoints of this size and above are stamped. */
+  from: z.number().int().min(0),
+});
+
 const schema = z.strictObject({
   v: z.literal(1),
   origin: z.string().min(1),
   /** The witness run by this operator: its state folder, outside the data folder. */
   witness: z.strictObject({ name: z.literal('local'), state: z.string().startsWith('/'), vkey: z.string() }),
   forges: z.array(forge),
+  timestamps: timestamps.optional(),
 });
 /** What the operator decided about a deployment, and what cannot be derived. No secrets. */
 export type Config = z.infer<typeof schema>;

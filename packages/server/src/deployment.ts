@@ -14,10 +14,11 @@ import {
   systemClock,
 } from '@deed/authority';
 import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolMigration, Walk } from '@deed/gateway';
-import { type Ledger, openLedger } from '@deed/ledger';
+import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
 import { type Config, type ForgeConfig, readConfig } from './config.ts';
+import { timestampPlan } from './timestamps.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
@@ -27,15 +28,18 @@ export interface Limits extends LinkLimits {
   readonly holdMs: number;
   /** How long an approve action waits for its cosigned checkpoint. */
   readonly witnessMs: number;
+  /** How long an export waits for timestamps on approve actions. */
+  readonly stampMs: number;
 }
 
-const defaultLimits: Limits = { ...defaultLinkLimits, holdMs: 50_000, witnessMs: 10_000 };
+const defaultLimits: Limits = { ...defaultLinkLimits, holdMs: 50_000, witnessMs: 10_000, stampMs: 10_000 };
 
 export interface Deployment {
   readonly dir: string;
-  /** As it is now: forges can be added while the server runs. */
+  /** As it is now: forges and the timestamp authority can be named while the server runs. */
   config: Config;
   readonly ledger: Ledger;
+  readonly timestamps: Timestamps;
   readonly authority: Authority;
   readonly tools: ToolRegistry;
   readonly pins: Pins;
@@ -86,10 +90,13 @@ export async function openDeployment(
     const authority = await openAuthority({ dir, keys, ledger, db, objects, clock: systemClock, brokers });
     await closeImplicitTasks(authority);
     const relay = await GitRelay.start();
-    return {
+    const timestamps = new Timestamps({ ledger, clock: now });
+    timestamps.follow(timestampPlan(config));
+    const deployment: Deployment = {
       dir,
       config,
       ledger,
+      timestamps,
       authority,
       relay,
       tools: new ToolRegistry(db),
@@ -97,14 +104,16 @@ export async function openDeployment(
       walk: new Walk({ authority, now, holdMs, witnessMs }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
-      trustFile: () => trustFileOf(roleKeysOf(ledger.series('keys')), config),
+      trustFile: () => trustFileOf(roleKeysOf(ledger.series('keys')), deployment.config),
       async close() {
+        await timestamps.close();
         await relay.close();
         await authority.close();
         await ledger.close();
         await witness.stop();
       },
     };
+    return deployment;
   } catch (error) {
     await opened?.close();
     await witness.stop();

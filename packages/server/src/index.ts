@@ -28,4 +28,5 @@ export { type InitializedServer, initServer } from './init.ts';
 export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey, setSealed } from './key-ceremony.ts';
 export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
 export { type Serving, serve } from './serve.ts';
+export type { TimestampsView } from './timestamps.ts';
 export { version } from './version.ts';

@@ -1,11 +1,13 @@
 import { formatTrust, logKeysOf, parseVkey, type RoleKey, type Trust } from '@deed/evidence';
 import type { Config } from './config.ts';
+import { trustedTsas } from './timestamps.ts';
 
 /** Default `max-age` of the trust files that we hand out: 400 days. */
 const maxAgeSeconds = 400 * 86_400;
 
 /** The trust file of a deployment, from its key-events (`keys`, the root among them). */
-export function trustFileOf(keys: ReadonlyMap<string, RoleKey>, { witness }: Config): string {
+export function trustFileOf(keys: ReadonlyMap<string, RoleKey>, config: Config): string {
+  const { witness } = config;
   const root = [...keys].find(([, { role }]) => role === 'root')?.[0];
   return formatTrust({
     logs: logsOf(keys),
@@ -13,7 +15,7 @@ export function trustFileOf(keys: ReadonlyMap<string, RoleKey>, { witness }: Con
     groups: [],
     quorum: witness.name,
     ...(root === undefined ? {} : { root }),
-    tsas: [],
+    tsas: trustedTsas(config),
     compromised: [...keys].flatMap(([keyid, { compromised, until }]) => (compromised ? [{ keyid, from: until }] : [])),
     maxAgeSeconds,
   });

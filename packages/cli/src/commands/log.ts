@@ -4,13 +4,15 @@ import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { green, print, red } from '../output.ts';
 import { untilEnded } from '../process.ts';
+import { tsaCommand } from './tsa.ts';
 
 export function logCommand(): Command {
   return new Command('log')
     .description('the log itself')
     .addCommand(checkpoint())
     .addCommand(check())
-    .addCommand(witness());
+    .addCommand(witness())
+    .addCommand(tsaCommand());
 }
 
 function checkpoint(): Command {

@@ -8,6 +8,7 @@ import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
 import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
+import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
 import * as shapes from './shapes.ts';
 
 /** How long an export waits for the witness, in milliseconds. */
@@ -29,8 +30,17 @@ export function adminApi(deployment: Deployment, version: string): Hono {
       ready: ledger.isReady,
       openTasks: authority.tasks.openTasks().length,
       waiting: authority.approvals.list().length,
+      timestamps: timestampsView(deployment),
     }),
   );
+  app.get('/v1/timestamps', (c) => c.json({ timestamps: timestampsView(deployment) }));
+  app.post('/v1/timestamps', async (c) =>
+    c.json(await setTimestamps(deployment, await body(c.req.raw, shapes.setTimestamps)), 201),
+  );
+  app.post('/v1/timestamps/off', (c) => {
+    endTimestamps(deployment);
+    return c.json({ timestamps: null });
+  });
   app.get('/v1/trust', (c) => c.text(deployment.trustFile()));
 
   app.get('/v1/tools', (c) => c.json({ tools: tools.list(), pins: pins.list() }));
@@ -89,6 +99,7 @@ export function adminApi(deployment: Deployment, version: string): Hono {
       writer: `deed ${version}`,
       now: Date.now,
       witnessMs,
+      stamping: { timestamps: deployment.timestamps, waitMs: deployment.limits.stampMs },
     };
     const file = await exportCase(options, c.req.param('id'));
     return c.body(new Uint8Array(file), 200, { 'content-type': 'application/vnd.deed.case+zip' });

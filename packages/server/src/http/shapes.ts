@@ -43,4 +43,9 @@ export const addSource = z.strictObject({
   forge: z.strictObject({ name: text, url: z.url(), adminUrl: z.url(), adminTokenFile: text }).optional(),
 });
 export const activate = z.strictObject({ folder: text, word });
+export const setTimestamps = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  certificate: z.string().min(1).max(16_384),
+  everySeconds: z.number().int().min(60).optional(),
+});
 export const waive = z.strictObject({ days: z.number().int().min(1).max(365) });
