@@ -24,6 +24,7 @@ export class HttpAuthority {
 
   static async start(): Promise<HttpAuthority> {
     const made = new HttpAuthority();
+    made.server.maxRequestsPerSocket = 1; // no idle connection that ends while a test keeps this thread busy
     made.server.listen(0, '127.0.0.1');
     await once(made.server, 'listening');
     return made;
