@@ -33,7 +33,13 @@ export * from './ssh.ts';
 export * from './statement.ts';
 export { readTimestampCertificate } from './time/certificate.ts';
 export { encodeTimestampRequest, nonceBytes, timestampNonce } from './time/request.ts';
-export { maxTimestampBytes, openTimestamp, type Timestamp, verifyTimestamp } from './time/timestamp.ts';
+export {
+  maxTimestampBytes,
+  openTimestamp,
+  type Timestamp,
+  verifyTimestamp,
+  worstAccuracyMs,
+} from './time/timestamp.ts';
 export { logKeysOf } from './verify/log-keys.ts';
 export * from './verify/report.ts';
 export { verify } from './verify/verify.ts';

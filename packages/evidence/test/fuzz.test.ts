@@ -18,14 +18,18 @@ import { openPayload } from '../src/payload.ts';
 import { verifyP256 } from '../src/platform.ts';
 import { parseSshPublicKey, verifySshsig } from '../src/ssh.ts';
 import { parseStatement } from '../src/statement.ts';
+import { readTimestampCertificate } from '../src/time/certificate.ts';
+import { openTimestamp } from '../src/time/timestamp.ts';
 import { verify } from '../src/verify/verify.ts';
 import { openWord } from '../src/word.ts';
 import { makeCase, nowMs, pack, trust } from './support/case-maker.ts';
+import { TimestampAuthority } from './support/timestamp-authority.ts';
 
 if (process.env.SLOW === '1') vi.setConfig({ testTimeout: 1_800_000 });
 
 const numRuns = process.env.SLOW === '1' ? 50_000 : 300;
 const honest = makeCase();
+const tsa = new TimestampAuthority();
 const text = new TextDecoder();
 
 /** Real bytes of every format, so that what is fuzzed gets past the first check. */
@@ -34,6 +38,8 @@ const seeds: readonly Uint8Array[] = [
   ...[...honest.members]
     .filter(([name]) => /^(payloads|events)\/.*[0-9a-f]{64}$/.test(name))
     .map(([, bytes]) => bytes.subarray(16)),
+  tsa.certificate,
+  tsa.stamp(utf8('stamped'), nowMs),
   ...readdirSync(join(import.meta.dirname, '../../../docs/formats/examples')).map((name) =>
     utf8(
       JSON.stringify(
@@ -81,6 +87,8 @@ const parsers: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   readPushRecord,
   openContainer,
   openPayload: (bytes) => openPayload(bytes, '0'.repeat(64)),
+  openTimestamp,
+  readTimestampCertificate,
   parseSshPublicKey,
   jwkThumbprint,
   derFromP1363,

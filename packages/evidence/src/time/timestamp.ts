@@ -8,6 +8,8 @@ import { momentOf } from './moment.ts';
 import { openSignedData } from './signed-data.ts';
 
 export const maxTimestampBytes = 64 * 1024;
+/** A stamp of an authority that knows the time less well does not count. */
+export const worstAccuracyMs = 60_000;
 
 /** A timestamp whose signature holds. Whether its authority is to be believed is for a trust file to say. */
 export interface Timestamp {

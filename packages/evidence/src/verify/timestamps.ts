@@ -4,7 +4,7 @@ import { parseCheckpoint } from '../log/checkpoint.ts';
 import { parseNote } from '../log/note.ts';
 import { sha256 } from '../platform.ts';
 import type { StatementWith } from '../statement.ts';
-import { type Timestamp, verifyTimestamp } from '../time/timestamp.ts';
+import { type Timestamp, verifyTimestamp, worstAccuracyMs } from '../time/timestamp.ts';
 import { type Examination, type Logged, label, type VerifyOptions } from './examination.ts';
 
 /** A timestamp on a checkpoint of the case. */
@@ -19,7 +19,7 @@ export interface Stamp {
 /** Between two clocks, in milliseconds. */
 const graceMs = 60_000;
 /** A stamp that came later says too little about when an approve action began. */
-export const latestStampMs = 24 * 3_600_000;
+const latestStampMs = 24 * 3_600_000;
 
 interface Stampable {
   readonly text: string;
@@ -29,11 +29,12 @@ interface Stampable {
 /** Each timestamp holds, stamps a checkpoint of the case and contradicts nothing; approve actions have one where a `tsa` line asks. */
 export function checkTimestamps(exam: Examination): string | null {
   const checkpoints = checkpointsOf(exam);
+  const newest = newestUnder(exam.statements);
   for (const [name, bytes] of exam.members) {
     const imprint = imprintOfTimestamp(name);
     if (imprint === undefined) continue;
     const checkpoint = checkpoints.get(imprint);
-    if (checkpoint) exam.attempt(name, () => judgeStamp(exam, imprint, checkpoint, bytes));
+    if (checkpoint) exam.attempt(name, () => judgeStamp(exam, imprint, checkpoint, bytes, newest));
     else exam.incomplete(`${name}: the checkpoint that it stamps is not here`);
   }
   if (exam.options.trust?.tsas.length) {
@@ -58,33 +59,65 @@ function checkpointsOf(exam: Examination): ReadonlyMap<string, Stampable> {
   return found;
 }
 
-function judgeStamp(exam: Examination, imprint: string, { text, size }: Stampable, bytes: Uint8Array): void {
+function judgeStamp(
+  exam: Examination,
+  imprint: string,
+  { text, size }: Stampable,
+  bytes: Uint8Array,
+  newest: Newest,
+): void {
   const timestamp = verifyTimestamp(bytes, utf8(text));
   const discounted = discount(timestamp, exam.options);
   exam.stamps.set(imprint, { size, timestamp, discounted });
-  if (discounted === null) checkTimes(exam, size, timestamp);
+  if (discounted === null) checkTimes(exam, size, timestamp, newest);
 }
 
 /** Why a timestamp that holds in itself is nobody's word here; null if it counts. */
-export function discount({ certificate, checked, timeMs }: Timestamp, options: VerifyOptions): string | null {
+export function discount(
+  { certificate, checked, timeMs, accuracyMs }: Timestamp,
+  options: VerifyOptions,
+): string | null {
   const { trust, nowMs = 0 } = options;
   if (!trust?.tsas.includes(certificate)) return `no tsa line names its certificate ${certificate}`;
   if (!checked) return 'a signature of this kind cannot be checked here; verify with the deed command';
+  if (accuracyMs > worstAccuracyMs) return `its authority knows the time to ${accuracyMs / 1000} s only`;
   if (timeMs > nowMs + graceMs) return "it is in the future of this machine's clock";
   return null;
 }
 
 /** What was there by then cannot be written later, and what an export lists was there before it. */
-function checkTimes(exam: Examination, size: number, { timeMs, accuracyMs }: Timestamp): void {
+function checkTimes(exam: Examination, size: number, { timeMs, accuracyMs }: Timestamp, newest: Newest): void {
   const at = new Date(timeMs).toISOString();
-  for (const logged of exam.statements) {
-    const { time } = logged.statement;
-    if (logged.index < size && Date.parse(time) > timeMs + accuracyMs + graceMs)
-      exam.forged(`${label(logged)}: says it was written at ${time}, and was timestamped at ${at} already`);
-  }
+  const covered = newest(size);
+  if (covered && Date.parse(covered.statement.time) > timeMs + accuracyMs + graceMs)
+    exam.forged(
+      `${label(covered)}: says it was written at ${covered.statement.time}, and was timestamped at ${at} already`,
+    );
   const exported = exam.exported?.statement.time;
   if (exported !== undefined && timeMs - accuracyMs > Date.parse(exported) + graceMs)
     exam.forged(`the timestamp of size ${size} was made at ${at}, after the export of ${exported} that lists it`);
+}
+
+/** Of the statements under a tree of some size, the one with the latest time of its own. */
+type Newest = (size: number) => Logged | undefined;
+
+function newestUnder(statements: readonly Logged[]): Newest {
+  let latest = Number.NEGATIVE_INFINITY;
+  let newest: Logged | undefined;
+  const running = statements.map((logged) => {
+    const time = Date.parse(logged.statement.time);
+    if (time > latest) [latest, newest] = [time, logged];
+    return newest;
+  });
+  return (size) => {
+    let [low, high] = [0, statements.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((statements[middle]?.index ?? 0) < size) low = middle + 1;
+      else high = middle;
+    }
+    return running[low - 1];
+  };
 }
 
 function checkApproved(exam: Examination, intent: Logged<StatementWith<'intent'>>): void {
@@ -93,7 +126,10 @@ function checkApproved(exam: Examination, intent: Logged<StatementWith<'intent'>
     exam.unanchored(`${label(intent)}: the trust file asks for a timestamp on its checkpoint, and there is none`);
   else if (stamp.discounted !== null)
     exam.unanchored(`${label(intent)}: the timestamp on its checkpoint does not count: ${stamp.discounted}`);
-  else if (stamp.timestamp.timeMs > Date.parse(intent.statement.time) + latestStampMs + graceMs) {
+  else if (
+    stamp.timestamp.timeMs + stamp.timestamp.accuracyMs >
+    Date.parse(intent.statement.time) + latestStampMs + graceMs
+  ) {
     const at = new Date(stamp.timestamp.timeMs).toISOString();
     exam.unanchored(
       `${label(intent)}: says ${intent.statement.time}, and was timestamped only at ${at}, over 24 hours later`,
@@ -109,8 +145,12 @@ function anchorStamp(exam: Examination, intent: string): Stamp | undefined {
 /** The earliest counted timestamp that covers an action's statement, in milliseconds: under an anchor or the whole tree. */
 export function stampedBy(exam: Examination, digest: string): number | undefined {
   const index = exam.byDigest.get(digest)?.index ?? Number.POSITIVE_INFINITY;
-  const covering = [...exam.stamps.values()].filter(({ size, discounted }) => size > index && discounted === null);
-  return covering.length === 0 ? undefined : Math.min(...covering.map(({ timestamp }) => timestamp.timeMs));
+  let earliest: number | undefined;
+  for (const { size, discounted, timestamp } of exam.stamps.values()) {
+    if (size > index && discounted === null && timestamp.timeMs < (earliest ?? Number.POSITIVE_INFINITY))
+      earliest = timestamp.timeMs;
+  }
+  return earliest;
 }
 
 function imprintOf(text: string): string {

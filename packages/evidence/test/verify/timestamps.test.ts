@@ -107,7 +107,7 @@ describe('where the trust file names an authority', () => {
     expect(report.verdict).toBe('UNANCHORED');
   });
 
-  it('no timestamp counts that this platform cannot check', () => {
+  it('no timestamp counts that this platform cannot check, or whose authority hardly knows the time', () => {
     const timestamp = {
       imprint: sha256(utf8('')),
       timeMs: nowMs,
@@ -118,6 +118,8 @@ describe('where the trust file names an authority', () => {
     };
     expect(discount({ ...timestamp, checked: false }, { trust: asking, nowMs })).toMatch(/cannot be checked here/);
     expect(discount({ ...timestamp, checked: true }, { trust: asking, nowMs })).toBeNull();
+    const vague = { ...timestamp, checked: true, accuracyMs: 61_000 };
+    expect(discount(vague, { trust: asking, nowMs })).toMatch(/knows the time to 61 s only/);
   });
 });
 

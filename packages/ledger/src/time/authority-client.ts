@@ -10,6 +10,7 @@ import {
   timestampNonce,
   utf8,
   verifyTimestamp,
+  worstAccuracyMs,
 } from '@deed/evidence';
 import { LedgerError } from '../errors.ts';
 
@@ -49,6 +50,7 @@ export async function requestTimestamp(
       throw failed(url, `signs with the certificate ${timestamp.certificate}, expected ${certificate}`);
     if (!timestamp.checked) throw failed(url, 'signs in a way that cannot be checked here');
     if (!timestamp.nonce || !equalBytes(timestamp.nonce, nonce)) throw failed(url, 'answered another request (nonce)');
+    if (accuracyMs > worstAccuracyMs) throw failed(url, `knows the time to ${accuracyMs / 1000} s only`);
     if (timeMs + accuracyMs < sentMs - graceMs || timeMs - accuracyMs > clock() + graceMs)
       throw failed(url, `says it is ${new Date(timeMs).toISOString()}: one of the two clocks is wrong`);
     return { response, timestamp };

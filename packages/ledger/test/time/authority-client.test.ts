@@ -1,6 +1,6 @@
 import { utf8, verifyTimestamp } from '@deed/evidence';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TimestampAuthority } from '../../../evidence/test/support/timestamp-authority.ts';
+import { integer, sequence, TimestampAuthority } from '../../../evidence/test/support/timestamp-authority.ts';
 import { requestTimestamp } from '../../src/time/authority-client.ts';
 import { codeOf } from '../world.ts';
 import { type Behaviour, HttpAuthority, honest, replyType, send } from './http-authority.ts';
@@ -74,6 +74,14 @@ const lies: Readonly<Record<string, readonly [Behaviour, RegExp]>> = {
       },
     }),
     /status 2/,
+  ],
+  'knows the day only': [
+    bent({
+      info(draft) {
+        draft.info.accuracy = sequence(integer(1, 0x51, 0x80));
+      },
+    }),
+    /knows the time to 86400 s only/,
   ],
   'lives an hour ago': [bent({}, -3_600_000), /one of the two clocks is wrong/],
   'lives in an hour': [bent({}, 3_600_000), /one of the two clocks is wrong/],
