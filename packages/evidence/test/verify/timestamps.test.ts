@@ -6,7 +6,7 @@ import { parseTlogProof } from '../../src/log/tlog-proof.ts';
 import { sha256 } from '../../src/platform.ts';
 import type { Report } from '../../src/verify/report.ts';
 import { discount } from '../../src/verify/timestamps.ts';
-import { all, at } from '../support/bends.ts';
+import { all, at, skip } from '../support/bends.ts';
 import { examine, makeCase, nowMs, reasonsOf, trust } from '../support/case-maker.ts';
 import type { Files } from '../support/log-maker.ts';
 import type { Bend, Story } from '../support/story.ts';
@@ -105,6 +105,10 @@ describe('where the trust file names an authority', () => {
     const report = judge(stamped({ laterMs: 2000 }), { nowMs: nowMs - 7_200_000 });
     expect(reasonsOf(report, 'timestamps').join()).toMatch(/does not count: it is in the future/);
     expect(report.verdict).toBe('UNANCHORED');
+  });
+
+  it('one that has no outcome is not asked for any', () => {
+    expect(reasonsOf(judge(skip('push:outcome', 'confirmed')), 'timestamps')).toEqual([]);
   });
 
   it('no timestamp counts that this platform cannot check, or whose authority hardly knows the time', () => {
