@@ -8,11 +8,13 @@ import {
   encodeCaseJson,
   encodeEnvelope,
   encodePolicyManifest,
+  judgeCheckpoint,
   members,
   newId,
   type PayloadRef,
   parseNote,
   parseStatement,
+  parseTrust,
   payloadRefs,
   type Statement,
   sha256,
@@ -156,10 +158,17 @@ function addAnchors({ ledger }: CaseExportOptions, held: readonly Held[], files:
   }
 }
 
-/** The earliest checkpoint over all of it that witnesses signed and an authority stamped: it bounds every statement in time. */
-function stampedHead({ ledger, stamping }: CaseExportOptions, last: number): PublishedCheckpoint | undefined {
+/**
+ * The earliest checkpoint over all of it that an authority stamped, if it has the quorum of today's trust file: it bounds every
+ * statement in time.
+ */
+function stampedHead(
+  { ledger, stamping, trustFile }: CaseExportOptions,
+  last: number,
+): PublishedCheckpoint | undefined {
   const stamp = stamping?.timestamps.earliestFrom(last + 1);
-  return stamp && ledger.checkpointAt(stamp.size);
+  const checkpoint = stamp && ledger.checkpointAt(stamp.size);
+  return checkpoint && judgeCheckpoint(checkpoint.note, parseTrust(trustFile)).quorumMet ? checkpoint : undefined;
 }
 
 /** The timestamps of approve actions, as far as they come in time, and that of the case's own checkpoint, if there is one. */

@@ -1,5 +1,5 @@
 import { buildContainer, openContainer, parseTrust, toBase64, verify } from '@deed/evidence';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Client } from '../../cli/src/client.ts';
 import { TimestampAuthority } from '../../evidence/test/support/timestamp-authority.ts';
 import { HttpAuthority, honest } from '../../ledger/test/time/http-authority.ts';
@@ -35,6 +35,12 @@ async function approved(): Promise<string> {
   return worker.task;
 }
 
+/** Waits for the stamp on a checkpoint. */
+async function stamped(size = 0): Promise<void> {
+  const stamp = await world.serving.deployment.timestamps.soon(size, AbortSignal.timeout(60_000));
+  expect(stamp?.size).toBe(size);
+}
+
 const exported = (task: string) => new Client(world.dir).postForBytes(`/v1/tasks/${task}/case`);
 const stampsOf = (file: Uint8Array) => [...openContainer(file).keys()].filter((name) => name.startsWith('timestamps/'));
 
@@ -60,7 +66,7 @@ test('an authority is taken only with a fitting certificate and after a stamp wa
 
 test('the case of an approve action has its timestamp and is VERIFIED; FORGED when it is exchanged', async () => {
   const task = await approved();
-  await vi.waitUntil(async () => (await view()).waiting === 0, { timeout: 20_000, interval: 20 });
+  await stamped(world.of(task, 'outcome')[0]?.body.anchor?.size);
   const file = await exported(task);
   const report = verify(file, { trust: await trust() });
   expect(report).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
@@ -86,10 +92,14 @@ test('without an answer of the authority actions run as ever and the case says w
   expect(verify(early, { trust: world.made.trustFile })).toMatchObject({ verdict: 'VERIFIED' });
 
   tsa.behaviour = honest;
-  await exported(task); // asks again at once
-  await vi.waitUntil(async () => (await view()).waiting === 0, { timeout: 20_000, interval: 20 });
-  const late = await exported(task);
-  expect(verify(late, { trust: await trust() })).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
+  await exported(task);
+  await stamped(world.of(task, 'outcome')[0]?.body.anchor?.size);
+  await stamped(world.serving.deployment.ledger.latestWitnessed()?.size); // that of the export before
+  const late = verify(await exported(task), { trust: await trust() });
+  expect(late).toMatchObject({ verdict: 'VERIFIED', reasons: [], timestamps: [{}, {}] });
+  const [anchor, head] = late.timestamps.map(({ size }) => size).sort((a, b) => a - b);
+  expect(anchor).toBe(world.of(task, 'outcome')[0]?.body.anchor?.size);
+  expect(head).toBeGreaterThan(anchor ?? 0); // it stands on a stamped checkpoint by now
 });
 
 test('an authority with a new certificate adds a line, a restart forgets nothing, and off takes the lines away', async () => {
