@@ -35,7 +35,7 @@ export * from './role-keys.ts';
 export * from './signers.ts';
 export * from './ssh.ts';
 export * from './statement.ts';
-export { fileKind } from './verify/file-kind.ts';
+export { type FileKind, fileKind } from './verify/file-kind.ts';
 export { logKeysOf } from './verify/log-keys.ts';
 export { type LogProofOptions, type LogProofReport, verifyLogProof } from './verify/log-proof.ts';
 export { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './verify/receipt.ts';

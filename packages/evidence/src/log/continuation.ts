@@ -56,7 +56,8 @@ export function judgeContinuation(given: {
     old,
     present,
   });
-  if (!old) return answer('not-a-checkpoint', 'The old file is not a signed checkpoint.');
+  if (!old)
+    return answer('not-a-checkpoint', 'The old file is not a signed checkpoint (deed log checkpoint writes one).');
   const names = new Set(trust.logs.map(({ key }) => key.name));
   if (!names.has(old.origin)) {
     return answer(
@@ -66,7 +67,8 @@ export function judgeContinuation(given: {
   }
   const before = judgeCheckpoint(given.old, trust);
   if (!before.logKeysOk) {
-    const keys = [...before.missingLogKeys, ...before.badSignatures].join(', ');
+    const { missingLogKeys: missing, badSignatures: bad } = before;
+    const keys = (missing.length > 0 ? missing : bad).join(', ');
     return answer('bad-signature', `The old checkpoint has no valid signature by ${keys}.`);
   }
   if (!present || present.origin !== old.origin || !judgeCheckpoint(given.present, trust).logKeysOk) {

@@ -113,7 +113,7 @@ function checkHead(exam: Examination): string {
 
 function limitsOf(exam: Examination, hasStatement: boolean): string[] {
   return [
-    'The entry is in the log. Whether the key that signed it might do so is not looked at: a receipt or a case shows that.',
+    'A proof shows that an entry is in the log, not that the key that signed it might do so: a receipt or a case shows that.',
     ...(hasStatement ? [] : ['Of which statement the entry is was not looked at (--statement).']),
     ...witnessLimits(exam),
   ];

@@ -199,7 +199,7 @@ class Table {
     const last = Math.max(...this.keys.map(({ index }) => index));
     const open = this.closed?.statement.body.open.length ?? 0;
     return [
-      'This log closed this task with these outputs and this count of statements. Nothing is said about the actions: ask for the case.',
+      'A receipt says how its task was closed, with which outputs and how many statements. It says nothing about the actions: ask for the case.',
       'That no second closing or second log exists is not shown: compare with other receipts, or audit the whole log.',
       `The keys are those up to log index ${last}: a key that was ended or found compromised later is not known here.`,
       ...(open > 0 ? [`${open} actions had no outcome yet when the task was closed.`] : []),

@@ -3,13 +3,13 @@ import { utf8 } from '../../src/encoding.ts';
 import { formatCheckpoint } from '../../src/log/checkpoint.ts';
 import { type Continuation, judgeContinuation } from '../../src/log/continuation.ts';
 import { consistencyProof, leafHash, rootFromLeaves } from '../../src/log/merkle.ts';
-import { actors, newNoteSigner, origin, signedNote } from '../support/actors.ts';
+import { actors, type NoteSigner, newNoteSigner, origin, signedNote } from '../support/actors.ts';
 import { trust } from '../support/case-maker.ts';
 
 const leaves = Array.from({ length: 9 }, (_, i) => leafHash(utf8(`entry ${i}`)));
 const rewritten = leaves.with(2, leafHash(utf8('another entry')));
 
-function note(size: number, tree = leaves, signers = actors.logs, name = origin): string {
+function note(size: number, tree = leaves, signers: readonly NoteSigner[] = actors.logs, name = origin): string {
   const text = formatCheckpoint({ origin: name, size, root: rootFromLeaves(tree.slice(0, size)) });
   return signedNote(text, signers, 1_795_341_600);
 }

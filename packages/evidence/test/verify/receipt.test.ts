@@ -54,7 +54,7 @@ describe('the receipt of a task', () => {
     });
     expect(found.receipt?.outputs).toContain(`file:report.txt sha256 ${toHex(sha256(report))}`);
     expect(found.witnesses.map(({ name }) => name)).toEqual(['notary']);
-    expect(found.limits[0]).toMatch(/Nothing is said about the actions/);
+    expect(found.limits[0]).toMatch(/nothing about the actions/);
     expect(found.checks.map(({ result }) => result)).toEqual(Array(7).fill('ok'));
   });
 

@@ -44,3 +44,12 @@ export const addSource = z.strictObject({
 });
 export const activate = z.strictObject({ folder: text, word });
 export const waive = z.strictObject({ days: z.number().int().min(1).max(365) });
+const under = z.enum(['witnessed', 'published']).default('witnessed');
+export const proof = z.strictObject({ under });
+export const consistency = z.strictObject({
+  from: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,14})$/)
+    .transform(Number),
+  under,
+});
