@@ -21,6 +21,8 @@ interface Given {
   readonly bundle?: object;
   readonly root?: object;
   readonly spki?: Uint8Array;
+  /** Timestamps asked for; 0 accepts a managed key without one. */
+  readonly timestamps?: number;
 }
 
 /** What the verifier says: `accepted`, or the code of its refusal. */
@@ -29,8 +31,7 @@ function foreign(given: Given = {}): string {
     publicKey: createPublicKey({ key: Buffer.from(given.spki ?? spki), format: 'der', type: 'spki' }),
     validFor: () => true,
   }));
-  // No timestamp: a managed key is accepted without one when the threshold says so.
-  const verifier = new Verifier(material, { tlogThreshold: 1, ctlogThreshold: 0, timestampThreshold: 0 });
+  const verifier = new Verifier(material, { timestampThreshold: given.timestamps ?? 0 });
   try {
     verifier.verify(toSignedEntity(bundleFromJSON(given.bundle ?? bundle)));
     return 'accepted';
@@ -62,6 +63,10 @@ describe('a Sigstore bundle of a statement, judged by @sigstore/verify', () => {
       const made = caseBundle(file, story.said.get(step)?.index ?? -1);
       expect(foreign({ bundle: made.bundle, spki: made.spki }), step).toBe('accepted');
     }
+  });
+
+  test('is refused where a timestamp is asked for: it holds none', () => {
+    expect(foreign({ timestamps: 1 })).toBe('TIMESTAMP_ERROR');
   });
 
   test('is refused with another payload or signature', () => {
