@@ -62,12 +62,13 @@ export function sigstoreBundle({ envelope, spki, proof, logKey }: BundleParts): 
 }
 
 /**
- * The `trusted_root.json` of a deployment: the log's Ed25519 keys of a trust file, and nothing else. Witnesses, the quorum and the
- * root have no place in that form.
+ * The `trusted_root.json` of a deployment: the log's Ed25519 keys of a trust file, without those that it calls compromised, and
+ * nothing else. Spans, witnesses, the quorum and the root have no place in that form.
  * @throws EvidenceError trust, if it names no such key
  */
-export function sigstoreTrustedRoot({ logs }: Trust): object {
-  const keys = logs.filter(({ key }) => key.type === 1);
+export function sigstoreTrustedRoot({ logs, compromised }: Trust): object {
+  const lost = new Set(compromised.map(({ keyid }) => keyid));
+  const keys = logs.filter(({ key }) => key.type === 1 && !lost.has(keyId(ed25519Spki(key.publicKey))));
   if (keys.length === 0) throw new EvidenceError('trust', 'the trust file names no Ed25519 key of a log');
   return {
     mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1',

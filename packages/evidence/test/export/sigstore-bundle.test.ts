@@ -3,6 +3,7 @@ import { bundleFromJSON } from '@sigstore/bundle';
 import { HashAlgorithm, PublicKeyDetails, TrustedRoot } from '@sigstore/protobuf-specs';
 import { toSignedEntity, toTrustMaterial, type VerificationError, Verifier } from '@sigstore/verify';
 import { describe, expect, test } from 'vitest';
+import { keyId } from '../../src/dsse.ts';
 import { fromBase64, toBase64, utf8 } from '../../src/encoding.ts';
 import { caseBundle } from '../../src/export/case-bundle.ts';
 import { sigstoreTrustedRoot } from '../../src/export/sigstore-bundle.ts';
@@ -135,6 +136,8 @@ test('the trusted root holds the Ed25519 keys of the log and nothing else', () =
   });
   expect(tlogs[0]?.logId?.keyId.subarray(0, 4).toString('hex')).toBe(actors.logs[0]?.key.id);
   expect(() => sigstoreTrustedRoot(parseTrust('quorum none\n'))).toThrow('names no Ed25519 key');
+  const compromised = actors.logs.map((log) => ({ keyid: keyId(log.spki), from: 5 }));
+  expect(() => sigstoreTrustedRoot({ ...trust, compromised })).toThrow('names no Ed25519 key');
 });
 
 test('a bundle of what the case does not hold is refused', () => {

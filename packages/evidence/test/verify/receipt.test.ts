@@ -111,7 +111,14 @@ describe('a receipt that lies about its signer is FORGED', () => {
         });
       },
     });
-    refused('FORGED', /the key was not in force there/, receiptOf(ended));
+    refused('FORGED', /the receipt key was not in force there/, receiptOf(ended));
+  });
+
+  test('with a key that the trust file knows to be compromised', () => {
+    const compromised = [{ keyid: actors.receipt.keyid, from: honest.closed.index }];
+    refused('FORGED', /the receipt key was compromised by then/, file, { trust: { ...trust, compromised } });
+    const later = [{ keyid: actors.receipt.keyid, from: honest.closed.index + 1 }];
+    expect(examineReceipt(file, { trust: { ...trust, compromised: later } }).verdict).toBe('VERIFIED');
   });
 
   test('under another root', () => {
