@@ -38,7 +38,7 @@ describe('a tlog-proof file', () => {
 
   test('shows nothing without a leaf', () => {
     expect(judged(proof, { leaf: undefined, statement: undefined })).toMatch(/^INCOMPLETE leaf: no leaf was given/);
-    expect(judged(proof, { leaf: undefined })).toMatch(/FORGED|INCOMPLETE/);
+    expect(judged(proof, { leaf: undefined })).toMatch(/^INCOMPLETE .*statement: no leaf was given/);
   });
 
   test('is FORGED with another leaf, index or checkpoint', () => {
@@ -58,7 +58,7 @@ describe('a tlog-proof file', () => {
       envelope: { payload, keyid, signature: entryAt('opened').envelope.signature },
     });
     expect(judged(proof, { statement: again })).toMatch(/^FORGED statement: .*another signature/);
-    const taken = tell((() => ({}))());
+    const taken = tell();
     expect(judged(taken.log.proof(closed.index, taken.log.checkpoint()))).toMatch(/^FORGED leaf/);
   });
 
