@@ -101,7 +101,7 @@ describe('the demo, in an environment that says nothing but PATH, HOME and TMPDI
     expect(told.verdict).toBe('VERIFIED');
     expect(told.findings.map(({ type }) => type).sort()).toEqual(['hidden_side_effect', 'use_after_close']);
     expect(told.checkpoint).toEqual({
-      origin: expect.stringMatching(/^deed\.local\/[0-9a-f]{8}$/),
+      origin: expect.stringMatching(/^[0-9a-f]{8}\.deed\.local$/),
       size: expect.any(Number),
       root: expect.stringMatching(/^[0-9a-f]{64}$/),
     });

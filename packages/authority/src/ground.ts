@@ -46,7 +46,8 @@ export const serverAct = {
 } as const;
 
 /**
- * The SPIFFE trust domain of a deployment, from its log's origin: `deed.local/3f9a12c4` gives `3f9a12c4.deed.local`.
+ * The SPIFFE trust domain of a deployment, from its log's origin: its parts from
+ * the last to the first, so that `deed.local/3f9a12c4` gives `3f9a12c4.deed.local`, and a host name itself.
  * (SPIFFE-ID section 2.1: lower-case letters, digits, dots, dashes, underscores.)
  */
 export function trustDomainOf(origin: string): string {

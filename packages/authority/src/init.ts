@@ -25,7 +25,7 @@ import { authorityMigrations } from './schema.ts';
 export interface InitOptions {
   /** The data folder: absent or empty. */
   readonly dir: string;
-  /** The log's name, for ever. Default `deed.local/<8 random hex>`. */
+  /** The log's name, for ever. Default `<8 random hex>.deed.local`. */
   readonly origin?: string;
   /** Seals the root key and the first person's key. */
   readonly passphrase: string;
@@ -84,7 +84,7 @@ export function objectFolder(dir: string): string {
 export async function initDeployment(options: InitOptions): Promise<Initialized> {
   const { dir, passphrase, rootFile, personFile, clock = systemClock } = options;
   const policyFolder = options.policyFolder ?? defaultPolicyFolder;
-  const origin = options.origin ?? `deed.local/${toHex(randomBytes(4))}`;
+  const origin = options.origin ?? `${toHex(randomBytes(4))}.deed.local`;
   if (existsSync(dir) && readdirSync(dir).length > 0) {
     throw new AuthorityError('folder', `${dir} is not empty: choose a fresh folder`);
   }

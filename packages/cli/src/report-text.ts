@@ -40,7 +40,8 @@ export function reportText(report: Report, options: { readonly checks: boolean }
   return parts.join('\n\n');
 }
 
-function checksText({ checks }: Report): string {
+/** The list of checks and how each ended. */
+export function checksText({ checks }: Pick<Report, 'checks'>): string {
   return `${bold('Checks')}\n${checks.map(({ check, result, detail }) => `  ${marks[result]} ${check.padEnd(11)} ${dim(detail)}`).join('\n')}`;
 }
 
@@ -65,8 +66,12 @@ function field(name: string, text: string): string {
   return `  ${name.padEnd(10)} ${wrap(text, width - 13, indent).trimStart()}`;
 }
 
-function conclusionText(report: Report): string {
-  const { verdict, code, reasons, checkpoint, root, witnesses, timestamps, limits } = report;
+/** The verdict with its reasons, what vouches for it, and what it does not say. */
+export function conclusionText(
+  report: Pick<Report, 'verdict' | 'code' | 'reasons' | 'checkpoint' | 'root' | 'witnesses' | 'limits'> &
+    Partial<Pick<Report, 'timestamps'>>,
+): string {
+  const { verdict, code, reasons, checkpoint, root, witnesses, timestamps = [], limits } = report;
   const lines = [`${bold('Verdict')}    ${verdictText(verdict)} (exit code ${code})`];
   for (const { verdict: level, check, message } of reasons.slice(0, 20))
     lines.push(wrap(`${level} by ${check}: ${message}`, width - 2, '  '));

@@ -9,12 +9,15 @@ export * from './credential.ts';
 export * from './dsse.ts';
 export * from './encoding.ts';
 export * from './errors.ts';
+export * from './export/case-bundle.ts';
+export * from './export/sigstore-bundle.ts';
 export * from './forge-record.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './jwk.ts';
 export * from './jwt.ts';
 export * from './log/checkpoint.ts';
+export * from './log/continuation.ts';
 export * from './log/cosignature.ts';
 export * from './log/judge-checkpoint.ts';
 export * from './log/leaf.ts';
@@ -27,6 +30,7 @@ export * from './payload.ts';
 export { payloadRefs } from './payload-refs.ts';
 export { ed25519Spki, hmacSha256, mlDsa44Spki, randomBytes, sha256, verifyP256, verifyPure } from './platform.ts';
 export * from './predicates.ts';
+export * from './receipt.ts';
 export * from './role-keys.ts';
 export * from './signers.ts';
 export * from './ssh.ts';
@@ -40,7 +44,10 @@ export {
   verifyTimestamp,
   worstAccuracyMs,
 } from './time/timestamp.ts';
+export { type FileKind, fileKind } from './verify/file-kind.ts';
 export { logKeysOf } from './verify/log-keys.ts';
+export { type LogProofOptions, type LogProofReport, verifyLogProof } from './verify/log-proof.ts';
+export { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './verify/receipt.ts';
 export * from './verify/report.ts';
 export { verify } from './verify/verify.ts';
 export * from './word.ts';

@@ -5,10 +5,14 @@ import { z } from 'zod';
 import { proves } from '../../../tests/promises.ts';
 import { fromUtf8, utf8 } from '../src/encoding.ts';
 import { type PredicateName, predicates } from '../src/predicates.ts';
+import { encodeReceipt } from '../src/receipt.ts';
 import { signerRole } from '../src/signers.ts';
 import { parseStatement, predicateType, statementType } from '../src/statement.ts';
+import { verifyLogProof } from '../src/verify/log-proof.ts';
+import { verifyReceipt } from '../src/verify/receipt.ts';
 import { actors } from './support/actors.ts';
 import { makeCase } from './support/case-maker.ts';
+import { receiptOf } from './support/receipt-maker.ts';
 import type { Story } from './support/story.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/formats');
@@ -97,6 +101,25 @@ describe('docs/formats describes what the code writes', () => {
         expect([name, series, stands.includes(true)]).toEqual([name, series, isNamed || late]);
       }
     }
+  });
+
+  it('receipt.md and leaf.md name the checks that are made, in their order', () => {
+    proves('formats-true');
+    const named = (page: string) => tableOf(read(page), 'check').map(([check = '']) => plain(check));
+    const nothing = utf8('{}');
+    const receipt = verifyReceipt(nothing, { artifact: nothing });
+    expect(named('receipt.md')).toEqual(receipt.checks.map(({ check }) => check));
+    const proof = verifyLogProof(nothing, { statement: nothing });
+    expect(named('leaf.md')).toEqual(proof.checks.map(({ check }) => check));
+  });
+
+  it('receipt.md shows the members of a receipt in their order', () => {
+    proves('formats-true');
+    const [whole = '', entry = ''] = [...read('receipt.md').matchAll(/```\n(.*)\n```/g)].map(([, form]) => form);
+    const value = JSON.parse(fromUtf8(encodeReceipt(receiptOf(makeCase().story))));
+    const keysOf = (form: string) => [...form.matchAll(/"(\w+)":/g)].map(([, key]) => key);
+    expect(keysOf(whole)).toEqual(Object.keys(value));
+    expect(keysOf(entry)).toEqual(keysOf(JSON.stringify(value.closed)));
   });
 });
 

@@ -14,15 +14,20 @@ import { readPushRecord } from '../src/forge-record.ts';
 import { parseStrictJson } from '../src/json.ts';
 import { derFromP1363, jwkThumbprint } from '../src/jwk.ts';
 import { parseJwt } from '../src/jwt.ts';
+import { decodeLeaf } from '../src/log/leaf.ts';
 import { openPayload } from '../src/payload.ts';
 import { verifyP256 } from '../src/platform.ts';
+import { encodeReceipt, parseReceipt } from '../src/receipt.ts';
 import { parseSshPublicKey, verifySshsig } from '../src/ssh.ts';
 import { parseStatement } from '../src/statement.ts';
 import { readTimestampCertificate } from '../src/time/certificate.ts';
 import { openTimestamp } from '../src/time/timestamp.ts';
+import { verifyLogProof } from '../src/verify/log-proof.ts';
+import { verifyReceipt } from '../src/verify/receipt.ts';
 import { verify } from '../src/verify/verify.ts';
 import { openWord } from '../src/word.ts';
 import { makeCase, nowMs, pack, trust } from './support/case-maker.ts';
+import { receiptOf } from './support/receipt-maker.ts';
 import { TimestampAuthority } from './support/timestamp-authority.ts';
 
 if (process.env.SLOW === '1') vi.setConfig({ testTimeout: 1_800_000 });
@@ -30,10 +35,12 @@ if (process.env.SLOW === '1') vi.setConfig({ testTimeout: 1_800_000 });
 const numRuns = process.env.SLOW === '1' ? 50_000 : 300;
 const honest = makeCase();
 const tsa = new TimestampAuthority();
+const receipt = encodeReceipt(receiptOf(honest.story));
 const text = new TextDecoder();
 
 /** Real bytes of every format, so that what is fuzzed gets past the first check. */
 const seeds: readonly Uint8Array[] = [
+  receipt,
   ...[...honest.members].filter(([name]) => !name.startsWith('proofs/')).map(([, bytes]) => bytes),
   ...[...honest.members]
     .filter(([name]) => /^(payloads|events)\/.*[0-9a-f]{64}$/.test(name))
@@ -84,6 +91,8 @@ const parsers: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   parseCaseJson,
   parseBatchJson,
   parsePolicyManifest,
+  parseReceipt,
+  decodeLeaf,
   readPushRecord,
   openContainer,
   openPayload: (bytes) => openPayload(bytes, '0'.repeat(64)),
@@ -152,4 +161,35 @@ describe('untrusted bytes make a reader throw coded errors and nothing else', ()
       { numRuns },
     );
   });
+
+  it('verifyReceipt and verifyLogProof, which give a verdict on anything', () => {
+    fc.assert(
+      fc.property(anyBytes, anyBytes, (bytes, other) => {
+        expect(verifyReceipt(bytes, { trust, nowMs, artifact: other }).code).toBeGreaterThan(1);
+        expect(verifyLogProof(bytes, { trust, nowMs, leaf: other, statement: bytes }).code).toBe(2);
+        const proof = honest.members.get('proofs/000000000001.tlog-proof') ?? bytes;
+        expect(verifyLogProof(proof, { trust, nowMs, leaf: other, statement: bytes }).code).toBe(5);
+      }),
+      { numRuns: Math.ceil(numRuns / 3) },
+    );
+  });
+
+  it('verifyReceipt, whatever one of its statements holds', () => {
+    const { closed, keys, ...rest } = parseReceipt(receipt);
+    fc.assert(
+      fc.property(fc.nat(keys.length), anyBytes, (which, payload) => {
+        const entries = [closed, ...keys].map((entry, at) =>
+          at === which ? { ...entry, envelope: withPayload(entry.envelope, payload) } : entry,
+        );
+        const [first = closed, ...others] = entries;
+        const { code } = verifyReceipt(encodeReceipt({ ...rest, closed: first, keys: others }), { trust, nowMs });
+        expect(code).toBeGreaterThan(1);
+      }),
+      { numRuns: Math.ceil(numRuns / 10) },
+    );
+  });
 });
+
+function withPayload(envelope: Uint8Array, payload: Uint8Array): Uint8Array {
+  return utf8(JSON.stringify({ ...JSON.parse(text.decode(envelope)), payload: base64(payload) }));
+}

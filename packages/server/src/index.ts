@@ -27,6 +27,7 @@ export { mcpProtocol } from './http/listen.ts';
 export { type InitializedServer, initServer } from './init.ts';
 export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey, setSealed } from './key-ceremony.ts';
 export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
+export type { ConsistencyView, ProofView, Under } from './proofs.ts';
 export { type Serving, serve } from './serve.ts';
 export type { TimestampsView } from './timestamps.ts';
 export { version } from './version.ts';

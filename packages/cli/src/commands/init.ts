@@ -23,7 +23,7 @@ export function defaultKeyFolder(): string {
 
 export function initCommand(): Command {
   return command('init', 'make a deployment in a fresh folder: keys, log, local witness, first policy and waiver')
-    .option('--origin <name>', "the log's name, for ever (default deed.local/<random>)")
+    .option('--origin <name>', "the log's name, for ever (default <random>.deed.local)")
     .option(
       '--keys <dir>',
       'where the sealed root key and your own sealed key go',

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { parseStrictJson } from '@deed/evidence';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { parseStrictJson, sha256, toHex } from '@deed/evidence';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
@@ -31,7 +32,8 @@ export function taskCommand(): Command {
     .addCommand(open())
     .addCommand(list())
     .addCommand(show())
-    .addCommand(close());
+    .addCommand(close())
+    .addCommand(receipt());
 }
 
 function open(): Command {
@@ -83,11 +85,34 @@ function show(): Command {
 function close(): Command {
   return command('close', 'close a task: from this instant on nothing is done in its name')
     .argument('<task>')
-    .action(async (id: string, flags: CommonOptions) => {
+    .option('--output <file...>', 'a file that the task delivered: its name and SHA-256 are recorded')
+    .action(async (id: string, flags: CommonOptions & { output?: readonly string[] }) => {
+      const outputs = (flags.output ?? []).map((file) => ({
+        name: `file:${basename(file)}`,
+        digest: { sha256: toHex(sha256(readFileSync(file))) },
+      }));
       const { closed } = await new Client(flags.data).post<{ closed: string }>(`/v1/tasks/${id}/close`, {
         reason: 'operator',
+        outputs,
       });
-      print({ task: id, closed }, flags.json, () => `Closed ${id}.`);
+      print({ task: id, closed, outputs }, flags.json, () => `Closed ${id}.`);
+    });
+}
+
+function receipt(): Command {
+  return command('receipt', 'write the receipt of a closed task: one small file to keep')
+    .argument('<task>')
+    .option('-o, --output <file>', 'where it goes (default <task>.deed-receipt)')
+    .action(async (id: string, flags: CommonOptions & { output?: string }) => {
+      const text = await new Client(flags.data).text(`/v1/tasks/${id}/receipt`);
+      const file = resolve(flags.output ?? `${id}.deed-receipt`);
+      writeFileSync(file, text, { flag: 'wx' });
+      const sizeBytes = Buffer.byteLength(text);
+      print(
+        { receipt: file, sizeBytes },
+        flags.json,
+        () => `Wrote ${bold(file)} (${sizeBytes} bytes). Verify it: deed verify ${file} --trust TRUST`,
+      );
     });
 }
 

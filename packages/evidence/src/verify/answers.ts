@@ -20,8 +20,7 @@ import {
 
 /** Puts together what the verifier says: the verdict, its reasons, and the four answers for each action. */
 export function answer(exam: Examination, checks: readonly CheckResult[]): Report {
-  const worst = verdictOrder.find((verdict) => exam.reasons.some((reason) => reason.verdict === verdict));
-  const verdict: Verdict = worst ?? 'VERIFIED';
+  const verdict = verdictOf(exam);
   const isCase = verdict !== 'unusable';
   return {
     verdict,
@@ -39,6 +38,11 @@ export function answer(exam: Examination, checks: readonly CheckResult[]): Repor
     timestamps: timestampsOf(exam),
     limits: isCase ? limitsOf(exam) : [],
   };
+}
+
+/** The first verdict that has a reason. */
+export function verdictOf({ reasons }: Examination): Verdict {
+  return verdictOrder.find((verdict) => reasons.some((reason) => reason.verdict === verdict)) ?? 'VERIFIED';
 }
 
 function pickFinding({ finding, type, severity, why, todo }: StatementWith<'finding'>['body']) {
@@ -68,7 +72,8 @@ function taskOf(exam: Examination): TaskReport | null {
   };
 }
 
-function outputsText(closed: StatementWith<'task-closed'> | undefined): string[] {
+/** Each output as a line: name, then its digests. */
+export function outputsText(closed: StatementWith<'task-closed'> | undefined): string[] {
   const outputs = closed?.body.outputs ?? [];
   return outputs.map(
     ({ name, digest }) =>
@@ -192,13 +197,13 @@ function resultOf(exam: Examination, outcome?: StatementWith<'outcome'>, refusal
   return `${status}${digest}${confirmed}`;
 }
 
-function headOf(exam: Examination): Report['checkpoint'] {
+export function headOf(exam: Examination): Report['checkpoint'] {
   if (!exam.exportedProof) return null;
   const { origin, size, root } = parseCheckpoint(parseNote(exam.exportedProof.checkpoint).text);
   return { origin, size, root: toHex(root) };
 }
 
-function witnessesOf(exam: Examination): Report['witnesses'] {
+export function witnessesOf(exam: Examination): Report['witnesses'] {
   if (!exam.exportedProof || exam.reasons.some(({ verdict }) => verdict === 'FORGED')) return [];
   const judged = exam.judge(exam.exportedProof.checkpoint);
   return (judged?.witnesses ?? []).map(({ name, timestamp }) => ({
@@ -227,11 +232,13 @@ function limitsOf(exam: Examination): string[] {
     );
   if ([...exam.stamps.values()].some(({ discounted }) => discounted === null))
     limits.push('A timestamp says that something was there by then, and never since when.');
-  const witnesses = exam.options.trust?.witnesses ?? [];
-  if (witnesses.length > 0 && witnesses.every(({ name }) => name === 'local')) {
-    limits.push(
-      "The only witness is local: run by the log's own operator, it guards against crashes and rollback, not against that operator.",
-    );
-  }
-  return limits;
+  return [...limits, ...witnessLimits(exam)];
+}
+
+export function witnessLimits({ options: { trust } }: Examination): string[] {
+  const witnesses = trust?.witnesses ?? [];
+  if (witnesses.length === 0 || witnesses.some(({ name }) => name !== 'local')) return [];
+  return [
+    "The only witness is local: run by the log's own operator, it guards against crashes and rollback, not against that operator.",
+  ];
 }

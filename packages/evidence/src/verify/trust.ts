@@ -20,7 +20,8 @@ export function checkTrust(exam: Examination): string | null {
   return `quorum ${trust.quorum}`;
 }
 
-function checkNote(exam: Examination, note: string): void {
+/** The log's signatures and the witness quorum of one checkpoint. @throws EvidenceError note */
+export function checkNote(exam: Examination, note: string): void {
   const judged = exam.judge(note);
   if (!judged) return;
   const what = `checkpoint of size ${judged.checkpoint.size}`;
@@ -32,7 +33,8 @@ function checkNote(exam: Examination, note: string): void {
   else if (!judged.quorumMet) exam.unanchored(`${what}: no witness quorum`);
 }
 
-function checkFreshness(exam: Examination): void {
+/** The head is younger than `max-age`, and was witnessed after the last statement was written. */
+export function checkFreshness(exam: Examination): void {
   const proof = exam.exportedProof;
   const judged = proof && exam.judge(proof.checkpoint);
   const witnessed = judged?.witnessedTime;

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
+import { caseBundle } from '../../src/export/case-bundle.ts';
 import { formatTrust, parseTrust, type Trust } from '../../src/log/trust.ts';
 import type { Report } from '../../src/verify/report.ts';
 import { actors, logKey, newNoteSigner, newSigner, origin, roleKey } from '../support/actors.ts';
 import { after, all, expectVerdict } from '../support/bends.ts';
 import { examine, makeCase, trust, trustText } from '../support/case-maker.ts';
+import { examineReceipt, receiptOf } from '../support/receipt-maker.ts';
 import type { Bend, Story } from '../support/story.ts';
 
 const successor = newSigner();
@@ -126,6 +128,18 @@ describe('a log key that is exchanged', () => {
   it('is followed from an older trust file on, under its root', () => {
     proves('key-rotation');
     expect(examine(later.file)).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
+  });
+
+  it('is followed in a receipt too, and a bundle names the key that signed', () => {
+    const { log } = later.story;
+    const receipt = (signers: readonly (typeof newLog)[]) =>
+      examineReceipt(receiptOf(later.story, log.checkpoint(log.size, [...signers, actors.witness])));
+    expect(receipt([newLog, otherLog])).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
+    expect(receipt([oldLog, otherLog])).toMatchObject({ verdict: 'FORGED' });
+    const { bundle } = caseBundle(later.file);
+    expect(JSON.stringify(bundle)).toContain(
+      `"keyId":"${Buffer.from(newLog.key.id, 'hex').toString('base64').slice(0, 5)}`,
+    );
   });
 
   it('is not followed where the trust file names no root, or another', () => {

@@ -8,6 +8,7 @@ import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
 import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
+import { consistencyFrom, proofOf, receiptOf } from '../proofs.ts';
 import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
 import * as shapes from './shapes.ts';
 
@@ -42,6 +43,15 @@ export function adminApi(deployment: Deployment, version: string): Hono {
     return c.json({ timestamps: null });
   });
   app.get('/v1/trust', (c) => c.text(deployment.trustFile()));
+
+  app.get('/v1/log/proofs/:entry', async (c) => {
+    const { under } = query(c.req.query(), shapes.proof);
+    return c.json(await proofOf(ledger, c.req.param('entry'), under, witnessMs));
+  });
+  app.get('/v1/log/consistency', (c) => {
+    const { from, under } = query(c.req.query(), shapes.consistency);
+    return c.json(consistencyFrom(ledger, from, under));
+  });
 
   app.get('/v1/tools', (c) => c.json({ tools: tools.list(), pins: pins.list() }));
   app.post('/v1/tools', async (c) => c.json(tools.add(await body(c.req.raw, shapes.addTool)), 201));
@@ -103,6 +113,10 @@ export function adminApi(deployment: Deployment, version: string): Hono {
     };
     const file = await exportCase(options, c.req.param('id'));
     return c.body(new Uint8Array(file), 200, { 'content-type': 'application/vnd.deed.case+zip' });
+  });
+  app.get('/v1/tasks/:id/receipt', async (c) => {
+    const file = await receiptOf(ledger, c.req.param('id'), witnessMs);
+    return c.body(new Uint8Array(file), 200, { 'content-type': 'application/vnd.deed.receipt+json' });
   });
   app.get('/v1/findings', (c) => c.json({ findings: reconcile.findings(c.req.query('task')) }));
 
@@ -176,6 +190,10 @@ async function body<T>(request: Request, shape: z.ZodType<T>): Promise<T> {
   } catch (cause) {
     throw new ServerError('request', 'the request has no JSON body', { cause });
   }
+  return query(value, shape);
+}
+
+function query<T>(value: unknown, shape: z.ZodType<T>): T {
   const parsed = shape.safeParse(value);
   if (!parsed.success) throw new ServerError('request', z.prettifyError(parsed.error));
   return parsed.data;

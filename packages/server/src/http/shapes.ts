@@ -49,3 +49,12 @@ export const setTimestamps = z.strictObject({
   everySeconds: z.number().int().min(60).optional(),
 });
 export const waive = z.strictObject({ days: z.number().int().min(1).max(365) });
+const under = z.enum(['witnessed', 'published']).default('witnessed');
+export const proof = z.strictObject({ under });
+export const consistency = z.strictObject({
+  from: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,14})$/)
+    .transform(Number),
+  under,
+});
