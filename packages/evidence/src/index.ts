@@ -10,6 +10,7 @@ export * from './dsse.ts';
 export * from './encoding.ts';
 export * from './errors.ts';
 export * from './forge-record.ts';
+export * from './hold.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './jwk.ts';

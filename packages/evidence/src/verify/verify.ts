@@ -4,6 +4,7 @@ import { answer } from './answers.ts';
 import { checkAuthority } from './authority.ts';
 import { checkClosing } from './closing.ts';
 import { checkContainer } from './container.ts';
+import { checkErasures } from './erasures.ts';
 import { checkEvents } from './events.ts';
 import { Examination } from './examination.ts';
 import { checkKeys } from './keys.ts';
@@ -28,6 +29,7 @@ const checks: readonly (readonly [name: string, check: Check])[] = [
   ['signatures', checkSignatures],
   ['series', checkSeries],
   ['proofs', checkProofs],
+  ['erasures', checkErasures],
   ['payloads', checkPayloads],
   ['people', checkPeople],
   ['authority', checkAuthority],
