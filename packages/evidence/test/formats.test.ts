@@ -4,11 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { proves } from '../../../tests/promises.ts';
 import { fromUtf8, utf8 } from '../src/encoding.ts';
+import { newId } from '../src/ids.ts';
 import { type PredicateName, predicates } from '../src/predicates.ts';
 import { signerRole } from '../src/signers.ts';
 import { parseStatement, predicateType, statementType } from '../src/statement.ts';
 import { actors } from './support/actors.ts';
 import { makeCase } from './support/case-maker.ts';
+import { tellErased, tellExported, tellHold } from './support/erasure.ts';
+import { start } from './support/props.ts';
 import type { Story } from './support/story.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/formats');
@@ -178,6 +181,10 @@ function writeExamples(): void {
 }
 
 function addRareKinds(story: Story): void {
+  const hold = newId('hold', start);
+  tellHold(story, 'placed', hold);
+  tellHold(story, 'released', hold);
+  tellErased(story, [story.records.get('write')?.sha256 ?? ''], { body: { copies: [tellExported(story)] } });
   story.record({
     step: 'gap',
     predicate: 'observe-gap',
