@@ -170,7 +170,7 @@ function writeExamples(): void {
   });
   const target = join(folder, 'examples');
   if (!existsSync(target)) mkdirSync(target);
-  const preferred = ['key:receipt', 'write:intent', 'push:outcome', 'denied:refusal', 'pin:write_file'];
+  const preferred = ['key:receipt', 'write:intent', 'push:outcome', 'denied:refusal', 'pin:write_file', 'exported'];
   for (const name of names) {
     const found = story.log.entries.filter(
       ({ envelope }) => JSON.parse(fromUtf8(envelope.payload)).predicateType === predicateType(name),

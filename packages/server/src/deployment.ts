@@ -17,7 +17,8 @@ import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolM
 import { type Ledger, openLedger } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
-import { type Config, type ForgeConfig, readConfig } from './config.ts';
+import { type Config, type ForgeConfig, readConfig, retentionOf } from './config.ts';
+import { startRetention } from './retention-job.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
@@ -83,9 +84,12 @@ export async function openDeployment(
     const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
     const objects = openObjects(objectFolder(dir));
-    const authority = await openAuthority({ dir, keys, ledger, db, objects, clock: systemClock, brokers });
+    const retention = retentionOf(config);
+    const clock = systemClock;
+    const authority = await openAuthority({ dir, keys, ledger, db, objects, clock, brokers, retention });
     await closeImplicitTasks(authority);
     const relay = await GitRelay.start();
+    const stopRetention = startRetention(authority.retention, systemClock);
     return {
       dir,
       config,
@@ -99,6 +103,7 @@ export async function openDeployment(
       limits,
       trustFile: () => trustFileOf(roleKeysOf(ledger.series('keys')), config),
       async close() {
+        await stopRetention();
         await relay.close();
         await authority.close();
         await ledger.close();

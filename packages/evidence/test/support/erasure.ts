@@ -1,4 +1,3 @@
-import { members } from '../../src/case/members.ts';
 import { toHex, utf8 } from '../../src/encoding.ts';
 import { encodeHold, type HoldWord } from '../../src/hold.ts';
 import { newId } from '../../src/ids.ts';
@@ -97,5 +96,3 @@ export function leftOut(names: (story: Story) => readonly string[], how = 'erase
     },
   };
 }
-
-export const payloadMember = (name: string): string => members.payload(name);
