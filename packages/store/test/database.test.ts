@@ -92,7 +92,7 @@ describe('what was deleted', () => {
       for (const { name, body } of rows) tx.run('INSERT INTO thing (name, body) VALUES (?, ?)', name, body);
     });
     rows.sort((a, b) => (a.name < b.name ? -1 : 1));
-    const traces: Uint8Array[] = [];
+    const traces: Buffer[] = [];
     for (let from = 0; from < rows.length - 1; from += 100) {
       const some = rows.slice(from, Math.min(from + 100, rows.length - 1));
       database.transaction((tx) => {

@@ -5,12 +5,13 @@
  */
 export class Custody {
   private sharing = 0;
+  /** Who is alone, or waits to be. */
+  private wanting = 0;
   private last: Promise<unknown> = Promise.resolve();
-  private closed: Promise<void> | undefined;
   private onEmpty: (() => void) | undefined;
 
   async shared<T>(work: () => Promise<T>): Promise<T> {
-    while (this.closed) await this.closed;
+    while (this.wanting > 0) await this.last;
     this.sharing++;
     try {
       return await work();
@@ -21,14 +22,13 @@ export class Custody {
   }
 
   alone<T>(work: () => Promise<T>): Promise<T> {
+    this.wanting++;
     const turn = this.last.then(() => this.takeTurn(work));
     this.last = turn.catch(() => undefined);
     return turn;
   }
 
   private async takeTurn<T>(work: () => Promise<T>): Promise<T> {
-    const gate = Promise.withResolvers<void>();
-    this.closed = gate.promise;
     try {
       if (this.sharing > 0) {
         await new Promise<void>((resolve) => {
@@ -38,8 +38,7 @@ export class Custody {
       return await work();
     } finally {
       this.onEmpty = undefined;
-      this.closed = undefined;
-      gate.resolve();
+      this.wanting--;
     }
   }
 }
