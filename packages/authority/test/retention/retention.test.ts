@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { testClock } from '../clock.ts';
 import { Worker, World } from '../world.ts';
-import { finishedTask, holdWord } from './world.ts';
+import { finishedTask } from './world.ts';
 
 const dayMs = 86_400_000;
 let world: World;
@@ -74,22 +74,4 @@ test('so does a clock that jumped before retention ever looked', async () => {
   const { task } = await finishedTask(world);
   world.clock.advance(400 * dayMs);
   expect(await run()).toMatchObject({ erased: [], due: [{ task }], stopped: expect.any(String) });
-});
-
-test('a held task is passed over, oldest go first, and one run takes a bounded number', async () => {
-  const { agent } = await world.enrol();
-  const tasks: string[] = [];
-  for (let i = 0; i < 53; i++) {
-    const { id } = await world.task(agent.id);
-    await world.authority.tasks.close(id, 'principal');
-    tasks.push(id);
-    world.clock.advance(1000);
-  }
-  const held = tasks[0] ?? '';
-  await world.authority.legalHolds.say(await holdWord(world, { task: held }));
-  const first = await quietly(400);
-  expect(first.erased).toEqual(tasks.slice(1, 51));
-  expect((await run()).erased).toEqual(tasks.slice(51));
-  expect(erased(held)).toEqual([]);
-  expect((await run()).due).toEqual([]);
 });
