@@ -156,10 +156,10 @@ export class Erasures {
         );
       },
     });
-    if (whole) vault.taskKeys.endKey(task);
-    await recorded.durable;
     const statement = recorded.digest;
     this.traces.set(statement, traces);
+    if (whole) vault.taskKeys.endKey(task);
+    await recorded.durable;
     const row = { statement, task, whole: whole ? 1 : 0, names: JSON.stringify(payloads) };
     return { ...plan, statement, complete: this.remove(row) };
   }

@@ -31,6 +31,10 @@ describe('erasing a task', () => {
     const [traces, otherTraces] = [tracesOf(world, payloads), tracesOf(world, others)];
     const key = readFileSync(keyFile(task));
     expect(onDisk(world, [...traces, key])).toBe(traces.length + 1);
+    const rowsOf = (id: string) =>
+      world.ledger.database.all('SELECT 1 FROM payload WHERE substr(sealed, 3, 30) = ?', Buffer.from(id)).length;
+    const rows = rowsOf(kept.task);
+    expect([rowsOf(task), rows > 3]).toEqual([rows, true]);
     const before = world.ledger.size;
     const series = world.statements(task);
 
@@ -38,6 +42,7 @@ describe('erasing a task', () => {
     expect(complete).toBe(true);
     expect(onDisk(world, [...traces, key])).toBe(0);
     expect(onDisk(world, otherTraces)).toBe(otherTraces.length);
+    expect([rowsOf(task), rowsOf(kept.task)]).toEqual([0, rows]);
     expect(payloads.some((name) => world.authority.vault.has(name))).toBe(false);
     expect(world.statements(task)).toEqual(series);
     expect(world.ledger.size).toBe(before + 1);
