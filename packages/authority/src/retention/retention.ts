@@ -119,8 +119,8 @@ export class Retention {
   private clockMoved(now: number): string | null {
     const seen = this.seenMs();
     if (Math.abs(now - seen) <= longestAbsenceDays * dayMs) return null;
-    const [from, to] = [seen, now].map((ms) => new Date(ms).toISOString());
-    return `the clock went from ${from} to ${to} since retention last looked; if it is right, say so: deed retention run --accept-clock`;
+    const last = new Date(seen).toISOString();
+    return `the clock moved by more than ${longestAbsenceDays} days since retention last looked, at ${last}; if it is right, say so: deed retention run --accept-clock`;
   }
 
   private seenMs(): number {

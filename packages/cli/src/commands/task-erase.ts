@@ -43,11 +43,10 @@ export function eraseCommand(): Command {
     });
 }
 
-function planText(task: string, { scope, payloads, copies }: Plan): string {
+function planText(task: string, plan: Plan): string {
+  const { scope, copies } = plan;
   const what =
-    scope === 'task'
-      ? `the key of ${bold(task)} and ${payloads.length} payloads`
-      : `${payloads.length} payloads of ${bold(task)}`;
+    scope === 'task' ? `the key of ${bold(task)} and ${payloadsText(plan)}` : `${payloadsText(plan)} of ${bold(task)}`;
   const reach =
     copies.length === 0
       ? 'No exported case holds a copy of them.'
@@ -57,11 +56,17 @@ function planText(task: string, { scope, payloads, copies }: Plan): string {
   return `To be destroyed for good: ${what}.\n${reach}`;
 }
 
-function erasedText(task: string, { statement, complete }: Erased): string {
+function payloadsText({ payloads }: Plan): string {
+  return payloads.length === 1 ? '1 payload' : `${payloads.length} payloads`;
+}
+
+function erasedText(task: string, erased: Erased): string {
+  const { scope, statement, complete } = erased;
+  const what = scope === 'task' ? task : `${payloadsText(erased)} of ${task}`;
   const rest = complete
     ? ''
     : yellow('\nAnother program reads the database: the last traces go within the hour, or at the next start.');
-  return `Erased ${task}, statement ${statement}.${rest}`;
+  return `Erased ${what}, statement ${statement}.${rest}`;
 }
 
 async function sure(): Promise<boolean> {

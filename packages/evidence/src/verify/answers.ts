@@ -59,7 +59,8 @@ function erasuresOf(exam: Examination): string[] {
     const [first] = logged.statement.body.payloads;
     if (!believed.has(logged) || first === undefined) return [];
     const { scope, payloads, copies } = logged.statement.body;
-    const what = scope === 'task' ? `the task's key and ${payloads.length} payloads` : `${payloads.length} payloads`;
+    const number = payloads.length === 1 ? '1 payload' : `${payloads.length} payloads`;
+    const what = scope === 'task' ? `the task's key and ${number}` : number;
     const held = copies.length > 0 ? `; copies remain in ${copies.join(', ')}` : '';
     return [`${what} ${erasureText(exam, first)}${held}`];
   });

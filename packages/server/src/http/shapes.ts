@@ -49,7 +49,7 @@ export const erase = z.strictObject({
   reason: z.string().min(1).max(512),
   by: text.optional(),
   payloads: z
-    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .array(z.string().regex(/^[0-9a-f]{64}$/, 'the name of a payload is 64 hex digits'))
     .min(1)
     .max(10_000)
     .optional(),
