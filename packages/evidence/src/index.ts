@@ -4,7 +4,7 @@ export * from './approval.ts';
 export * from './case/batch-tree.ts';
 export * from './case/case-json.ts';
 export { buildContainer, openContainer } from './case/container.ts';
-export { members } from './case/members.ts';
+export { members, payloadOfMember } from './case/members.ts';
 export * from './credential.ts';
 export * from './dsse.ts';
 export * from './encoding.ts';

@@ -1,4 +1,4 @@
-import { parseStatement, payloadRefs, type Statement, type Tier, tiers } from '@deed/evidence';
+import { parseStatement, payloadOfMember, payloadRefs, type Statement, type Tier, tiers } from '@deed/evidence';
 import type { Ledger } from '@deed/ledger';
 
 /** The committed statements of a task, `seq` before `after`. */
@@ -18,7 +18,7 @@ export function keptBy(statements: readonly Statement[]): string[] {
 export function copiesOf(statements: readonly Statement[], names: ReadonlySet<string>): string[] {
   return statements.flatMap((statement) => {
     if (statement.predicate !== 'case-exported') return [];
-    const held = statement.body.members.some(({ name }) => names.has(name.slice(name.lastIndexOf('/') + 1)));
+    const held = statement.body.members.some(({ name }) => names.has(payloadOfMember(name) ?? ''));
     return held ? [statement.body.case] : [];
   });
 }

@@ -33,3 +33,8 @@ export function indexOfStatement(name: string): number | undefined {
   const match = /^statements\/([0-9]{12})\.json$/.exec(name);
   return match ? Number(match[1]) : undefined;
 }
+
+/** The payload object or event that a member holds, by its name, or undefined. */
+export function payloadOfMember(name: string): string | undefined {
+  return /^(?:payloads|events\/[0-9a-f]{64})\/([0-9a-f]{64})$/.exec(name)?.[1];
+}

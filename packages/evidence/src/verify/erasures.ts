@@ -1,4 +1,4 @@
-import { members } from '../case/members.ts';
+import { members, payloadOfMember } from '../case/members.ts';
 import { EvidenceError } from '../errors.ts';
 import { parseHold } from '../hold.ts';
 import { type Tier, tiers } from '../predicates.ts';
@@ -91,20 +91,14 @@ function copiesOf(exam: Examination, { index, statement }: Erased): string[] {
   return exam.all('case-exported').flatMap((exported) => {
     if (exported.index > index || exported.statement.series !== statement.series) return [];
     const { body } = exported.statement;
-    return body.members.some(({ name }) => gone.has(payloadOf(name))) ? [body.case] : [];
+    return body.members.some(({ name }) => gone.has(payloadOfMember(name) ?? '')) ? [body.case] : [];
   });
-}
-
-/** The payload object or event that a member is, or nothing. */
-function payloadOf(member: string): string {
-  return /^(?:payloads|events\/[0-9a-f]{64})\/([0-9a-f]{64})$/.exec(member)?.[1] ?? '';
 }
 
 /** What is called erased or left out is not here. */
 function checkGone(exam: Examination): void {
   for (const name of exam.members.keys()) {
-    const payload = payloadOf(name);
-    const erased = exam.erased.get(payload);
+    const erased = exam.erased.get(payloadOfMember(name) ?? '');
     if (erased) exam.forged(`${label(erased)}: ${name} is here all the same`);
   }
   for (const { payload, how } of exam.exported?.statement.body.left ?? []) {
