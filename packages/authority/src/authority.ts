@@ -18,6 +18,10 @@ import { readServerKeys, type ServerKeys, serverKeyRoles } from './keys/key-fold
 import { requireInForce, roleKeysOf } from './keys/role-keys.ts';
 import { People } from './people.ts';
 import { Policy } from './policy/activation.ts';
+import { Custody } from './retention/custody.ts';
+import { Erasures } from './retention/erasures.ts';
+import { LegalHolds } from './retention/legal-holds.ts';
+import { defaultRetention, Retention, type RetentionRules } from './retention/retention.ts';
 import { Tasks } from './tasks/tasks.ts';
 import { Tokens } from './tokens/tokens.ts';
 import { TaskKeys } from './vault/task-keys.ts';
@@ -35,6 +39,8 @@ export interface AuthorityOptions {
   readonly brokers?: readonly CredentialBroker[];
   /** Default: those of the folder, which must not be sealed then. */
   readonly keys?: ServerKeys;
+  /** How long what is kept of a task stays. Default: half a year, seven years for attest and approve. */
+  readonly retention?: RetentionRules;
 }
 
 /** Who may do what. */
@@ -50,6 +56,10 @@ export interface Authority {
   readonly approvals: Approvals;
   readonly credentials: Credentials;
   readonly vault: Vault;
+  readonly custody: Custody;
+  readonly legalHolds: LegalHolds;
+  readonly erasures: Erasures;
+  readonly retention: Retention;
   /** Ends in order: holds are cancelled, rejects written. The ledger is the caller's to close, afterwards. */
   close(): Promise<void>;
 }
@@ -69,6 +79,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     brokers = [],
     keys = readServerKeys(dir),
   } = options;
+  const { retention: rules = defaultRetention } = options;
   await ledger.ready;
   const { origin } = ledger;
   const vault = openVault(objects, new TaskKeys(dir), db);
@@ -90,7 +101,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const parts = { ground, agents, tasks, grants, policy, proofs, intents, approvals: approvalUses, refusals, rejects };
   const actions = new Actions(parts);
   const approvals = new Approvals(ground, people, tasks, approvalUses);
+  const custody = new Custody();
+  const legalHolds = new LegalHolds(ground, people, tasks);
+  const erasures = new Erasures(ground, people, tasks, legalHolds, custody);
+  const retention = new Retention(ground, erasures, rules);
 
+  erasures.finish();
   const unclean = db.get('SELECT 1 FROM authority_run') !== undefined;
   db.transaction((tx) => tx.run('INSERT OR IGNORE INTO authority_run (one) VALUES (1)'));
   if (unclean) await mendAfterCrash(ground, tasks, actions, intents);
@@ -99,7 +115,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 
   return {
     ...{ origin, people, agents, grants, policy, tokens: new Tokens(ground, agents, tasks, grants, policy) },
-    ...{ tasks, actions, approvals, credentials, vault },
+    ...{ tasks, actions, approvals, credentials, vault, custody, legalHolds, erasures, retention },
     async close() {
       approvals.stop();
       tasks.stop();

@@ -40,6 +40,14 @@ export type AuthorityErrorCode =
   | 'operands-changed'
   | 'unknown-intent'
   | 'outcome' // the intent has its one outcome already
+  // erasure, retention, holds
+  | 'unknown-payload' // nothing that is kept for this task has that name
+  | 'task-open' // only a closed task is erased
+  | 'task-busy' // actions of the task are still under way
+  | 'held' // a hold protects the task
+  | 'erased' // nothing is left
+  | 'why' // a reason that is empty or too long
+  | 'legal-hold' // a word that does not fit, or a hold that is not in force
   // approvals
   | 'rendering' // a rendering that hides characters
   | 'unknown-hold' // no such hold, or it ended

@@ -54,4 +54,23 @@ export const authorityMigrations = [
       CREATE TABLE authority_run (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
     `,
   },
+  {
+    id: 'authority/2',
+    up: `
+      -- the task's id stands in clear at the beginning of what is sealed
+      CREATE INDEX payload_of_task ON payload (substr(sealed, 3, 30));
+      CREATE TABLE legal_hold (
+        id TEXT PRIMARY KEY, task TEXT NOT NULL, reason TEXT NOT NULL, person TEXT NOT NULL, placed TEXT NOT NULL,
+        statement TEXT NOT NULL, released TEXT
+      ) STRICT;
+      -- one row for each erased statement; done once nothing of it is left on the disk, which a crash may delay to the next start
+      CREATE TABLE erasure (
+        statement TEXT PRIMARY KEY, task TEXT NOT NULL, whole INTEGER NOT NULL, names TEXT NOT NULL,
+        retention INTEGER NOT NULL, at_ms INTEGER NOT NULL, done INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX erasure_of_task ON erasure (task);
+      -- not evidence: the newest time that retention took for true
+      CREATE TABLE retention_clock (one INTEGER PRIMARY KEY CHECK (one = 1), seen_ms INTEGER NOT NULL) STRICT;
+    `,
+  },
 ] as const;

@@ -7,12 +7,14 @@ import { approveCommand } from './commands/approve.ts';
 import { caseCommand } from './commands/case.ts';
 import { demoCommand } from './commands/demo.ts';
 import { grantCommand } from './commands/grant.ts';
+import { holdCommand } from './commands/hold.ts';
 import { initCommand } from './commands/init.ts';
 import { keyCommand } from './commands/key.ts';
 import { logCommand } from './commands/log.ts';
 import { mcpCommand } from './commands/mcp.ts';
 import { policyCommand } from './commands/policy.ts';
 import { findingCommand, reconcileCommand, sourceCommand } from './commands/reconcile.ts';
+import { retentionCommand } from './commands/retention.ts';
 import { taskCommand } from './commands/task.ts';
 import { toolCommand } from './commands/tool.ts';
 import { trustCommand } from './commands/trust.ts';
@@ -35,6 +37,8 @@ for (const make of [
   approveCommand,
   reconcileCommand,
   findingCommand,
+  holdCommand,
+  retentionCommand,
   caseCommand,
   verifyCommand,
   trustCommand,

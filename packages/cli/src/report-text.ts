@@ -36,6 +36,8 @@ export function reportText(report: Report, options: { readonly checks: boolean }
   }
   if (report.reconciled.length > 0)
     parts.push(`${bold('Reconciled')}\n${report.reconciled.map((line) => wrap(line, width - 2, '  ')).join('\n')}`);
+  if (report.erasures.length > 0)
+    parts.push(`${bold('Erased and held')}\n${report.erasures.map((line) => wrap(line, width - 2, '  ')).join('\n')}`);
   parts.push(conclusionText(report));
   return parts.join('\n\n');
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from './platform.ts';
 
 /** What an id names. The prefix is part of the id, so that an id never passes for one of another kind. */
-export type IdKind = 'task' | 'action' | 'agent' | 'person' | 'grant' | 'credential' | 'finding' | 'case';
+export type IdKind = 'task' | 'action' | 'agent' | 'person' | 'grant' | 'credential' | 'finding' | 'case' | 'hold';
 
 const prefixes: Record<IdKind, string> = {
   task: 'tsk',
@@ -12,6 +12,7 @@ const prefixes: Record<IdKind, string> = {
   credential: 'crd',
   finding: 'fnd',
   case: 'cas',
+  hold: 'hld',
 };
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';

@@ -310,6 +310,26 @@ export const predicates = {
     /** Payload objects that are left out, and why. */
     left: z.array(z.strictObject({ payload: sha256Hex, how: z.enum(['withheld', 'erased']), reason: name })),
   }),
+  erased: z.strictObject({
+    /** `task`: the task's key as well, and so whatever of it rests anywhere else in this data folder. */
+    scope: z.enum(['task', 'payloads']),
+    /** Names of the payload objects and events that were destroyed, sorted. */
+    payloads: z.array(sha256Hex),
+    by: z.union([
+      z.strictObject({ kind: z.literal('person'), person: id('person') }),
+      z.strictObject({ kind: z.literal('retention'), tier, days: count.min(1) }),
+    ]),
+    why: name,
+    /** Cases that were exported before and hold copies. */
+    copies: z.array(id('case')),
+  }),
+  hold: z.strictObject({
+    hold: id('hold'),
+    act: z.enum(['placed', 'released']),
+    person: id('person'),
+    reason: name,
+    word,
+  }),
   'rejects-counted': z.strictObject({
     since: timestamp,
     until: timestamp,

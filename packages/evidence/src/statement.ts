@@ -119,6 +119,8 @@ const afterPredicates: ReadonlySet<string> = new Set([
   'confirmed',
   'reconciled',
   'case-exported',
+  'erased',
+  'hold',
 ]);
 const namedSeries: Readonly<Record<string, string>> = {
   'key-event': 'keys',
@@ -130,6 +132,7 @@ const namedSeries: Readonly<Record<string, string>> = {
   'grant-decision': 'grants',
   'rejects-counted': 'deployment',
   finding: 'deployment', // one about no task
+  erased: 'deployment', // of payloads of no task
 };
 
 /**

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { proves } from '../../../tests/promises.ts';
 import { fromUtf8, utf8 } from '../src/encoding.ts';
+import { newId } from '../src/ids.ts';
 import { type PredicateName, predicates } from '../src/predicates.ts';
 import { encodeReceipt } from '../src/receipt.ts';
 import { signerRole } from '../src/signers.ts';
@@ -12,6 +13,8 @@ import { verifyLogProof } from '../src/verify/log-proof.ts';
 import { verifyReceipt } from '../src/verify/receipt.ts';
 import { actors } from './support/actors.ts';
 import { makeCase } from './support/case-maker.ts';
+import { tellErased, tellExported, tellHold } from './support/erasure.ts';
+import { start } from './support/props.ts';
 import { receiptOf } from './support/receipt-maker.ts';
 import type { Story } from './support/story.ts';
 
@@ -190,7 +193,7 @@ function writeExamples(): void {
   });
   const target = join(folder, 'examples');
   if (!existsSync(target)) mkdirSync(target);
-  const preferred = ['key:receipt', 'write:intent', 'push:outcome', 'denied:refusal', 'pin:write_file'];
+  const preferred = ['key:receipt', 'write:intent', 'push:outcome', 'denied:refusal', 'pin:write_file', 'exported'];
   for (const name of names) {
     const found = story.log.entries.filter(
       ({ envelope }) => JSON.parse(fromUtf8(envelope.payload)).predicateType === predicateType(name),
@@ -201,6 +204,10 @@ function writeExamples(): void {
 }
 
 function addRareKinds(story: Story): void {
+  const hold = newId('hold', start);
+  tellHold(story, 'placed', hold);
+  tellHold(story, 'released', hold);
+  tellErased(story, [story.records.get('write')?.sha256 ?? ''], { body: { copies: [tellExported(story)] } });
   story.record({
     step: 'gap',
     predicate: 'observe-gap',

@@ -75,6 +75,10 @@ export interface Ledger {
   series(name: string, from?: number, to?: number): readonly Entry[];
   /** The newest committed statement of a series. */
   seriesHead(name: string): SeriesHead | undefined;
+  /** Statements of a series that are recorded and not committed yet: {@link Ledger.series} does not show them. */
+  pending(name: string): number;
+  /** Resolves when all that was recorded so far is committed, or nothing more will be. */
+  settled(): Promise<unknown>;
   /** @throws LedgerError absent, EvidenceError proof */
   inclusionProof(index: number, size: number): readonly Uint8Array[];
   /** @throws LedgerError absent, EvidenceError proof */
@@ -253,6 +257,8 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
       const entry = readSeriesHead(database, name);
       return entry && { index: entry.index, n: entry.n, digest: toHex(statementDigest(entry.envelope.payload)) };
     },
+    pending: (name) => door.pending(name),
+    settled: () => door.settled(),
     inclusionProof: (index, size) => inclusionProofFrom(tree.read, index, size),
     consistencyProof: (oldSize, newSize) => consistencyProofFrom(tree.read, oldSize, newSize),
     tlogProof: (index, note) => makeTlogProof(database, tree, index, note),

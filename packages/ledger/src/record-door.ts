@@ -65,6 +65,8 @@ export class RecordDoor {
   private state: 'not-ready' | 'open' | 'closing' | LedgerError = 'not-ready';
   private committedSize: number;
   private lastMs: number;
+  /** Entries commit in order: the newest one stands for all before it. */
+  private newest: Promise<unknown> = Promise.resolve();
   private idle: (() => void) | undefined;
 
   constructor(options: RecordDoorOptions) {
@@ -92,6 +94,16 @@ export class RecordDoor {
 
   get isOpen(): boolean {
     return this.state === 'open';
+  }
+
+  /** Statements of a series that have their place and are not committed yet. */
+  pending(series: string): number {
+    return this.heads.pending(series);
+  }
+
+  /** Resolves when all that has a place by now is committed, or nothing more will be. */
+  settled(): Promise<unknown> {
+    return this.newest;
   }
 
   open(): void {
@@ -123,7 +135,7 @@ export class RecordDoor {
     this.lastMs = timeMs;
     const signer = draft.signer ?? this.options.signer;
     const { promise: durable, resolve, reject } = Promise.withResolvers<{ readonly index: number }>();
-    durable.catch(() => undefined);
+    this.newest = durable.catch(() => undefined);
     const { series, n } = reserved;
     const item = { series, n, payload, digest, signer, apply: draft.apply, resolve, reject, signature: undefined };
     this.committer.push(item, signer.sign(signed));

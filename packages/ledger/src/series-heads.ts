@@ -55,6 +55,10 @@ export class SeriesHeads {
     head.pending++;
   }
 
+  pending(series: string): number {
+    return this.heads.get(series)?.pending ?? 0;
+  }
+
   committed(series: string): void {
     const head = this.head(series);
     head.pending--;

@@ -68,7 +68,7 @@ export async function ingest({ db, ledger, authority }: IngestOptions, source: S
     const id = event.credential ?? '';
     const known = blinds.get(id) ?? blinded(authority, id);
     blinds.set(id, known);
-    const { sha256: name } = authority.vault.put(deploymentTask, event.raw, 'application/json');
+    const { sha256: name } = authority.vault.putApart(known.task ?? deploymentTask, event.raw, 'application/json');
     return { event, name, credential: known.credential, task: known.task };
   });
   await anchor(ledger, source, batch, named, blinds);

@@ -2,6 +2,7 @@ import type { Authority } from '@deed/authority';
 import { newId, parseStatement, type StatementWith } from '@deed/evidence';
 import type { Ledger, Recorded } from '@deed/ledger';
 import type { Database } from '@deed/store';
+import { eventsOf } from './events-of.ts';
 import { type Ingested, ingest } from './ingest.ts';
 import { type Confirmation, foreign, matchTask, type NewFinding, type OpenEvent, refOf, rules } from './match.ts';
 import { listSources } from './sources.ts';
@@ -45,11 +46,13 @@ export class Reconcile {
 
   constructor(options: ReconcileOptions) {
     this.options = options;
+    options.authority.erasures.register(eventsOf(options.db));
   }
 
-  /** One run at a time: a run reads what the one before it wrote. @throws ReconcileError unknown-task */
+  /** One run at a time: a run reads what the one before it wrote. @throws ReconcileError unknown-task, erased */
   run(task: string): Promise<Reconciled> {
-    const next = this.running.then(() => this.once(task));
+    const { custody } = this.options.authority;
+    const next = this.running.then(() => custody.shared(() => this.once(task)));
     this.running = next.catch(() => undefined);
     return next;
   }

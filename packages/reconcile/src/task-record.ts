@@ -48,7 +48,10 @@ export interface TaskRecord {
   readonly unsettled: readonly UnsettledAction[];
 }
 
-/** What the receipts of a task claim. @throws ReconcileError unknown-task */
+/**
+ * What the receipts of a task claim.
+ * @throws ReconcileError unknown-task, erased (without its records every event would look as if nobody had claimed it)
+ */
 export function readTask(ledger: Ledger, authority: Authority, task: string): TaskRecord {
   const statements = [...ledger.series(task), ...ledger.series(`${task}/after`)].map(({ envelope }) =>
     parseStatement(envelope.payload),
@@ -118,5 +121,7 @@ function effectsOf(authority: Authority, { body: { effects } }: StatementWith<'o
 }
 
 function read(authority: Authority, name: string): Uint8Array {
+  if (!authority.vault.has(name))
+    throw new ReconcileError('erased', `payload ${name} was erased: this task cannot be compared with any record now`);
   return openPayload(authority.vault.get(name), name).bytes;
 }

@@ -12,6 +12,7 @@ import {
   members,
   newId,
   type PayloadRef,
+  parseBatchJson,
   parseNote,
   parseStatement,
   parseTrust,
@@ -48,10 +49,14 @@ const attempts = 5;
 
 /**
  * Writes the case of one closed task (docs/formats/case.md): everything that its statements rest on, under a cosigned
- * checkpoint, and a statement of the export that lists it.
+ * checkpoint, and a statement of the export that lists it. Nothing is erased meanwhile.
  * @throws ServerError not-found, case (not closed, or no witness in time)
  */
-export async function exportCase(options: CaseExportOptions, task: string): Promise<Uint8Array> {
+export function exportCase(options: CaseExportOptions, task: string): Promise<Uint8Array> {
+  return options.authority.custody.shared(() => tryUntilQuiet(options, task));
+}
+
+async function tryUntilQuiet(options: CaseExportOptions, task: string): Promise<Uint8Array> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const made = await tryExport(options, task);
     if (made) return made;
@@ -111,9 +116,7 @@ function collect({ ledger }: CaseExportOptions, task: string): Held[] {
           .match(/\b[0-9a-f]{64}\b/g) ?? [],
     ),
   );
-  const people = new Set(
-    own.flatMap(({ statement }) => (statement.predicate === 'approval' ? [statement.body.person.id] : [])),
-  );
+  const people = new Set(own.flatMap(({ statement }) => personOf(statement)));
   const policies = read('policy');
   for (const { statement } of policies)
     if (statement.predicate === 'policy-activated') people.add(statement.body.person);
@@ -125,6 +128,13 @@ function collect({ ledger }: CaseExportOptions, task: string): Held[] {
   const ranges = ['people', 'agents', 'policy', 'tools', 'grants'].map((series) => fromOldest(read(series), isUsed));
   const sources = sourcesOf(own).map((source) => sinceOpening(read(`source:${source}`), opened.entry.index));
   return [...read('keys'), ...own, ...ranges.flat(), ...sources.flat()].sort((a, b) => a.entry.index - b.entry.index);
+}
+
+/** Whose enrolment a statement of the task rests on. */
+function personOf({ predicate, body }: Statement): string[] {
+  if (predicate === 'approval') return [body.person.id];
+  if (predicate === 'hold') return [body.person];
+  return predicate === 'erased' && body.by.kind === 'person' ? [body.by.person] : [];
 }
 
 function fromOldest(series: readonly Held[], isUsed: (held: Held) => boolean): readonly Held[] {
@@ -228,7 +238,7 @@ function addEvents({ db, authority }: CaseExportOptions, held: readonly Held[], 
     const disclosed = whole.disclosed.filter(({ credential }) => own.has(credential));
     files.set(members.batch(statement.digest), encodeBatchJson({ v: 1, leaves: whole.leaves, disclosed }));
     for (const name of disclosed.flatMap(({ events }) => events)) {
-      files.set(members.event(statement.digest, name), authority.vault.get(name));
+      if (authority.vault.has(name)) files.set(members.event(statement.digest, name), authority.vault.get(name));
     }
   }
 }
@@ -285,13 +295,34 @@ function headsOf(held: readonly Held[]): { series: string; n: number; digest: st
   return [...heads.values()].sort((a, b) => (a.series < b.series ? -1 : 1));
 }
 
+/** What is cited and not here: erased, as a statement of the task says, or gone without one. */
 function leftOut(held: readonly Held[], files: ReadonlyMap<string, Uint8Array>) {
-  const missing = new Set(
-    held
-      .flatMap(({ statement }) => payloadRefs(statement))
-      .flatMap(({ sha256: name, kept }) => (kept && !files.has(members.payload(name)) ? [name] : [])),
+  const erased = new Map(
+    held.flatMap(({ statement }) =>
+      statement.predicate === 'erased'
+        ? statement.body.payloads.map((name) => [name, statement.body.why] as const)
+        : [],
+    ),
   );
-  return [...missing].sort().map((payload) => ({ payload, how: 'withheld' as const, reason: 'no longer kept' }));
+  const cited = held
+    .flatMap(({ statement }) => payloadRefs(statement))
+    .flatMap(({ sha256: name, kept }) => (kept && !files.has(members.payload(name)) ? [name] : []));
+  return [...new Set([...cited, ...missingEvents(files)])].sort().map((payload) => {
+    const why = erased.get(payload);
+    return why === undefined
+      ? { payload, how: 'withheld' as const, reason: 'no longer kept' }
+      : { payload, how: 'erased' as const, reason: why };
+  });
+}
+
+/** Events of disclosed sub-trees that are not kept any more. */
+function missingEvents(files: ReadonlyMap<string, Uint8Array>): string[] {
+  return [...files].flatMap(([member, bytes]) => {
+    const batch = /^events\/([0-9a-f]{64})\/batch\.json$/.exec(member)?.[1];
+    if (batch === undefined) return [];
+    const events = parseBatchJson(bytes).disclosed.flatMap((entry) => entry.events);
+    return events.filter((name) => !files.has(members.event(batch, name)));
+  });
 }
 
 async function inTime<T>(promise: Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { defaultRetention, type RetentionRules } from '@deed/authority';
 import { parseStrictJson, utf8 } from '@deed/evidence';
 import { replace } from '@deed/store';
 import { z } from 'zod';
@@ -31,6 +32,9 @@ const timestamps = z.strictObject({
   from: z.number().int().min(0),
 });
 
+/** Days after closing for which what is kept of a task stays; null: for ever. */
+const days = z.number().int().min(1).max(36_500).nullable();
+
 const schema = z.strictObject({
   v: z.literal(1),
   origin: z.string().min(1),
@@ -38,6 +42,8 @@ const schema = z.strictObject({
   witness: z.strictObject({ name: z.literal('local'), state: z.string().startsWith('/'), vkey: z.string() }),
   forges: z.array(forge),
   timestamps: timestamps.optional(),
+  /** Per tier; what is absent is as `defaultRetention` says. A task is kept as long as the highest tier among its actions. */
+  retention: z.strictObject({ observe: days, record: days, attest: days, approve: days }).partial().optional(),
 });
 /** What the operator decided about a deployment, and what cannot be derived. No secrets. */
 export type Config = z.infer<typeof schema>;
@@ -59,6 +65,12 @@ export function readConfig(dataFolder: string): Config {
   } catch (cause) {
     throw new ServerError('config', `${join(dataFolder, file)} cannot be read: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** How long what is kept of a task stays, with the defaults filled in. */
+export function retentionOf({ retention = {} }: Config): RetentionRules {
+  const given = Object.entries(retention).filter(([, value]) => value !== undefined);
+  return { ...defaultRetention, ...Object.fromEntries(given) };
 }
 
 export function writeConfig(dataFolder: string, config: Config): void {

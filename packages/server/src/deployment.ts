@@ -17,7 +17,8 @@ import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolM
 import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
-import { type Config, type ForgeConfig, readConfig } from './config.ts';
+import { type Config, type ForgeConfig, readConfig, retentionOf } from './config.ts';
+import { startRetention } from './retention-job.ts';
 import { timestampPlan } from './timestamps.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
@@ -87,11 +88,14 @@ export async function openDeployment(
     const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
     const objects = openObjects(objectFolder(dir));
-    const authority = await openAuthority({ dir, keys, ledger, db, objects, clock: systemClock, brokers });
+    const retention = retentionOf(config);
+    const clock = systemClock;
+    const authority = await openAuthority({ dir, keys, ledger, db, objects, clock, brokers, retention });
     await closeImplicitTasks(authority);
     const relay = await GitRelay.start();
     const timestamps = new Timestamps({ ledger, clock: now });
     timestamps.follow(timestampPlan(config));
+    const stopRetention = startRetention(authority.retention, systemClock);
     const deployment: Deployment = {
       dir,
       config,
@@ -106,6 +110,7 @@ export async function openDeployment(
       limits,
       trustFile: () => trustFileOf(roleKeysOf(ledger.series('keys')), deployment.config),
       async close() {
+        await stopRetention();
         await timestamps.close();
         await relay.close();
         await authority.close();

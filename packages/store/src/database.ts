@@ -34,6 +34,15 @@ export interface Database extends ReadDatabase {
    * @throws StoreError fatal: the commit itself failed, nobody knows what the disk holds, and the process must end
    */
   transaction<T>(work: (tx: Transaction) => T): T;
+  /**
+   * Takes what was deleted off the disk. Deleted content is overwritten where it lay, and this empties the write-ahead log, which
+   * holds pages as they were. SQLite may have left a copy of a row where it moved others about: given bytes by which the
+   * deleted rows are known (`traces`), this looks for them, and makes the whole file anew where it finds one.
+   * @throws StoreError busy (a reader holds the log)
+   */
+  purge(traces?: readonly Uint8Array[]): void;
+  /** As {@link purge}, and makes the whole file anew. */
+  rebuild(): void;
   /** A second connection that sees committed rows only. */
   readOnly(): ReadDatabase;
 }
@@ -61,7 +70,9 @@ export function openDatabase(folder: string, options: DatabaseOptions): Database
   if (!fs.existsSync(path)) createNew(path, new Uint8Array(), { mode: 0o600 });
   const connection = new DatabaseSync(path, { timeout: options.busyMs ?? 5000 });
   try {
-    connection.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=TRUE; PRAGMA foreign_keys=ON');
+    connection.exec(
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=TRUE; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON',
+    );
     migrate(connection, options.migrations);
   } catch (error) {
     connection.close();
@@ -150,6 +161,17 @@ class SqliteDatabase extends Connection implements Database {
     return Number(this.prepared(sql).run(...values).changes);
   }
 
+  purge(traces: readonly Uint8Array[] = []): void {
+    const { busy } = this.prepared('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+    if (busy !== 0) throw new StoreError('busy', 'a reader holds the write-ahead log of the database; try again');
+    if (traces.length > 0 && fileHolds(this.path, traces)) this.rebuild();
+  }
+
+  rebuild(): void {
+    this.connection.exec('VACUUM');
+    this.purge();
+  }
+
   readOnly(): ReadDatabase {
     return new Connection(new DatabaseSync(this.path, { readOnly: true, timeout: 5000 }));
   }
@@ -161,6 +183,25 @@ class SqliteDatabase extends Connection implements Database {
       this.broken = cause;
       throw fatal(`${how} failed`, cause);
     }
+  }
+}
+
+const scanBytes = 4 * 1024 * 1024;
+
+/** True if any of the traces stands in the file. Reads in pieces that overlap by the longest trace. */
+function fileHolds(path: string, traces: readonly Uint8Array[]): boolean {
+  const wanted = traces.map((trace) => Buffer.from(trace));
+  const overlap = Math.max(...traces.map(({ length }) => length));
+  const buffer = Buffer.alloc(scanBytes + overlap);
+  const handle = fs.openSync(path, 'r');
+  try {
+    for (let at = 0; ; at += scanBytes) {
+      const piece = buffer.subarray(0, fs.readSync(handle, buffer, 0, buffer.length, at));
+      if (wanted.some((trace) => piece.includes(trace))) return true;
+      if (piece.length <= scanBytes) return false;
+    }
+  } finally {
+    fs.closeSync(handle);
   }
 }
 

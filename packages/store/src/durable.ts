@@ -60,6 +60,27 @@ export function remove(path: string): boolean {
   return true;
 }
 
+/**
+ * Overwrites a file with zeros before it is removed. What the disk keeps of it elsewhere (a journal, copied blocks, worn cells)
+ * is beyond a program. False if there was none.
+ */
+export function shred(path: string): boolean {
+  let handle: number;
+  try {
+    handle = fs.openSync(path, 'r+');
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+  try {
+    writeAll(handle, new Uint8Array(fs.fstatSync(handle).size));
+    fs.fsyncSync(handle);
+  } finally {
+    fs.closeSync(handle);
+  }
+  return remove(path);
+}
+
 /** Makes a folder and its missing parents, each durable in its parent. Existing folders keep their mode. */
 export function makeFolder(path: string, mode = 0o700): void {
   if (fs.existsSync(path)) return;

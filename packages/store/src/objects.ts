@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createNew, makeFolder, remove } from './durable.ts';
+import { createNew, makeFolder, shred } from './durable.ts';
 import { StoreError } from './errors.ts';
 
 /** Content objects by digest: written once, durable before `put` returns, never changed. */
@@ -9,7 +9,7 @@ export interface Objects {
   put(name: string, bytes: Uint8Array): void;
   get(name: string): Uint8Array | undefined;
   has(name: string): boolean;
-  /** False if there was none. */
+  /** Overwrites and removes. False if there was none. */
   delete(name: string): boolean;
 }
 
@@ -37,6 +37,6 @@ export function openObjects(folder: string): Objects {
       }
     },
     has: (name) => fs.existsSync(pathOf(name)),
-    delete: (name) => remove(pathOf(name)),
+    delete: (name) => shred(pathOf(name)),
   };
 }

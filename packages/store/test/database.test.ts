@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -75,6 +76,54 @@ describe('the database', () => {
     expect(code(() => openDatabase(folder, { migrations: [first, second] }))).toBe('newer');
     expect(code(() => openReadOnly(folder))).toBe('newer');
     expect(code(() => openReadOnly(fresh()))).toBe('absent');
+  });
+});
+
+describe('what was deleted', () => {
+  test('is nowhere in the files of the database, however often rows were moved about', () => {
+    const folder = fresh();
+    const up = 'CREATE TABLE thing (name TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT';
+    const database = openDatabase(folder, { migrations: [{ id: 'test/1', up }] });
+    const rows = Array.from({ length: 600 }, (_, i) => ({
+      name: randomBytes(32).toString('hex'),
+      body: randomBytes(60 + (i % 7) * 40),
+    }));
+    database.transaction((tx) => {
+      for (const { name, body } of rows) tx.run('INSERT INTO thing (name, body) VALUES (?, ?)', name, body);
+    });
+    rows.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const traces: Buffer[] = [];
+    for (let from = 0; from < rows.length - 1; from += 100) {
+      const some = rows.slice(from, Math.min(from + 100, rows.length - 1));
+      database.transaction((tx) => {
+        for (const { name } of some) tx.run('DELETE FROM thing WHERE name = ?', name);
+      });
+      traces.push(...some.map(({ body }) => body.subarray(0, 32)));
+      database.purge(traces);
+    }
+    const raw = Buffer.concat(fs.readdirSync(folder).map((file) => fs.readFileSync(join(folder, file))));
+    expect(traces.filter((trace) => raw.includes(trace))).toEqual([]);
+    expect(raw.includes(rows.at(-1)?.body ?? 'absent')).toBe(true);
+    database.close();
+  });
+
+  test('is looked for in the whole file, and a copy that is found makes the file anew', () => {
+    const folder = fresh();
+    const up = 'CREATE TABLE thing (name TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT';
+    const database = openDatabase(folder, { migrations: [{ id: 'test/1', up }] });
+    const trace = randomBytes(32);
+    const insert = (name: string, body: Uint8Array) =>
+      database.transaction((tx) => tx.run('INSERT INTO thing (name, body) VALUES (?, ?)', name, body));
+    insert('large', randomBytes(9_000_000));
+    insert('stands for a copy', trace);
+    database.transaction((tx) => tx.run("DELETE FROM thing WHERE name = 'large'"));
+    const size = () => fs.statSync(join(folder, 'deed.db')).size;
+    database.purge([randomBytes(32)]);
+    expect(size()).toBeGreaterThan(9_000_000);
+    database.purge([trace]);
+    expect(size()).toBeLessThan(1_000_000);
+    expect(database.get('SELECT body FROM thing')).toBeDefined();
+    database.close();
   });
 });
 

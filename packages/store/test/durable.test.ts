@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createNew, makeFolder, openObjects, remove, replace, StoreError, sweepTemps } from '../src/index.ts';
+import { createNew, makeFolder, openObjects, remove, replace, StoreError, shred, sweepTemps } from '../src/index.ts';
 
 const root = fs.mkdtempSync(join(tmpdir(), 'deed-durable-'));
 afterAll(() => fs.rmSync(root, { recursive: true }));
@@ -34,6 +34,16 @@ describe('a durable write', () => {
     expect(fs.readdirSync(folder)).toEqual(['x']);
     expect(remove(join(folder, 'x'))).toBe(true);
     expect(remove(join(folder, 'x'))).toBe(false);
+  });
+
+  test('shreds: what the file held is zero before its name goes, also under another name of it', () => {
+    const path = join(root, 'secret');
+    createNew(path, Buffer.from('a key'));
+    fs.linkSync(path, join(root, 'other'));
+    expect(shred(path)).toBe(true);
+    expect(shred(path)).toBe(false);
+    expect(fs.existsSync(path)).toBe(false);
+    expect(fs.readFileSync(join(root, 'other'))).toEqual(Buffer.alloc(5));
   });
 
   test('makes folders with their parents for the owner alone, and sweeps temps that a crash left', () => {

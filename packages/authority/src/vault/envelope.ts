@@ -30,6 +30,12 @@ export function taskOfObject(sealed: Uint8Array): string {
   return fromUtf8(sealed.subarray(2, 2 + (sealed[1] ?? 0)));
 }
 
+/** Bytes by which a sealed object is known wherever a copy of it lies: its wrapped key, which is random. */
+export function traceOf(sealed: Uint8Array): Uint8Array {
+  const wrapped = 2 + (sealed[1] ?? 0);
+  return sealed.slice(wrapped, wrapped + nonceSize + keySize);
+}
+
 /** @throws AuthorityError vault (another key, another name, or changed at rest) */
 export function openObject(taskKey: Uint8Array, name: string, sealed: Uint8Array): Uint8Array {
   const task = taskOfObject(sealed);

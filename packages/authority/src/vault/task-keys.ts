@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createNew, makeFolder, remove } from '@deed/store';
+import { createNew, makeFolder, shred } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 
 /** What belongs to no task (deployment-wide payloads) is kept under this key; its salts are random. */
@@ -18,6 +18,8 @@ export class TaskKeys {
   private readonly secretFolder: string;
   private readonly keys = new Map<string, Uint8Array>();
   private readonly secrets = new Map<string, Uint8Array>();
+  /** Tasks whose erasure is stated, and whose key goes in a moment. */
+  private readonly ending = new Set<string>();
 
   constructor(dir: string) {
     this.keyFolder = join(dir, 'keys', 'tasks');
@@ -54,6 +56,27 @@ export class TaskKeys {
     return key;
   }
 
+  /** False once it was erased, from the instant at which that is stated. */
+  hasKey(task: string): boolean {
+    return !this.ending.has(task) && (this.keys.has(task) || existsSync(join(this.keyFolder, task)));
+  }
+
+  /** From this instant nothing more is kept for the task; the file goes with {@link destroyKey}. */
+  endKey(task: string): void {
+    this.ending.add(task);
+  }
+
+  isEnding(task: string): boolean {
+    return this.ending.has(task);
+  }
+
+  destroyKey(task: string): void {
+    this.keys.get(task)?.fill(0);
+    this.keys.delete(task);
+    shred(join(this.keyFolder, task));
+    this.ending.delete(task);
+  }
+
   /** Undefined once the task is closed: salts are random from then on. */
   secret(task: string): Uint8Array | undefined {
     return this.secrets.get(task);
@@ -67,7 +90,7 @@ export class TaskKeys {
 
   destroySecret(task: string): void {
     this.forgetSecret(task);
-    remove(join(this.secretFolder, task));
+    shred(join(this.secretFolder, task));
   }
 
   /** Tasks whose secret is still on the disk. */

@@ -1,8 +1,8 @@
 import { concat, makePayload, type PayloadRef, utf8 } from '@deed/evidence';
 import type { Database, Objects, Transaction } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
-import { decrypt, encrypt, openObject, sealObject, taskOfObject } from './envelope.ts';
-import type { TaskKeys } from './task-keys.ts';
+import { decrypt, encrypt, openObject, sealObject, taskOfObject, traceOf } from './envelope.ts';
+import { deploymentTask, type TaskKeys } from './task-keys.ts';
 
 /** Larger payloads go to the objects at once: the database is for what commits by the thousand. */
 const maxStagedBytes = 64 * 1024;
@@ -24,8 +24,16 @@ export interface Vault {
   /** The object of a name: `salt || bytes`. @throws AuthorityError vault (not kept, erased, or changed at rest) */
   get(name: string): Uint8Array;
   has(name: string): boolean;
-  /** Removes one object for good. False if there was none. */
-  erase(name: string): boolean;
+  /**
+   * As {@link Vault.put}, and never under a name that equal bytes have: for records of other systems, of which two may be
+   * equal. For a task that was erased it is kept as one of no task.
+   */
+  putApart(task: string, bytes: Uint8Array, type: string): PayloadRef;
+  /** Bytes by which copies of these objects in the database's files are known. */
+  traces(names: readonly string[]): readonly Uint8Array[];
+  /** Erases the rows of these objects, and with `wholeTask` every row of that task; the objects go with {@link eraseObjects}. */
+  eraseRows(tx: Transaction, names: readonly string[], wholeTask: string | null): void;
+  eraseObjects(names: readonly string[]): void;
   /** Encrypts something that is not a payload under the task's key, for one purpose. */
   seal(task: string, purpose: string, bytes: Uint8Array): Uint8Array;
   /** @throws AuthorityError vault */
@@ -45,14 +53,20 @@ export function openVault(objects: Objects, taskKeys: TaskKeys, db: Database | n
     objects.get(name);
   const has = (name: string): boolean =>
     staged.has(name) || db?.get('SELECT 1 FROM payload WHERE name = ?', name) !== undefined || objects.has(name);
+  /** Nothing more is kept for a task that was erased: what is said about it later says digests alone. */
+  const isErased = (task: string): boolean =>
+    !taskKeys.hasKey(task) &&
+    (taskKeys.isEnding(task) || db?.get('SELECT 1 FROM erasure WHERE task = ? AND whole = 1', task) !== undefined);
   const store = (
     task: string,
     bytes: Uint8Array,
     type: string,
-    keep: boolean,
+    wanted: boolean,
     write: (name: string, sealed: Uint8Array) => void,
+    salt: 'of the task' | 'random' = 'of the task',
   ): PayloadRef => {
-    const payload = makePayload(bytes, taskKeys.secret(task));
+    const payload = makePayload(bytes, salt === 'random' ? undefined : taskKeys.secret(task));
+    const keep = wanted && !isErased(task);
     if (keep && !has(payload.name)) {
       const object = concat(payload.salt, bytes);
       write(payload.name, sealObject(taskKeys.key(task), task, payload.name, object));
@@ -67,6 +81,10 @@ export function openVault(objects: Objects, taskKeys: TaskKeys, db: Database | n
       const waiting = staged.get(ref.sha256);
       if (keep && waiting) objects.put(ref.sha256, waiting);
       return ref;
+    },
+    putApart(task, bytes, type) {
+      const owner = isErased(task) ? deploymentTask : task;
+      return store(owner, bytes, type, true, (name, sealed) => objects.put(name, sealed), 'random');
     },
     stage(task, bytes, type, keep = true) {
       return store(task, bytes, type, keep, (name, sealed) => {
@@ -97,9 +115,17 @@ export function openVault(objects: Objects, taskKeys: TaskKeys, db: Database | n
       return openObject(taskKeys.key(taskOfObject(sealed)), name, sealed);
     },
     has,
-    erase(name) {
-      const rows = db?.transaction((tx) => tx.run('DELETE FROM payload WHERE name = ?', name)) ?? 0;
-      return objects.delete(name) || rows > 0;
+    traces: (names) =>
+      names.flatMap((name) => {
+        const row = db?.get<{ sealed: Uint8Array }>('SELECT sealed FROM payload WHERE name = ?', name);
+        return row ? [traceOf(row.sealed)] : [];
+      }),
+    eraseRows(tx, names, wholeTask) {
+      for (const name of names) tx.run('DELETE FROM payload WHERE name = ?', name);
+      if (wholeTask !== null) tx.run('DELETE FROM payload WHERE substr(sealed, 3, 30) = ?', utf8(wholeTask));
+    },
+    eraseObjects(names) {
+      for (const name of names) objects.delete(name);
     },
     seal: (task, purpose, bytes) => encrypt(taskKeys.key(task), bound(task, purpose), bytes),
     unseal: (task, purpose, sealed) => decrypt(taskKeys.key(task), bound(task, purpose), sealed),

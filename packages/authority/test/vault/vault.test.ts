@@ -77,7 +77,7 @@ test('what is not kept is not there; without its key a payload is gone, and anot
     ),
   );
   expect(await refused(() => vault.get(two ?? ''))).toBe('vault');
-  expect(vault.erase(one ?? '')).toBe(true);
+  db.transaction((tx) => vault.eraseRows(tx, [one ?? ''], null));
   expect(vault.has(one ?? '')).toBe(false);
   const kept = vault.put('tsk_2', secret, 'text/plain').sha256;
   const { rmSync } = await import('node:fs');

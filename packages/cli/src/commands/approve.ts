@@ -1,20 +1,12 @@
 import { join } from 'node:path';
 import { confirm, isCancel } from '@clack/prompts';
-import {
-  encodeApproval,
-  fromBase64,
-  fromUtf8,
-  openPayload,
-  parseActionRecord,
-  toBase64,
-  type Word,
-} from '@deed/evidence';
-import { keyPersonSigner, type PersonSigner, readSealedKey, ServerError } from '@deed/server';
+import { encodeApproval, fromBase64, fromUtf8, openPayload, parseActionRecord, type Word } from '@deed/evidence';
+import { type PersonSigner, ServerError } from '@deed/server';
 import type { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, green, print, table, yellow } from '../output.ts';
-import { agentSigner, passphrase } from '../secrets.ts';
+import { personOf, type SignerFlags, signerOf } from '../person.ts';
 import { defaultKeyFolder } from './init.ts';
 
 export interface HoldView {
@@ -35,15 +27,7 @@ export interface HoldView {
   };
 }
 
-interface Person {
-  readonly id: string;
-  readonly key: { readonly public: string };
-}
-
-interface ApproveFlags extends CommonOptions {
-  readonly key: string;
-  readonly sshAgent: boolean;
-  readonly passphraseFile?: string;
+interface ApproveFlags extends CommonOptions, SignerFlags {
   readonly yes: boolean;
   readonly reject: boolean;
 }
@@ -101,13 +85,6 @@ async function sure(decision: string): Promise<boolean> {
   return !isCancel(answer) && answer;
 }
 
-async function signerOf(client: Client, flags: ApproveFlags): Promise<PersonSigner> {
-  if (!flags.sshAgent)
-    return keyPersonSigner(await readSealedKey(flags.key, await passphrase('The passphrase of your key', flags)));
-  const { people } = await client.get<{ people: Person[] }>('/v1/people');
-  return agentSigner(people.map(({ key }) => key.public));
-}
-
 /** Signs the answer and hands it in. */
 export async function answerHold(
   client: Client,
@@ -115,9 +92,7 @@ export async function answerHold(
   decision: 'approve' | 'reject',
   signer: PersonSigner,
 ): Promise<{ readonly kind: string }> {
-  const { people } = await client.get<{ people: Person[] }>('/v1/people');
-  const person = people.find(({ key }) => key.public === toBase64(signer.public));
-  if (!person) throw new ServerError('request', 'this key is not enrolled at this deployment');
+  const person = await personOf(client, signer);
   const bytes = encodeApproval({ ...hold.word, person: person.id, decision });
   const word: Word = await signer.word('deed-approval-v1', bytes);
   return client.post(`/v1/approvals/${hold.id}`, { person: person.id, word });

@@ -1,10 +1,11 @@
 import { join, resolve } from 'node:path';
-import { encodeActivation, toBase64 } from '@deed/evidence';
-import { checkBundle, keyPersonSigner, readSealedKey, ServerError } from '@deed/server';
+import { encodeActivation } from '@deed/evidence';
+import { checkBundle, keyPersonSigner, readSealedKey } from '@deed/server';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, green, print } from '../output.ts';
+import { personOf } from '../person.ts';
 import { passphrase } from '../secrets.ts';
 import { defaultKeyFolder } from './init.ts';
 
@@ -47,9 +48,7 @@ function activate(): Command {
         await readSealedKey(flags.key, await passphrase('The passphrase of your key', flags)),
       );
       const { next, origin } = await client.get<{ next: number; origin: string }>('/v1/policy');
-      const { people } = await client.get<{ people: { id: string; key: { public: string } }[] }>('/v1/people');
-      const person = people.find(({ key }) => key.public === toBase64(signer.public));
-      if (!person) throw new ServerError('request', 'this key is not enrolled at this deployment');
+      const person = await personOf(client, signer);
       const bytes = encodeActivation({
         origin,
         bundle: digest,

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, print, table } from '../output.ts';
+import { eraseCommand } from './task-erase.ts';
 
 interface TaskView {
   readonly task: string;
@@ -15,6 +16,7 @@ interface TaskView {
   readonly budget: number;
   readonly used: number;
   readonly deadline: string;
+  readonly holds: readonly string[];
 }
 
 interface OpenFlags extends CommonOptions {
@@ -28,12 +30,13 @@ interface OpenFlags extends CommonOptions {
 
 export function taskCommand(): Command {
   return new Command('task')
-    .description('open, show and close tasks')
+    .description('open, show, close and erase tasks')
     .addCommand(open())
     .addCommand(list())
     .addCommand(show())
     .addCommand(close())
-    .addCommand(receipt());
+    .addCommand(receipt())
+    .addCommand(eraseCommand());
 }
 
 function open(): Command {
@@ -116,7 +119,7 @@ function receipt(): Command {
     });
 }
 
-function taskText({ task, state, objective, agent, ceiling, budget, used, deadline }: TaskView): string {
+function taskText({ task, state, objective, agent, ceiling, budget, used, deadline, holds }: TaskView): string {
   return [
     `${bold(task)}  ${state}`,
     `  objective  ${objective}`,
@@ -124,5 +127,6 @@ function taskText({ task, state, objective, agent, ceiling, budget, used, deadli
     `  ceiling    ${ceiling}`,
     `  actions    ${used} of ${budget}`,
     `  deadline   ${deadline}`,
+    ...(holds.length > 0 ? [`  held by    ${holds.join(', ')}`] : []),
   ].join('\n');
 }

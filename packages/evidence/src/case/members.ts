@@ -40,3 +40,8 @@ export function indexOfStatement(name: string): number | undefined {
 export function imprintOfTimestamp(name: string): string | undefined {
   return /^timestamps\/([0-9a-f]{64})\.tsr$/.exec(name)?.[1];
 }
+
+/** The payload object or event that a member holds, by its name, or undefined. */
+export function payloadOfMember(name: string): string | undefined {
+  return /^(?:payloads|events\/[0-9a-f]{64})\/([0-9a-f]{64})$/.exec(name)?.[1];
+}

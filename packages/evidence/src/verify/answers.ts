@@ -6,7 +6,7 @@ import { parseCheckpoint } from '../log/checkpoint.ts';
 import { parseNote } from '../log/note.ts';
 import type { PayloadRef } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
-import type { Examination, Logged } from './examination.ts';
+import { type Examination, erasureText, type Logged } from './examination.ts';
 import { layersOf } from './layers.ts';
 import {
   type ActionReport,
@@ -32,6 +32,7 @@ export function answer(exam: Examination, checks: readonly CheckResult[]): Repor
     actions: isCase ? actionsOf(exam) : [],
     findings: isCase ? exam.all('finding').map(({ statement: { body } }) => pickFinding(body)) : [],
     reconciled: isCase ? exam.all('reconciled').map(({ statement }) => coverageOf(statement)) : [],
+    erasures: isCase ? erasuresOf(exam) : [],
     checkpoint: headOf(exam),
     root: [...exam.keys].find(([, key]) => key.role === 'root')?.[0] ?? null,
     witnesses: witnessesOf(exam),
@@ -54,6 +55,24 @@ function coverageOf({ time, body }: StatementWith<'reconciled'>): string {
     ({ source, watermark, coverage }) => `${source} up to ${watermark} (${coverage.join(', ')})`,
   );
   return `${time}: ${body.confirmed} confirmed, ${body.findings.length} findings; looked at ${sources.join('; ') || 'no source'}`;
+}
+
+/** What was destroyed and what is protected, in words. Only those that were believed. */
+function erasuresOf(exam: Examination): string[] {
+  const believed = new Set(exam.erased.values());
+  const erasures = exam.all('erased').flatMap((logged) => {
+    const [first] = logged.statement.body.payloads;
+    if (!believed.has(logged) || first === undefined) return [];
+    const { scope, payloads, copies } = logged.statement.body;
+    const number = payloads.length === 1 ? '1 payload' : `${payloads.length} payloads`;
+    const what = scope === 'task' ? `the task's key and ${number}` : number;
+    const held = copies.length > 0 ? `; copies remain in ${copies.join(', ')}` : '';
+    return [`${what} ${erasureText(exam, first)}${held}`];
+  });
+  const holds = exam.all('hold').map(({ statement: { time, body } }) => {
+    return `${body.hold} ${body.act} by ${body.person} at ${time}: ${body.reason}`;
+  });
+  return [...erasures, ...holds];
 }
 
 function taskOf(exam: Examination): TaskReport | null {
@@ -85,7 +104,11 @@ export function outputsText(closed: StatementWith<'task-closed'> | undefined): s
 
 function textOf(exam: Examination, ref: PayloadRef): string {
   const bytes = exam.payload(ref);
-  return bytes ? (readable(() => fromUtf8(bytes)) ?? '(not text)') : '(withheld)';
+  return bytes ? (readable(() => fromUtf8(bytes)) ?? '(not text)') : absence(exam, ref);
+}
+
+function absence(exam: Examination, ref: PayloadRef): string {
+  return `(${erasureText(exam, ref.sha256) ?? 'withheld'})`;
 }
 
 /** What a payload of untrusted bytes says, or nothing where it is not in form. */
@@ -100,7 +123,7 @@ function readable<T>(read: () => T): T | undefined {
 
 function principalOf(exam: Examination, ref: PayloadRef): string {
   const bytes = exam.payload(ref);
-  if (!bytes) return '(withheld)';
+  if (!bytes) return absence(exam, ref);
   const { kind, id, authenticated } = (readable(() => parseStrictJson(bytes).value) ?? {}) as Record<string, unknown>;
   if (typeof kind !== 'string' || typeof id !== 'string') return '(not in form)';
   return `${kind} ${id}, authenticated by ${authenticated}`;
@@ -224,6 +247,7 @@ function limitsOf(exam: Examination): string[] {
     'One unbroken chain is shown, not that no second one exists: ask other holders of receipts, or audit the whole log.',
     ...exam.all('observe-gap').map(({ statement: { body } }) => `Gap since ${body.since}: ${body.detail}`),
   ];
+  if (exam.erased.size > 0) limits.push('What was erased cannot be looked at any more: its digests alone are proved.');
   if (exam.all('reconciled').length === 0)
     limits.push("No other system's record was looked at: nothing is said about effects behind the gateway.");
   if (exam.unjudgedEvents > 0)

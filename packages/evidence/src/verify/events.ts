@@ -90,9 +90,15 @@ function checkDisclosed(
   need(blindCredential(fromHex(entry.blind), entry.id) === entry.credential, 'a disclosed credential does not open');
   for (const event of entry.events) {
     const object = exam.members.get(members.event(batch, event));
-    if (!object) exam.incomplete(`event ${event} of a disclosed sub-tree is not here`);
-    else openPayload(object, event);
+    if (object) openPayload(object, event);
+    else if (!isErased(exam, event)) exam.incomplete(`event ${event} of a disclosed sub-tree is not here`);
   }
+}
+
+/** Erased by a statement of the task, and named so by the export. */
+function isErased(exam: Examination, event: string): boolean {
+  const { left = [] } = exam.exported?.statement.body ?? {};
+  return exam.erased.has(event) && left.some(({ payload, how }) => payload === event && how === 'erased');
 }
 
 function taskCredentials(exam: Examination): string[] {
@@ -105,8 +111,16 @@ function checkConfirmed(exam: Examination, confirmed: Logged<StatementWith<'conf
   const outcome = exam.find(body.outcome, 'outcome');
   if (!outcome) throw new EvidenceError('case', 'confirms an outcome that is not here');
   need(outcome.statement.body.action === body.action && outcome.index < confirmed.index, 'confirms another action');
+  const gone = body.events.find(({ event }) => isErased(exam, event));
+  if (gone) {
+    exam.faded.set(body.outcome, gone.event);
+    return;
+  }
   const effectBytes = exam.payload(outcome.statement.body.effects);
-  if (!effectBytes) return;
+  if (!effectBytes) {
+    exam.faded.set(body.outcome, outcome.statement.body.effects?.sha256 ?? '');
+    return;
+  }
   const { effects } = parseEffects(effectBytes);
   const unmatched = effects.filter(({ status }) => status === 'ok');
   for (const ref of body.events) {

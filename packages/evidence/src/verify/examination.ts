@@ -53,6 +53,10 @@ export class Examination {
   readonly stamps = new Map<string, Stamp>();
   /** Trees of ingested batches that hold, by the digest of their statement. */
   readonly batches = new Map<string, BatchJson>();
+  /** The statement that erased a payload object or an event, by the name of that. */
+  readonly erased: Map<string, Logged<StatementWith<'erased'>>> = new Map();
+  /** What confirmed an outcome was erased since: the outcome's digest, and the name of an event. */
+  readonly faded = new Map<string, string>();
   /** Outcomes whose effects the touched system's own record confirmed. */
   readonly corroborated = new Set<string>();
   /** Events of the task's credentials that no reconciliation has looked at yet. */
@@ -132,6 +136,15 @@ export class Examination {
       throw error;
     }
   }
+}
+
+/** Who erased a payload, when and why, in words; undefined if nobody did. */
+export function erasureText(exam: Examination, name: string): string | undefined {
+  const { statement } = exam.erased.get(name) ?? {};
+  if (!statement) return undefined;
+  const { by, why } = statement.body;
+  const who = by.kind === 'person' ? by.person : `retention (${by.tier}, ${by.days} days)`;
+  return `erased by ${who} at ${statement.time}: ${why}`;
 }
 
 /** How reasons name a statement. */

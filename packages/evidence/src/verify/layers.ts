@@ -1,5 +1,6 @@
+import type { PayloadRef } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
-import type { Examination, Logged } from './examination.ts';
+import { type Examination, erasureText, type Logged } from './examination.ts';
 import type { Layer, LayerName } from './report.ts';
 import { stampedBy } from './timestamps.ts';
 
@@ -8,6 +9,11 @@ type Acted = Logged<StatementWith<'intent'> | StatementWith<'refusal'>>;
 const digestsOnly = 'tier observe keeps digests only';
 const present = (why: string): Layer => ({ state: 'present', why });
 const missing = (why: string): Layer => ({ state: 'missing', why });
+/** Why a payload is not here: erased, by whom and when, or only left out. */
+const absent = (exam: Examination, ref: PayloadRef | null, what: string): Layer => {
+  const erased = ref && erasureText(exam, ref.sha256);
+  return missing(erased ? `${what}: ${erased}` : `${what} are not in the case`);
+};
 const notAsked = (why: string): Layer => ({ state: 'not-asked', why });
 
 /** Which layers of evidence an action has. A layer is present only if what it rests on was checked in this case. */
@@ -51,7 +57,7 @@ function identity(exam: Examination, { statement }: Acted): Layer {
   const { authority: shown } = statement.body;
   if (!shown || shown.pop === 'none') return missing('agent not enrolled: no key was proved');
   if (shown.evidence?.kept === false && isObserved(statement)) return notAsked(digestsOnly);
-  if (!exam.payload(shown.evidence)) return missing('token and proof are not in the case');
+  if (!exam.payload(shown.evidence)) return absent(exam, shown.evidence, 'token and proof');
   return present(
     shown.pop === 'shim'
       ? "the agent's key signed this very message (in the shim)"
@@ -74,12 +80,14 @@ function decision(exam: Examination, { statement }: Acted): Layer {
   if (!made.inputs.kept && isObserved(statement)) return notAsked(digestsOnly);
   return exam.payload(made.inputs)
     ? present('policy decision with its inputs: it can be replayed')
-    : missing('the inputs of the decision are not in the case');
+    : absent(exam, made.inputs, 'the inputs of the decision');
 }
 
 function approval(exam: Examination, { statement }: Acted): Layer {
-  if (statement.body.approval !== null && !exam.find(statement.body.approval, 'approval'))
-    return missing('the approval is not in the case');
+  const given = exam.find(statement.body.approval, 'approval');
+  if (statement.body.approval !== null && !given) return missing('the approval is not in the case');
+  const shown = given?.statement.body.rendering ?? null;
+  if (shown && exam.erased.has(shown.sha256)) return absent(exam, shown, 'signed, but what the person was shown');
   if (statement.body.approval !== null)
     return present("a person's key signed exactly this action, as shown (grade A0)");
   const asked = statement.predicate === 'intent' && statement.body.tier === 'approve';
@@ -89,9 +97,9 @@ function approval(exam: Examination, { statement }: Acted): Layer {
 function record(exam: Examination, { statement }: Acted, outcome?: Logged<StatementWith<'outcome'>>): Layer {
   const { record: call } = statement.body;
   if (call?.kept === false && isObserved(statement)) return notAsked(digestsOnly);
-  if (!exam.payload(call)) return missing('the bytes of the call are not in the case');
+  if (!exam.payload(call)) return absent(exam, call, 'the bytes of the call');
   const answer = outcome?.statement.body.result ?? null;
-  if (answer && !exam.payload(answer)) return missing('the bytes of the answer are not in the case');
+  if (answer && !exam.payload(answer)) return absent(exam, answer, 'the bytes of the answer');
   return present(answer ? 'exact bytes of call and answer' : 'exact bytes of the call');
 }
 
@@ -122,5 +130,7 @@ function corroboration(exam: Examination, { statement }: Acted, outcome?: Logged
   if (statement.predicate === 'refusal') return notAsked('nothing was dispatched');
   if (!outcome) return missing('no outcome');
   if (exam.corroborated.has(outcome.statement.digest)) return present("the touched system's own record agrees");
+  const faded = erasureText(exam, exam.faded.get(outcome.statement.digest) ?? '');
+  if (faded) return missing(`the touched system's record, or what it was compared with: ${faded}`);
   return missing('no source covers this resource, or its record was not matched');
 }

@@ -21,9 +21,11 @@ export function checkPayloads(exam: Examination): string | null {
       const named = left.get(ref.sha256);
       if (ref.kept && !named)
         exam.incomplete(`${label(logged)}: payload ${ref.sha256} is not here and not named as left out`);
-      else if (named?.how === 'erased')
-        exam.incomplete(`payload ${ref.sha256} is called erased, but no statement erased it`);
-      else if (demanded(logged, tierOfAction))
+      else if (named?.how === 'erased') {
+        // A layer says that it is missing, who erased it and why: an erasure that is stated leaves the case complete.
+        if (!exam.erased.has(ref.sha256))
+          exam.incomplete(`payload ${ref.sha256} is called erased, but no statement of its task erased it`);
+      } else if (demanded(logged, tierOfAction))
         exam.incomplete(`${label(logged)}: payload ${ref.sha256} is not here, its tier demands it`);
     }
   }

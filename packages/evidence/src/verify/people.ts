@@ -83,7 +83,14 @@ function checkActivation(exam: Examination, logged: Logged<StatementWith<'policy
   }
 }
 
-function enrolled(exam: Examination, person: string, word: Word, role: 'operator' | 'approver', before: number) {
+/** The enrolment of the person who signed a word, before a log index. @throws EvidenceError case */
+export function enrolled(
+  exam: Examination,
+  person: string,
+  word: Word,
+  role: 'operator' | 'approver',
+  before: number,
+): Logged<StatementWith<'person-enrolled'>> {
   const found = exam.all('person-enrolled').find(({ statement }) => statement.body.person === person);
   if (!found) throw new EvidenceError('case', `person ${person} is not enrolled in this case`);
   const { key, roles } = found.statement.body;

@@ -69,6 +69,8 @@ export interface Report {
   readonly actions: readonly ActionReport[];
   readonly findings: readonly FindingReport[];
   readonly reconciled: readonly string[];
+  /** What was erased, by whom, when and why; holds that were placed and released. */
+  readonly erasures: readonly string[];
   readonly checkpoint: { readonly origin: string; readonly size: number; readonly root: string } | null;
   /** SHA-256 of the root key's SPKI as the case has it; compare it with the one you were told. */
   readonly root: string | null;

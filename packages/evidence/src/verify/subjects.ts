@@ -1,3 +1,5 @@
+import { fromBase64, toHex, utf8 } from '../encoding.ts';
+import { sha256 } from '../platform.ts';
 import type { Statement } from '../statement.ts';
 
 /** What a statement must say of itself in its subject, as far as it is told by the statement alone (docs/formats/predicates.md). */
@@ -64,6 +66,13 @@ function subjectOf(statement: Statement): Subject {
       return { name: `finding:${body.finding}` };
     case 'case-exported':
       return { name: `case:${body.case}` };
+    case 'erased':
+      return {
+        name: 'task' in position ? task : `deployment:${origin}`,
+        sha256: toHex(sha256(utf8(JSON.stringify(body.payloads)))),
+      };
+    case 'hold':
+      return { name: `hold:${body.hold}`, sha256: toHex(sha256(fromBase64(body.word.bytes))) };
     case 'rejects-counted':
       return { name: `deployment:${origin}` };
   }

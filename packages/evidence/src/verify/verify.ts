@@ -5,6 +5,7 @@ import { checkAuthority } from './authority.ts';
 import { type Check, runChecks } from './checking.ts';
 import { checkClosing } from './closing.ts';
 import { checkContainer } from './container.ts';
+import { checkErasures } from './erasures.ts';
 import { checkEvents } from './events.ts';
 import { Examination } from './examination.ts';
 import { checkKeys } from './keys.ts';
@@ -27,6 +28,7 @@ const checks: readonly (readonly [name: string, check: Check])[] = [
   ['signatures', checkSignatures],
   ['series', checkSeries],
   ['proofs', checkProofs],
+  ['erasures', checkErasures],
   ['payloads', checkPayloads],
   ['people', checkPeople],
   ['authority', checkAuthority],

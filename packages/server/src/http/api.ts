@@ -3,13 +3,14 @@ import { DeedError, fromBase64, fromUtf8, openPayload, toBase64 } from '@deed/ev
 import { addSource, listSources } from '@deed/reconcile';
 import { Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { z } from 'zod';
 import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
 import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { consistencyFrom, proofOf, receiptOf } from '../proofs.ts';
 import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
+import { body, query } from './body.ts';
+import { retentionApi } from './retention-api.ts';
 import * as shapes from './shapes.ts';
 
 /** How long an export waits for the witness, in milliseconds. */
@@ -166,6 +167,8 @@ export function adminApi(deployment: Deployment, version: string): Hono {
     c.json(await authority.grants.waive((await body(c.req.raw, shapes.waive)).days), 201),
   );
 
+  app.route('/', retentionApi(deployment));
+
   app.notFound((c) => problem(404, 'not-found', `there is no ${c.req.path}`));
   app.onError((error) => {
     if (error instanceof DeedError) return problem(statusOf(error.code), error.code, error.message);
@@ -183,22 +186,6 @@ function addForge(deployment: Deployment, forge: ForgeConfig): void {
   writeConfig(dir, deployment.config);
 }
 
-async function body<T>(request: Request, shape: z.ZodType<T>): Promise<T> {
-  let value: unknown;
-  try {
-    value = await request.json();
-  } catch (cause) {
-    throw new ServerError('request', 'the request has no JSON body', { cause });
-  }
-  return query(value, shape);
-}
-
-function query<T>(value: unknown, shape: z.ZodType<T>): T {
-  const parsed = shape.safeParse(value);
-  if (!parsed.success) throw new ServerError('request', z.prettifyError(parsed.error));
-  return parsed.data;
-}
-
 /** RFC 9457. */
 function problem(status: ContentfulStatusCode, code: string, detail: string): Response {
   return new Response(JSON.stringify({ type: `https://w3id.org/deed/problem/${code}`, title: code, status, detail }), {
@@ -214,6 +201,11 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
   'unknown-hold': 404,
   'unknown-person': 403,
   'not-approver': 403,
+  'unknown-payload': 404,
+  'task-open': 409,
+  'task-busy': 409,
+  held: 409,
+  erased: 410,
   'token-invalid': 401,
   'token-expired': 401,
   'assertion-invalid': 401,
@@ -263,7 +255,8 @@ function taskView({ authority }: Deployment, id: string) {
   return {
     task: id,
     state,
-    objective: fromUtf8(openPayload(authority.vault.get(task.objective.sha256), task.objective.sha256).bytes),
+    objective: objectiveOf(authority, task.objective.sha256),
+    holds: authority.legalHolds.ofTask(id).map((hold) => hold.id),
     agent: agent === null ? null : (authority.agents.get(agent)?.spiffe ?? agent),
     ceiling,
     budget,
@@ -272,4 +265,8 @@ function taskView({ authority }: Deployment, id: string) {
     implicit,
     closed,
   };
+}
+
+function objectiveOf({ vault }: Deployment['authority'], name: string): string {
+  return vault.has(name) ? fromUtf8(openPayload(vault.get(name), name).bytes) : '(erased)';
 }

@@ -58,3 +58,17 @@ export const consistency = z.strictObject({
     .transform(Number),
   under,
 });
+
+/** An order to erase: the whole task, or the payloads named. Without `by` the one operator there is. */
+export const erase = z.strictObject({
+  reason: z.string().min(1).max(512),
+  by: text.optional(),
+  payloads: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/, 'the name of a payload is 64 hex digits'))
+    .min(1)
+    .max(10_000)
+    .optional(),
+});
+export const erasurePlan = erase.pick({ payloads: true });
+export const hold = z.strictObject({ word });
+export const retention = z.strictObject({ dryRun: z.boolean(), acceptClock: z.boolean() });
