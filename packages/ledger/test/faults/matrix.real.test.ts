@@ -108,9 +108,10 @@ async function listedSteps(): Promise<readonly string[]> {
 describe('every write step, with every fault', () => {
   test('loses nothing that was acknowledged, signs no second history, and the next start goes on', async () => {
     const listed = await listedSteps();
+    // In CI the first of each kind, and not those that only begin or end a write.
     const steps = process.env.SLOW
       ? listed.filter((step) => !/^commit entry (?!1$)/.test(step))
-      : listed.filter((step) => step.endsWith(' 1'));
+      : listed.filter((step) => / 1$/.test(step) && !/^(close|open folder) /.test(step));
     for (const wanted of [
       'commit entry 1',
       'commit checkpoint 1',
