@@ -7,7 +7,7 @@ import { aftermath, History } from './history.ts';
 import { Appender } from './process.ts';
 import { attach, mayTrace } from './strace.ts';
 
-if (process.env.SLOW) vi.setConfig({ testTimeout: 6 * 3_600_000 });
+vi.setConfig({ testTimeout: process.env.SLOW ? 6 * 3_600_000 : 1_800_000 });
 
 const writing = [
   'open,openat,creat,write,writev,pwrite64,pwritev,fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2',
