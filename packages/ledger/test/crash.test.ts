@@ -17,5 +17,5 @@ describe('kill -9', () => {
     });
     expect(acknowledged.size).toBeGreaterThan(1000);
     expect(fsck(world.folder).problems).toEqual([]);
-  });
+  }, 120_000);
 });
