@@ -33,6 +33,7 @@ export { ed25519Spki, hmacSha256, mlDsa44Spki, randomBytes, sha256, verifyP256, 
 export * from './predicates.ts';
 export * from './receipt.ts';
 export * from './role-keys.ts';
+export { isSoundEd25519, isSoundMlDsa44, isSoundP256, isStrictDer } from './signature-rules.ts';
 export * from './signers.ts';
 export * from './ssh.ts';
 export * from './statement.ts';

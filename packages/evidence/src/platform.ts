@@ -3,6 +3,13 @@
  * All functions are synchronous; keys are SPKI DER, imported once and remembered by content.
  */
 import * as crypto from 'node:crypto';
+import {
+  ed25519SpkiPrefix,
+  isSoundEd25519,
+  isSoundMlDsa44,
+  isSoundP256,
+  mlDsa44SpkiPrefix,
+} from './signature-rules.ts';
 
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const hash = crypto.createHash('sha256');
@@ -45,8 +52,9 @@ function publicKey(spki: Uint8Array): crypto.KeyObject {
   return key;
 }
 
-/** ECDSA P-256 over SHA-256 of the message, signature in DER. False for any other kind of key. */
+/** ECDSA P-256 over SHA-256 of the message, signature in strict DER. False for any other kind or form of key. */
 export function verifyP256(spki: Uint8Array, message: Uint8Array, signatureDer: Uint8Array): boolean {
+  if (!isSoundP256(spki, signatureDer)) return false;
   try {
     const key = publicKey(spki);
     if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false;
@@ -56,26 +64,25 @@ export function verifyP256(spki: Uint8Array, message: Uint8Array, signatureDer: 
   }
 }
 
-const ed25519Prefix = Buffer.from('302a300506032b6570032100', 'hex');
-const mlDsa44Prefix = Buffer.from('30820532300b06096086480165030403110382052100', 'hex');
-
 /** SPKI DER of a raw 32-byte Ed25519 public key (RFC 8410). */
 export function ed25519Spki(raw: Uint8Array): Uint8Array {
-  return Buffer.concat([ed25519Prefix, raw]);
+  return Buffer.concat([ed25519SpkiPrefix, raw]);
 }
 
 /** SPKI DER of a raw 1312-byte ML-DSA-44 public key (RFC 9881). */
 export function mlDsa44Spki(raw: Uint8Array): Uint8Array {
-  return Buffer.concat([mlDsa44Prefix, raw]);
+  return Buffer.concat([mlDsa44SpkiPrefix, raw]);
 }
 
-/** Ed25519 (RFC 8032) or ML-DSA-44 (FIPS 204, empty context) over the message itself. */
+/** Ed25519 (RFC 8032, without cofactor) or ML-DSA-44 (FIPS 204, empty context) over the message itself. */
 export function verifyPure(
   algorithm: 'ed25519' | 'ml-dsa-44',
   spki: Uint8Array,
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
+  const isSound = algorithm === 'ed25519' ? isSoundEd25519 : isSoundMlDsa44;
+  if (!isSound(spki, signature)) return false;
   try {
     const key = publicKey(spki);
     if ((key.asymmetricKeyType as string) !== algorithm) return false;

@@ -1,13 +1,10 @@
 import { concat, equalBytes, fromUtf8, utf8 } from './encoding.ts';
 import { EvidenceError } from './errors.ts';
 import { ed25519Spki, sha512, verifyP256, verifyPure } from './platform.ts';
+import { p256SpkiPrefix } from './signature-rules.ts';
 
 const ed25519 = 'ssh-ed25519';
 const p256 = 'ecdsa-sha2-nistp256';
-const p256SpkiPrefix = Uint8Array.from([
-  0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
-  0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-]);
 
 /** Reads the length-prefixed strings of the SSH wire format (RFC 4251 section 5). */
 class SshReader {

@@ -73,6 +73,8 @@ export class Publisher {
   private waiters: Waiter[] = [];
   private current: Current | undefined;
   private timer: NodeJS.Timeout | undefined;
+  /** The timer waits for a witness's next chance only; new entries do not wait with it. */
+  private isRetry = false;
   private running: Promise<void> | undefined;
   private again: 'no' | 'later' | 'now' = 'no';
   private stopped: unknown;
@@ -102,7 +104,7 @@ export class Publisher {
       if (this.again !== 'now') this.again = how;
     } else if (how === 'now') {
       this.schedule(0);
-    } else if (!this.timer) this.schedule(this.options.intervalMs);
+    } else if (!this.timer || this.isRetry) this.schedule(this.options.intervalMs);
   }
 
   /** Resolves with a checkpoint that covers the entry. Callers set their own limit by `signal`. @throws LedgerError stopped, witness */
@@ -165,6 +167,7 @@ export class Publisher {
 
   private schedule(delayMs: number, { keepsProcess = true } = {}): void {
     clearTimeout(this.timer);
+    this.isRetry = false;
     if (this.closing) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
@@ -263,6 +266,7 @@ export class Publisher {
     const times = [...this.patience.values()].map((patience) => patience.notBeforeMs);
     const soonest = Math.min(longestRetryMs, ...times.map((time) => time - performance.now()));
     this.schedule(Math.max(firstRetryMs, soonest), { keepsProcess: this.waiters.length > 0 });
+    this.isRetry = true;
   }
 }
 

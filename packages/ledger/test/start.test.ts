@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { judgeCheckpoint, parseTrust } from '@deed/evidence';
 import { openDatabase } from '@deed/store';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { fsck, type Ledger, ledgerMigrations, loadLogKeys, makeLogKeys, startWitness } from '../src/index.ts';
 import { codeOf, draft, origin, World } from './world.ts';
@@ -165,6 +165,24 @@ describe('with a witness', () => {
     expect(await waiting).toMatchObject({ size: 2, witnessed: true });
     await world.close(ledger);
     await back.close();
+  });
+
+  test('that is away, new entries do not wait for its next chance to be published', async () => {
+    const { endpoint, witness } = await world.witness();
+    const ledger = await world.ledger({ witnesses: [endpoint] });
+    await ledger.record(draft('deployment')).witnessed();
+    await world.close(witness);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      for (let n = 2; n < 5; n++) {
+        const recorded = ledger.record(draft('deployment', n));
+        await recorded.durable;
+        vi.advanceTimersByTime(5); // the interval; the witness is asked again after 250 ms at the earliest
+        expect((await recorded.published()).size).toBe(n);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('that is away at the start, nothing new is admitted until it has answered', async () => {
