@@ -1,7 +1,7 @@
 import { concat, fromBase64, fromUtf8, toBase64, toHex, utf8 } from './encoding.ts';
 import { EvidenceError } from './errors.ts';
 import { parseStrictJson } from './json.ts';
-import { sha256, verifyP256 } from './platform.ts';
+import { isStrictDer, sha256, verifyP256 } from './platform.ts';
 
 export const payloadType = 'application/vnd.in-toto+json';
 
@@ -57,22 +57,4 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
 /** True if the envelope was signed with this P-256 key. */
 export function verifyEnvelope(envelope: Envelope, spki: Uint8Array): boolean {
   return envelope.keyid === keyId(spki) && verifyP256(spki, pae(envelope.payload), envelope.signature);
-}
-
-/** SEQUENCE of two positive INTEGERs in their shortest form, nothing before or after (X.690 section 10, RFC 3279). */
-export function isStrictDer(signature: Uint8Array): boolean {
-  if (signature.length < 8 || signature.length > 72 || signature[0] !== 0x30) return false;
-  if (signature[1] !== signature.length - 2) return false;
-  const afterR = integerEnd(signature, 2);
-  return afterR > 0 && integerEnd(signature, afterR) === signature.length;
-}
-
-function integerEnd(der: Uint8Array, at: number): number {
-  const length = der[at + 1] ?? 0;
-  const end = at + 2 + length;
-  const [first = 0x80, second = 0] = [der[at + 2], der[at + 3]];
-  if (der[at] !== 0x02 || length < 1 || length > 33 || end > der.length) return -1;
-  if (first >= 0x80) return -1;
-  if (first === 0 && (length === 1 || second < 0x80)) return -1;
-  return end;
 }

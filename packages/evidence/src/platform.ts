@@ -1,79 +1,21 @@
 /**
- * The one file of this room that touches the platform's cryptography. Everything above it is pure.
- * All functions are synchronous; keys are SPKI DER, imported once and remembered by content.
+ * Hashes and signatures, synchronous, the same in Node and in browsers: `#platform` in package.json chooses the file below.
+ * Keys are SPKI DER.
  */
-import * as crypto from 'node:crypto';
+import { primitives } from '#platform';
+import { concat } from './encoding.ts';
+import { ed25519Prefix, mlDsa44Prefix, signaturesOf } from './platform/signatures.ts';
 
-export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = crypto.createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
-}
-
-export function sha512(bytes: Uint8Array): Uint8Array {
-  return crypto.createHash('sha512').update(bytes).digest();
-}
-
-export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  const mac = crypto.createHmac('sha256', key);
-  for (const part of parts) mac.update(part);
-  return mac.digest();
-}
-
-export function randomBytes(size: number): Uint8Array {
-  return crypto.randomBytes(size);
-}
-
-const imported = new Map<string, crypto.KeyObject>();
-const importedLimit = 4096;
-
-function publicKey(spki: Uint8Array): crypto.KeyObject {
-  const name = Buffer.from(spki).toString('latin1');
-  let key = imported.get(name);
-  if (!key) {
-    key = crypto.createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-    if (imported.size >= importedLimit) imported.clear();
-    imported.set(name, key);
-  }
-  return key;
-}
-
-/** ECDSA P-256 over SHA-256 of the message, signature in DER. False for any other kind of key. */
-export function verifyP256(spki: Uint8Array, message: Uint8Array, signatureDer: Uint8Array): boolean {
-  try {
-    const key = publicKey(spki);
-    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false;
-    return crypto.verify('sha256', message, key, signatureDer);
-  } catch {
-    return false;
-  }
-}
-
-const ed25519Prefix = Buffer.from('302a300506032b6570032100', 'hex');
-const mlDsa44Prefix = Buffer.from('30820532300b06096086480165030403110382052100', 'hex');
+export { isStrictDer } from './platform/signatures.ts';
+export const { sha256, sha512, hmacSha256, randomBytes } = primitives;
+export const { verifyP256, verifyPure } = signaturesOf(primitives);
 
 /** SPKI DER of a raw 32-byte Ed25519 public key (RFC 8410). */
 export function ed25519Spki(raw: Uint8Array): Uint8Array {
-  return Buffer.concat([ed25519Prefix, raw]);
+  return concat(ed25519Prefix, raw);
 }
 
 /** SPKI DER of a raw 1312-byte ML-DSA-44 public key (RFC 9881). */
 export function mlDsa44Spki(raw: Uint8Array): Uint8Array {
-  return Buffer.concat([mlDsa44Prefix, raw]);
-}
-
-/** Ed25519 (RFC 8032) or ML-DSA-44 (FIPS 204, empty context) over the message itself. */
-export function verifyPure(
-  algorithm: 'ed25519' | 'ml-dsa-44',
-  spki: Uint8Array,
-  message: Uint8Array,
-  signature: Uint8Array,
-): boolean {
-  try {
-    const key = publicKey(spki);
-    if ((key.asymmetricKeyType as string) !== algorithm) return false;
-    return crypto.verify(null, message, key, signature);
-  } catch {
-    return false;
-  }
+  return concat(mlDsa44Prefix, raw);
 }

@@ -2,10 +2,10 @@ import { sign } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
-import { decodeEnvelope, encodeEnvelope, isStrictDer, pae, statementDigest, verifyEnvelope } from '../src/dsse.ts';
+import { decodeEnvelope, encodeEnvelope, pae, statementDigest, verifyEnvelope } from '../src/dsse.ts';
 import { fromUtf8, toBase64, toHex, utf8 } from '../src/encoding.ts';
 import { DeedError } from '../src/errors.ts';
-import { sha256 } from '../src/platform.ts';
+import { isStrictDer, sha256 } from '../src/platform.ts';
 import { newSigner } from './support/actors.ts';
 
 const signer = newSigner();

@@ -1,0 +1,46 @@
+/** Node's own cryptography and its Buffer, and the only file of this room that knows either. */
+import * as crypto from 'node:crypto';
+import type { Primitives } from './primitives.ts';
+
+const imported = new Map<string, crypto.KeyObject>();
+const importedLimit = 4096;
+
+/** Keys are imported once and remembered by content: importing one costs more than verifying with it. */
+function publicKey(spki: Uint8Array): crypto.KeyObject {
+  const name = view(spki).toString('latin1');
+  let key = imported.get(name);
+  if (!key) {
+    key = crypto.createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    if (imported.size >= importedLimit) imported.clear();
+    imported.set(name, key);
+  }
+  return key;
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+const verifyPure: Primitives['verifyEd25519'] = (spki, message, signature) =>
+  crypto.verify(null, message, publicKey(spki), signature);
+
+export const primitives: Primitives = {
+  sha256(...parts) {
+    const hash = crypto.createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  },
+  sha512: (bytes) => crypto.createHash('sha512').update(bytes).digest(),
+  hmacSha256(key, ...parts) {
+    const mac = crypto.createHmac('sha256', key);
+    for (const part of parts) mac.update(part);
+    return mac.digest();
+  },
+  randomBytes: (size) => crypto.randomBytes(size),
+  toHex: (bytes) => view(bytes).toString('hex'),
+  toBase64: (bytes) => view(bytes).toString('base64'),
+  fromBase64: (text) => Buffer.from(text, 'base64'),
+  verifyP256: (spki, message, signature) => crypto.verify('sha256', message, publicKey(spki), signature),
+  verifyEd25519: verifyPure,
+  verifyMlDsa44: verifyPure,
+};

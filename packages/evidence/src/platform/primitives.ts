@@ -1,0 +1,20 @@
+/**
+ * What this room asks of the platform. Each file of `#platform` gives all of it, synchronously, and every two of them give
+ * the same answers: callers (`platform.ts`, `encoding.ts`) hand over only keys and signatures of the one accepted form.
+ */
+export interface Primitives {
+  readonly sha256: (...parts: readonly Uint8Array[]) => Uint8Array;
+  readonly sha512: (bytes: Uint8Array) => Uint8Array;
+  readonly hmacSha256: (key: Uint8Array, ...parts: readonly Uint8Array[]) => Uint8Array;
+  readonly randomBytes: (size: number) => Uint8Array;
+  readonly toHex: (bytes: Uint8Array) => string;
+  readonly toBase64: (bytes: Uint8Array) => string;
+  /** Any bytes, or undefined, for text that is not base64 with padding: the caller compares what they encode to. */
+  readonly fromBase64: (text: string) => Uint8Array | undefined;
+  /** ECDSA P-256 over SHA-256 of the message: SPKI of 91 bytes, signature in strict DER. False or an error if it fails. */
+  readonly verifyP256: (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+  /** Ed25519 without cofactor: SPKI of 44 bytes with a canonical key that is not of small order, signature of 64 bytes. */
+  readonly verifyEd25519: (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+  /** ML-DSA-44 with an empty context: SPKI of 1334 bytes, signature of 2420. */
+  readonly verifyMlDsa44: (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+}
