@@ -1,0 +1,102 @@
+import { type PayloadRef, payloadRef, toHex } from '@deed/evidence';
+import { answers, type Child, el, exact, fold, paged, section } from './dom.ts';
+import { type HeldCase, type PayloadState, textIn } from './read-case.ts';
+
+/** Characters shown at a time: a payload may be larger than a page should be. */
+const chunkCharacters = 20_000;
+const shownBytes = 256;
+const payloadsAtOnce = 50;
+
+/** Every payload that a statement points to, once, in the order of the log. */
+export function payloadsSection(held: HeldCase): HTMLElement | null {
+  const named = namedPayloads(held.statements.map(({ statement }) => statement?.body));
+  if (named.length === 0) return null;
+  const list = paged(named, payloadsAtOnce, ({ title, ref }) => payloadFold(title, ref, held));
+  return section('payloads', `Payloads (${named.length})`, list);
+}
+
+/** One payload to open, under a name that says what it is. */
+export function payloadFold(title: string, ref: PayloadRef, held: HeldCase): HTMLElement {
+  const found = held.payload(ref);
+  const state = el('span', { class: `state ${found.state.replace(' ', '-')}` }, found.state);
+  const summary = [el('span', {}, title), el('span', { class: 'dim' }, `${ref.size} bytes`), state];
+  return fold(summary, () => [facts(ref, found), found.state === 'here' ? content(found.bytes) : null], {
+    kind: 'payload',
+  });
+}
+
+function facts(ref: PayloadRef, found: PayloadState): HTMLElement {
+  return answers([
+    ['Type', ref.type],
+    ['Size', `${ref.size} bytes`],
+    ['Name (SHA-256 with its salt)', el('code', {}, ref.sha256)],
+    ...('reason' in found ? [[`Why it is ${found.state}`, found.reason] as const] : []),
+    ...(found.state in absences ? [['Why it is not here', absences[found.state] ?? ''] as const] : []),
+  ]);
+}
+
+const absences: Readonly<Record<string, string>> = {
+  'digest only': 'Only its digest was wanted: tier observe keeps no more.',
+  absent: 'It is not in the case, and the export does not say why.',
+  damaged: 'What stands in its place does not hash to its name.',
+};
+
+/** The bytes: as text where they are text, else the first of them in hex. */
+export function content(bytes: Uint8Array): HTMLElement {
+  const text = textIn(bytes);
+  if (text !== undefined) return chunks(text);
+  const rest = bytes.length > shownBytes ? ` The first ${shownBytes}:` : '';
+  return el('div', {}, el('p', { class: 'dim' }, `Not text.${rest}`), exact(toHex(bytes.subarray(0, shownBytes))));
+}
+
+function chunks(text: string): HTMLElement {
+  const box = el('div', {});
+  const more = el('button', { type: 'button' });
+  let at = 0;
+  const next = (): void => {
+    let end = Math.min(at + chunkCharacters, text.length);
+    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end++;
+    more.before(exact(text.slice(at, end)));
+    at = end;
+    more.textContent = `Show more: ${text.length - at} of ${text.length} characters are left`;
+    if (at >= text.length) more.remove();
+  };
+  more.addEventListener('click', next);
+  box.append(more);
+  next();
+  return box;
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code < 0xdc00;
+}
+
+const titles: Readonly<Record<string, string>> = {
+  record: 'The call, as it was fixed',
+  result: 'The answer',
+  effects: 'What the gateway saw happen',
+  evidence: 'Token, proof and message',
+  inputs: 'What policy was asked',
+  rendering: 'What the person was shown',
+  objective: 'The order',
+  principal: 'On whose behalf',
+  allow: 'What was allowed',
+};
+
+export interface NamedPayload {
+  readonly title: string;
+  readonly ref: PayloadRef;
+}
+
+/** The payloads that the bodies of statements point to, each once, under a name for the field that does. */
+export function namedPayloads(bodies: readonly unknown[]): readonly NamedPayload[] {
+  const found = new Map<string, NamedPayload>();
+  const visit = (value: unknown, key: string): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const ref = payloadRef.safeParse(value);
+    if (!ref.success) for (const [name, inner] of Object.entries(value)) visit(inner, name);
+    else if (!found.has(ref.data.sha256)) found.set(ref.data.sha256, { title: titles[key] ?? key, ref: ref.data });
+  };
+  for (const body of bodies) visit(body, '');
+  return [...found.values()];
+}
