@@ -21,7 +21,7 @@ h1, h2, h3, h4 { line-height: 1.25; margin: 0; font-weight: 650; }
 h1 { font-size: 2.4rem; letter-spacing: 0.01em; }
 h2 { font-size: 1.35rem; margin-bottom: 1rem; }
 h3 { font-size: 1rem; }
-h4 { font-size: 0.85rem; color: var(--soft); margin: 1.25rem 0 0.5rem; }
+h4, .entry h3 { font-size: 0.85rem; color: var(--soft); margin: 1.25rem 0 0.5rem; }
 p { margin: 0.5rem 0; }
 section { margin-top: 3rem; }
 a { color: var(--cool); }

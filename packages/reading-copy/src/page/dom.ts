@@ -85,7 +85,13 @@ export function paged<T>(items: readonly T[], size: number, make: (item: T, posi
   return box;
 }
 
-/** What must be on the page before it goes to paper. */
+const printers: (() => void)[] = [];
+
+/** What must be on the page before it goes to paper. What one maker adds may add makers of its own: they follow it. */
 function onPrint(make: () => void): void {
-  window.addEventListener('beforeprint', make);
+  printers.push(make);
 }
+
+window.addEventListener('beforeprint', () => {
+  for (const make of printers) make();
+});

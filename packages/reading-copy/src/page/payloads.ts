@@ -1,5 +1,5 @@
 import { type PayloadRef, payloadRef, toHex } from '@deed/evidence';
-import { answers, type Child, el, exact, fold, paged, section } from './dom.ts';
+import { answers, el, exact, fold, paged, section } from './dom.ts';
 import { type HeldCase, type PayloadState, textIn } from './read-case.ts';
 
 /** Characters shown at a time: a payload may be larger than a page should be. */

@@ -87,6 +87,14 @@ export function limitsSection({ limits, root, checkpoint }: Report): HTMLElement
 
 /** The report itself, for machines and for comparing with what `deed verify --json` says. */
 export function reportSection(report: Report): HTMLElement {
-  const json = fold(['The whole report as JSON'], () => [exact(JSON.stringify(report, null, 2))], { kind: 'json' });
+  const json = fold(['The whole report as JSON'], () => [exact(asciiJson(report))], { kind: 'json' });
   return section('report', 'Report', json);
+}
+
+/** JSON in which every other character than plain ASCII is escaped as JSON does it: nothing hides, and it parses. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replaceAll(
+    /[^\x20-\x7e\n]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

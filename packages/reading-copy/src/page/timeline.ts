@@ -35,7 +35,7 @@ function row(entry: HeldStatement): HTMLElement {
         ['Digest', el('code', {}, statement.digest)],
         ['Statement before it', el('code', {}, statement.prev)],
       ]),
-      el('h4', {}, 'The exact statement'),
+      el('h3', {}, 'The exact statement'),
       exact(textIn(statement.payload) ?? ''),
     ],
     { kind: 'entry' },
