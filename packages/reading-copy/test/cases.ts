@@ -63,7 +63,13 @@ export const states = {
   sound: () => honest.file,
   forged: () => pack(new Map(honest.members).set(somePayload(), new Uint8Array(40))),
   'badly signed': () => makeCase(set('write:intent', 'action', newId('action', start))).file,
-  incomplete: () => makeCase(skip('write:outcome')).file,
+  incomplete: () =>
+    makeCase(
+      all(
+        skip('write:outcome'),
+        set('closed', 'open', (story: Story) => [story.digest('write:intent')]),
+      ),
+    ).file,
   withheld: () => makeCase(leftOut('withheld')).file,
   erased: () => makeCase(leftOut('erased')).file,
   many: () => makeCase(manyActions(120)).file,

@@ -1,6 +1,7 @@
 import { type ActionReport, layerNames, type Report, type Statement } from '@deed/evidence';
 import { answers, type Child, el, fold, paged, section } from './dom.ts';
-import { namedPayloads, payloadFold } from './payloads.ts';
+import { namedPayloads } from './named-payloads.ts';
+import { payloadFold } from './payloads.ts';
 import type { HeldCase } from './read-case.ts';
 
 const actionsAtOnce = 50;
