@@ -198,6 +198,17 @@ describe('the platforms of Node and of browsers agree', () => {
     }
   });
 
+  it('on an Ed25519 signature whose R is of small order: it does not hold, though the equation does', () => {
+    const { Point } = curve;
+    const secret = 98765432109876543210n;
+    const key = Point.BASE.multiply(secret).toBytes();
+    const r = Point.ZERO.toBytes();
+    const k = BigInt(`0x${toHex(node.sha512(concat(r, key, message)).toReversed())}`);
+    const signature = concat(r, fromHex(hex64(Point.Fn.create(k * secret))).toReversed());
+    expect(curve.verify(signature, message, key)).toBe(true);
+    expect(pureHolds('ed25519', ed25519Spki(key), signature)).toBe(false);
+  });
+
   it('on an Ed25519 signature that holds only when multiplied by the cofactor: it does not hold', () => {
     const { Point } = curve;
     const torsion = Point.fromHex('26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05');

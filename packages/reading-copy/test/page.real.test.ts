@@ -144,7 +144,9 @@ describe.skipIf(!hasChromium)('a reading copy in Chromium', () => {
 
   it('shows a huge payload by and by', async () => {
     const { page } = await open('hostile');
-    const payload = page.locator('#payloads details', { hasText: `${hostile.larger.length} bytes` });
+    const payload = page.locator('#payloads details', {
+      hasText: `${hostile.larger.length.toLocaleString('en')} bytes`,
+    });
     await payload.locator('summary').click();
     expect((await payload.locator('pre').allTextContents()).join('')).toBe(hostile.larger.slice(0, 20_000));
     await payload.locator('button').click();

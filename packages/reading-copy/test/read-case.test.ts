@@ -28,7 +28,7 @@ it('holds nothing of a file that is no case', () => {
 it('says of each payload whether it is here, and of one that is not, why', () => {
   const stateOf = (file: Uint8Array) => {
     const held = readCase(file);
-    const named = namedPayloads(held.statements.map(({ statement }) => statement?.body));
+    const named = namedPayloads(held.statements);
     return new Map(named.map(({ title, ref }) => [`${title} ${ref.size}`, held.payload(ref)]));
   };
   const whole = stateOf(honest.file);

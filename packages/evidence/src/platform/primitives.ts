@@ -13,7 +13,7 @@ export interface Primitives {
   readonly fromBase64: (text: string) => Uint8Array | undefined;
   /** ECDSA P-256 over SHA-256 of the message: SPKI of 91 bytes, signature in strict DER. False or an error if it fails. */
   readonly verifyP256: (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
-  /** Ed25519 without cofactor: SPKI of 44 bytes with a canonical key that is not of small order, signature of 64 bytes. */
+  /** Ed25519 without cofactor: SPKI of 44 bytes, signature of 64; key and R are canonical and not of small order. */
   readonly verifyEd25519: (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
   /** ML-DSA-44 with an empty context: SPKI of 1334 bytes, signature of 2420. */
   readonly verifyMlDsa44: (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;

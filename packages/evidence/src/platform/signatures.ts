@@ -28,7 +28,8 @@ export function signaturesOf(primitives: Primitives): Signatures {
         return holds(() => primitives.verifyMlDsa44(spki, message, signature));
       }
       if (!isSpki(spki, ed25519Prefix, 32) || signature.length !== 64) return false;
-      if (!isSoundEd25519Key(spki.subarray(ed25519Prefix.length))) return false;
+      const [key, r] = [spki.subarray(ed25519Prefix.length), signature.subarray(0, 32)];
+      if (!isSoundPoint(key) || !isSoundPoint(r)) return false;
       return holds(() => primitives.verifyEd25519(spki, message, signature));
     },
   };
@@ -65,9 +66,9 @@ const smallOrder: ReadonlySet<string> = new Set([
   'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
 ]);
 
-/** A y below 2^255 - 19, and not that of a point of small order: a key under which a signature binds its message. */
-function isSoundEd25519Key(key: Uint8Array): boolean {
-  const y = Uint8Array.from(key);
+/** A y below 2^255 - 19, and not that of a point of small order, with which one signature would hold for many messages. */
+function isSoundPoint(encoded: Uint8Array): boolean {
+  const y = Uint8Array.from(encoded);
   y[31] = (y[31] ?? 0) & 0x7f;
   const isReduced = y[31] !== 0x7f || (y[0] ?? 0) < 0xed || y.subarray(1, 31).some((byte) => byte !== 0xff);
   return isReduced && !smallOrder.has(toHex(y));

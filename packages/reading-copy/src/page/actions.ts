@@ -1,8 +1,8 @@
-import { type ActionReport, layerNames, type Report, type Statement } from '@deed/evidence';
+import { type ActionReport, layerNames, type Report } from '@deed/evidence';
 import { answers, type Child, el, fold, paged, section } from './dom.ts';
 import { namedPayloads } from './named-payloads.ts';
 import { payloadFold } from './payloads.ts';
-import type { HeldCase } from './read-case.ts';
+import type { HeldCase, HeldStatement } from './read-case.ts';
 
 const actionsAtOnce = 50;
 /** Up to here each action stands open. */
@@ -31,19 +31,20 @@ export function actionsSection(report: Report, held: HeldCase): HTMLElement | nu
   return section('actions', `Actions (${actions.length})`, claimed, list);
 }
 
-function byAction(held: HeldCase): Map<string, Statement[]> {
-  const found = new Map<string, Statement[]>();
-  for (const { statement } of held.statements) {
+function byAction(held: HeldCase): Map<string, HeldStatement[]> {
+  const found = new Map<string, HeldStatement[]>();
+  for (const entry of held.statements) {
+    const { statement } = entry;
     if (!statement || !('action' in statement.body)) continue;
     const known = found.get(statement.body.action);
-    if (known) known.push(statement);
-    else found.set(statement.body.action, [statement]);
+    if (known) known.push(entry);
+    else found.set(statement.body.action, [entry]);
   }
   return found;
 }
 
-function body(action: ActionReport, statements: readonly Statement[], held: HeldCase): Child[] {
-  const payloads = namedPayloads(statements.map(({ body: fields }) => fields));
+function body(action: ActionReport, statements: readonly HeldStatement[], held: HeldCase): Child[] {
+  const payloads = namedPayloads(statements);
   return [
     answers([
       ['Which agent', action.agent],
@@ -53,7 +54,7 @@ function body(action: ActionReport, statements: readonly Statement[], held: Held
     ]),
     layers(action),
     ...(payloads.length > 0 ? [el('h4', {}, 'Exact bytes')] : []),
-    ...payloads.map(({ title, ref }) => payloadFold(title, ref, held)),
+    ...payloads.map((named) => payloadFold(named, held)),
     el('p', { class: 'dim' }, el('code', {}, action.action)),
   ];
 }

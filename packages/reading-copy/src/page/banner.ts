@@ -1,5 +1,5 @@
 import { sha256, toHex, type Verdict } from '@deed/evidence';
-import { el } from './dom.ts';
+import { bytesText, el } from './dom.ts';
 import type { ShownCase } from './show-case.ts';
 
 /** What each verdict means to somebody who reads a page. There is no entry for VERIFIED: a page cannot say it. */
@@ -44,7 +44,7 @@ export function banner({ report, file, name }: ShownCase): HTMLElement {
 
 /** Hands the case out again, byte for byte. */
 function download(file: Uint8Array, name: string): HTMLElement {
-  const button = el('button', { type: 'button', id: 'download' }, `Save the case (${file.length} bytes)`);
+  const button = el('button', { type: 'button', id: 'download' }, `Save the case (${bytesText(file.length)})`);
   button.addEventListener('click', () => {
     const url = URL.createObjectURL(new Blob([Uint8Array.from(file)], { type: 'application/octet-stream' }));
     el('a', { href: url, download: name }).click();

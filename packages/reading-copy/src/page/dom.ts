@@ -27,6 +27,10 @@ export function exact(text: string): HTMLPreElement {
   return pre;
 }
 
+export function bytesText(count: number): string {
+  return `${count.toLocaleString('en')} bytes`;
+}
+
 /** Questions and their answers. */
 export function answers(rows: readonly (readonly [question: string, answer: Child])[]): HTMLElement {
   return el('dl', {}, ...rows.map(([question, answer]) => el('div', {}, el('dt', {}, question), el('dd', {}, answer))));

@@ -1,4 +1,5 @@
 import { type PayloadRef, payloadRef } from '@deed/evidence';
+import type { HeldStatement } from './read-case.ts';
 
 const titles: Readonly<Record<string, string>> = {
   record: 'The call, as it was fixed',
@@ -14,18 +15,22 @@ const titles: Readonly<Record<string, string>> = {
 
 export interface NamedPayload {
   readonly title: string;
+  /** The first statement that points to it. */
+  readonly of: string;
   readonly ref: PayloadRef;
 }
 
-/** The payloads that the bodies of statements point to, each once, under a name for the field that does. */
-export function namedPayloads(bodies: readonly unknown[]): readonly NamedPayload[] {
+/** The payloads that statements point to, each once, under a name for the field that does. */
+export function namedPayloads(statements: readonly HeldStatement[]): readonly NamedPayload[] {
   const found = new Map<string, NamedPayload>();
-  const visit = (value: unknown, key: string): void => {
+  const visit = (value: unknown, key: string, of: string): void => {
     if (typeof value !== 'object' || value === null) return;
     const ref = payloadRef.safeParse(value);
-    if (!ref.success) for (const [name, inner] of Object.entries(value)) visit(inner, name);
-    else if (!found.has(ref.data.sha256)) found.set(ref.data.sha256, { title: titles[key] ?? key, ref: ref.data });
+    if (!ref.success) for (const [name, inner] of Object.entries(value)) visit(inner, name, of);
+    else if (!found.has(ref.data.sha256)) found.set(ref.data.sha256, { title: titles[key] ?? key, of, ref: ref.data });
   };
-  for (const body of bodies) visit(body, '');
+  for (const { index, statement } of statements) {
+    if (statement) visit(statement.body, '', `${statement.predicate} at log index ${index ?? 'unknown'}`);
+  }
   return [...found.values()];
 }

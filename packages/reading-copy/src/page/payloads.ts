@@ -1,6 +1,6 @@
-import { type PayloadRef, toHex } from '@deed/evidence';
-import { answers, el, exact, fold, paged, section } from './dom.ts';
-import { namedPayloads } from './named-payloads.ts';
+import { toHex } from '@deed/evidence';
+import { answers, bytesText, el, exact, fold, paged, section } from './dom.ts';
+import { type NamedPayload, namedPayloads } from './named-payloads.ts';
 import { type HeldCase, type PayloadState, textIn } from './read-case.ts';
 
 /** Characters shown at a time: a payload may be larger than a page should be. */
@@ -10,26 +10,28 @@ const payloadsAtOnce = 50;
 
 /** Every payload that a statement points to, once, in the order of the log. */
 export function payloadsSection(held: HeldCase): HTMLElement | null {
-  const named = namedPayloads(held.statements.map(({ statement }) => statement?.body));
+  const named = namedPayloads(held.statements);
   if (named.length === 0) return null;
-  const list = paged(named, payloadsAtOnce, ({ title, ref }) => payloadFold(title, ref, held));
+  const list = paged(named, payloadsAtOnce, (named) => payloadFold(named, held));
   return section('payloads', `Payloads (${named.length})`, list);
 }
 
 /** One payload to open, under a name that says what it is. */
-export function payloadFold(title: string, ref: PayloadRef, held: HeldCase): HTMLElement {
+export function payloadFold(named: NamedPayload, held: HeldCase): HTMLElement {
+  const { title, ref } = named;
   const found = held.payload(ref);
   const state = el('span', { class: `state ${found.state.replace(' ', '-')}` }, found.state);
-  const summary = [el('span', {}, title), el('span', { class: 'dim' }, `${ref.size} bytes`), state];
-  return fold(summary, () => [facts(ref, found), found.state === 'here' ? content(found.bytes) : null], {
+  const summary = [el('span', {}, title), el('span', { class: 'dim' }, bytesText(ref.size)), state];
+  return fold(summary, () => [facts(named, found), found.state === 'here' ? content(found.bytes) : null], {
     kind: 'payload',
   });
 }
 
-function facts(ref: PayloadRef, found: PayloadState): HTMLElement {
+function facts({ ref, of }: NamedPayload, found: PayloadState): HTMLElement {
   return answers([
     ['Type', ref.type],
-    ['Size', `${ref.size} bytes`],
+    ['Size', bytesText(ref.size)],
+    ['Of', of],
     ['Name (SHA-256 with its salt)', el('code', {}, ref.sha256)],
     ...('reason' in found ? [[`Why it is ${found.state}`, found.reason] as const] : []),
     ...(found.state in absences ? [['Why it is not here', absences[found.state] ?? ''] as const] : []),
@@ -59,7 +61,7 @@ function chunks(text: string): HTMLElement {
     if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end++;
     more.before(exact(text.slice(at, end)));
     at = end;
-    more.textContent = `Show more: ${text.length - at} of ${text.length} characters are left`;
+    more.textContent = `Show more: ${(text.length - at).toLocaleString('en')} of ${text.length.toLocaleString('en')} characters are left`;
     if (at >= text.length) more.remove();
   };
   more.addEventListener('click', next);
