@@ -41,9 +41,8 @@ export function toHex(bytes: Uint8Array): string {
 
 /** Lower-case hex only. @throws EvidenceError encoding */
 export function fromHex(text: string): Uint8Array {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) throw new EvidenceError('encoding', 'not lower-case hex');
-  const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  const bytes = text.length % 2 === 0 && /^[0-9a-f]*$/.test(text) ? primitives.fromHex(text) : undefined;
+  if (bytes === undefined) throw new EvidenceError('encoding', 'not lower-case hex');
   return bytes;
 }
 
@@ -59,13 +58,12 @@ export function fromBase64(text: string): Uint8Array {
 }
 
 export function toBase64Url(bytes: Uint8Array): string {
-  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  return primitives.toBase64Url(bytes);
 }
 
 /** RFC 4648 section 5 without padding, one spelling only. @throws EvidenceError encoding */
 export function fromBase64Url(text: string): Uint8Array {
-  const padded = `${text.replaceAll('-', '+').replaceAll('_', '/')}${'='.repeat((4 - (text.length % 4)) % 4)}`;
-  const bytes = primitives.fromBase64(padded);
+  const bytes = primitives.fromBase64Url(text);
   if (bytes === undefined || toBase64Url(bytes) !== text)
     throw new EvidenceError('encoding', 'not canonical base64url');
   return bytes;

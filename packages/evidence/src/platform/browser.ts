@@ -76,7 +76,7 @@ base64Codes.forEach((code, value) => {
   base64Values[code] = value;
 });
 const ascii = new TextDecoder();
-const padding = 0x3d;
+const equalsSign = 0x3d;
 
 function toHex(bytes: Uint8Array): string {
   let text = '';
@@ -85,7 +85,7 @@ function toHex(bytes: Uint8Array): string {
 }
 
 function toBase64(bytes: Uint8Array): string {
-  const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4).fill(padding);
+  const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4).fill(equalsSign);
   for (let i = 0, at = 0; i < bytes.length; i += 3, at += 4) {
     const left = bytes.length - i;
     const bits = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
@@ -116,6 +116,19 @@ function fromBase64(text: string): Uint8Array | undefined {
   return out;
 }
 
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
+}
+
+function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+}
+
+function fromBase64Url(text: string): Uint8Array | undefined {
+  const padding = '='.repeat((4 - (text.length % 4)) % 4);
+  return fromBase64(text.replaceAll('-', '+').replaceAll('_', '/') + padding);
+}
+
 export const primitives: Primitives = {
   sha256(...parts) {
     const hash = sha256.create();
@@ -131,7 +144,10 @@ export const primitives: Primitives = {
   randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
   toHex,
   toBase64,
+  toBase64Url,
+  fromHex,
   fromBase64,
+  fromBase64Url,
   verifyP256: (spki, message, signature) => verifyP256(keyOf(spki, pointBytes), message, signature),
   verifyEd25519: (spki, message, signature) => verifyEd25519(keyOf(spki, ed25519KeyBytes), message, signature),
   verifyMlDsa44: (spki, message, signature) => ml_dsa44.verify(signature, message, keyOf(spki, mlDsa44KeyBytes)),

@@ -9,8 +9,12 @@ export interface Primitives {
   readonly randomBytes: (size: number) => Uint8Array;
   readonly toHex: (bytes: Uint8Array) => string;
   readonly toBase64: (bytes: Uint8Array) => string;
-  /** Any bytes, or undefined, for text that is not base64 with padding: the caller compares what they encode to. */
+  /** Without padding. */
+  readonly toBase64Url: (bytes: Uint8Array) => string;
+  /** Of these three: any bytes, or undefined, for text in another form. The caller looks at it, or at what they encode to. */
+  readonly fromHex: (text: string) => Uint8Array | undefined;
   readonly fromBase64: (text: string) => Uint8Array | undefined;
+  readonly fromBase64Url: (text: string) => Uint8Array | undefined;
   /** ECDSA P-256 over SHA-256 of the message: SPKI of 91 bytes, signature in strict DER. False or an error if it fails. */
   readonly verifyP256: (spki: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
   /** Ed25519 without cofactor: SPKI of 44 bytes, signature of 64; key and R are canonical and not of small order. */
