@@ -8,6 +8,7 @@ const root = resolve(import.meta.dirname, '..');
 /** Each package stands on a floor and imports only from lower floors. The same number: side by side, and strangers. */
 const floors: Readonly<Record<string, number>> = {
   evidence: 0,
+  'reading-copy': 1,
   store: 1,
   ledger: 2,
   authority: 3,
@@ -18,7 +19,11 @@ const floors: Readonly<Record<string, number>> = {
 };
 
 /** The only file of `evidence` that may know Node; the verifier runs in browsers too. */
-const platformFile = 'packages/evidence/src/platform.ts';
+const platformFile = 'packages/evidence/src/platform/node.ts';
+
+/** What runs inside a page: `evidence` with its file for browsers, and the page itself. */
+const inPages = (file: string) =>
+  (packageOf(file) === 'evidence' && file !== platformFile) || file.startsWith('packages/reading-copy/src/page/');
 
 /** The composition root hands the CLI what it needs from below; it names each thing. */
 const mayReexport = ['packages/server/src/index.ts'];
@@ -65,7 +70,12 @@ function isBareBuiltin(specifier: string): boolean {
   return !specifier.startsWith('node:') && builtinModules.includes(specifier);
 }
 
-function manifest(name: string): { readonly dependencies?: Readonly<Record<string, string>> } {
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly imports?: unknown;
+}
+
+function manifest(name: string): Manifest {
   return JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
 }
 
@@ -88,7 +98,7 @@ describe('imports go down the floors of the house', () => {
 
   it('each import of a package is declared by the package that makes it', () => {
     const wrong = imports.filter(({ file, specifier }) => {
-      if (specifier.startsWith('.') || specifier.startsWith('node:')) return false;
+      if (/^(\.|#|node:)/.test(specifier)) return false;
       return manifest(packageOf(file)).dependencies?.[moduleName(specifier)] === undefined;
     });
     expect(wrong.map(tell)).toEqual([]);
@@ -122,11 +132,29 @@ describe('imports go down the floors of the house', () => {
     expect(imports.filter(({ specifier }) => isBareBuiltin(specifier)).map(tell)).toEqual([]);
   });
 
-  it('evidence knows Node only in its platform file', () => {
-    const wrong = imports.filter(
-      ({ file, specifier }) => packageOf(file) === 'evidence' && specifier.startsWith('node:') && file !== platformFile,
-    );
-    expect(wrong.map(tell)).toEqual([]);
+  it('evidence knows Node only in its platform file, and the page of a reading copy not at all', () => {
+    const pages = sources.filter(inPages);
+    expect(pages.length).toBeGreaterThan(55);
+    const builtins = imports.filter(({ file, specifier }) => inPages(file) && specifier.startsWith('node:'));
+    expect(builtins.map(tell)).toEqual([]);
+    const globals = pages.filter((file) => /\b(Buffer|process|require|__dirname|setImmediate)\b[.(]/.test(text(file)));
+    expect(globals).toEqual([]);
+  });
+
+  it('the platform of evidence is chosen by condition: a file for browsers, else the one for Node', () => {
+    const { imports: chosen } = manifest('evidence');
+    expect(chosen).toEqual({
+      '#platform': {
+        'deed-source': { browser: './src/platform/browser.ts', default: './src/platform/node.ts' },
+        browser: './dist/platform/browser.js',
+        default: './dist/platform/node.js',
+      },
+    });
+    const users = imports.filter(({ specifier }) => specifier.startsWith('#')).map(tell);
+    expect(users.sort()).toEqual([
+      'packages/evidence/src/encoding.ts imports #platform',
+      'packages/evidence/src/platform.ts imports #platform',
+    ]);
   });
 
   it('nobody exports a default', () => {

@@ -34,7 +34,6 @@ export { prepareKey, type Rotation, recordRotation, settleKeys } from './keys/ro
 export { readSealedKey, sealedPublicKey, sealKey, unsealKey, writeSealedKey } from './keys/sealed-key.ts';
 export { type SshIdentity, sshAgentIdentities, sshPersonSigner } from './keys/ssh-agent.ts';
 export type { Person, PersonRole } from './people.ts';
-export { isPlainText, plainLine, plainText } from './plain-text.ts';
 export type { ActivePolicy } from './policy/activation.ts';
 export { type Bundle, checkBundle } from './policy/bundle.ts';
 export { defaultPolicyFolder } from './policy/default.ts';

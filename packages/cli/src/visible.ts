@@ -1,4 +1,4 @@
-import { plainLine } from '@deed/authority';
+import { plainLine } from '@deed/evidence';
 
 /**
  * The same value with every string made plain: what others wrote (an objective, a path, a tool's name) must not move the

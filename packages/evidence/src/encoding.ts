@@ -1,3 +1,4 @@
+import { primitives } from '#platform';
 import { EvidenceError } from './errors.ts';
 
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -35,33 +36,35 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+  return primitives.toHex(bytes);
 }
 
 /** Lower-case hex only. @throws EvidenceError encoding */
 export function fromHex(text: string): Uint8Array {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) throw new EvidenceError('encoding', 'not lower-case hex');
-  return Buffer.from(text, 'hex');
+  const bytes = text.length % 2 === 0 && /^[0-9a-f]*$/.test(text) ? primitives.fromHex(text) : undefined;
+  if (bytes === undefined) throw new EvidenceError('encoding', 'not lower-case hex');
+  return bytes;
 }
 
 export function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+  return primitives.toBase64(bytes);
 }
 
 /** RFC 4648 section 4 with padding, and only the one spelling that encodes back to itself. @throws EvidenceError encoding */
 export function fromBase64(text: string): Uint8Array {
-  const bytes = Buffer.from(text, 'base64');
-  if (bytes.toString('base64') !== text) throw new EvidenceError('encoding', 'not canonical base64');
+  const bytes = primitives.fromBase64(text);
+  if (bytes === undefined || toBase64(bytes) !== text) throw new EvidenceError('encoding', 'not canonical base64');
   return bytes;
 }
 
 export function toBase64Url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url');
+  return primitives.toBase64Url(bytes);
 }
 
 /** RFC 4648 section 5 without padding, one spelling only. @throws EvidenceError encoding */
 export function fromBase64Url(text: string): Uint8Array {
-  const bytes = Buffer.from(text, 'base64url');
-  if (bytes.toString('base64url') !== text) throw new EvidenceError('encoding', 'not canonical base64url');
+  const bytes = primitives.fromBase64Url(text);
+  if (bytes === undefined || toBase64Url(bytes) !== text)
+    throw new EvidenceError('encoding', 'not canonical base64url');
   return bytes;
 }

@@ -1,5 +1,4 @@
-import { plainLine, plainText } from '@deed/authority';
-import { type ActionRecord, utf8 } from '@deed/evidence';
+import { type ActionRecord, plainLine, plainText, utf8 } from '@deed/evidence';
 import type { PushOperands } from './git/push-operands.ts';
 import { renderPush } from './git/render-push.ts';
 

@@ -3,6 +3,7 @@ import {
   encodeApproval,
   equalBytes,
   fromUtf8,
+  isPlainText,
   openWord,
   type PayloadRef,
   parseApproval,
@@ -14,7 +15,6 @@ import { type Admitted, actHeader, type Proposal, recordBytes, recordType, type 
 import { AuthorityError } from '../errors.ts';
 import type { Ground } from '../ground.ts';
 import type { People, Person } from '../people.ts';
-import { isPlainText } from '../plain-text.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import type { ApprovalUses } from './approval-uses.ts';
 

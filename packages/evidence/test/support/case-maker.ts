@@ -1,7 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { encodeCaseJson } from '../../src/case/case-json.ts';
 import { buildContainer } from '../../src/case/container.ts';
 import { members } from '../../src/case/members.ts';
-import { toHex, utf8 } from '../../src/encoding.ts';
+import { toBase64, toHex, utf8 } from '../../src/encoding.ts';
 import { newId } from '../../src/ids.ts';
 import { formatTrust, parseTrust, type Trust } from '../../src/log/trust.ts';
 import { sha256 } from '../../src/platform.ts';
@@ -88,9 +90,29 @@ export function pack(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
   return buildContainer(files);
 }
 
+/** What was verified, and what was said of it: read by the tests that let another platform say it too. */
+export interface KeptCase {
+  /** Base64. */
+  readonly file: string;
+  /** The trust file. */
+  readonly trust: string;
+  readonly nowMs: number;
+  readonly report: Report;
+}
+
+/** A folder in which every case that these tests verify is kept, when somebody asks for it. */
+const keepFolder = process.env.DEED_KEEP_CASES;
+let kept = 0;
+
 /** Verifies with the trust file of the story, an hour after it began. */
 export function examine(file: Uint8Array, over: { readonly trust?: Trust; readonly nowMs?: number } = {}): Report {
-  return verify(file, { trust, nowMs, ...over });
+  const options = { trust, nowMs, ...over };
+  const report = verify(file, options);
+  if (keepFolder !== undefined) {
+    const text: KeptCase = { ...options, file: toBase64(file), trust: formatTrust(options.trust), report };
+    writeFileSync(join(keepFolder, `${process.pid}-${kept++}.json`), JSON.stringify(text));
+  }
+  return report;
 }
 
 /** The first reason of a check, for tests that name which check refused. */

@@ -1,0 +1,74 @@
+/** Node's own cryptography and its Buffer, and the only file of this room that knows either. */
+import * as crypto from 'node:crypto';
+import type { Primitives } from './primitives.ts';
+
+const imported = new Map<string, crypto.KeyObject>();
+const importedLimit = 4096;
+
+/** Keys are imported once and remembered by content: importing one costs more than verifying with it. */
+function publicKey(spki: Uint8Array): crypto.KeyObject {
+  const name = view(spki).toString('latin1');
+  let key = imported.get(name);
+  if (!key) {
+    key = crypto.createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    if (imported.size >= importedLimit) imported.clear();
+    imported.set(name, key);
+  }
+  return key;
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+const verifyPure: Primitives['verifyEd25519'] = (spki, message, signature) =>
+  crypto.verify(null, message, publicKey(spki), signature);
+
+const curves: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
+const leastRsaBits = 2048;
+
+const verifySignature: Primitives['verifySignature'] = (algorithm, spki, message, signature) => {
+  try {
+    const key = publicKey(spki);
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+    if (algorithm.kind === 'ecdsa') {
+      if (type !== 'ec' || !curves.includes(details?.namedCurve)) return false;
+      return crypto.verify(algorithm.hash, message, key, signature);
+    }
+    const fits = type === 'rsa' || (type === 'rsa-pss' && algorithm.kind === 'rsa-pss');
+    if (!fits || (details?.modulusLength ?? 0) < leastRsaBits) return false;
+    const padding =
+      algorithm.kind === 'rsa-pss'
+        ? { padding: crypto.constants.RSA_PKCS1_PSS_PADDING, saltLength: algorithm.saltBytes }
+        : { padding: crypto.constants.RSA_PKCS1_PADDING };
+    return crypto.verify(algorithm.hash, message, { key, ...padding }, signature);
+  } catch {
+    return false;
+  }
+};
+
+export const primitives: Primitives = {
+  sha256(...parts) {
+    const hash = crypto.createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  },
+  sha512: (bytes) => crypto.createHash('sha512').update(bytes).digest(),
+  hash: (name, bytes) => crypto.createHash(name).update(bytes).digest(),
+  hmacSha256(key, ...parts) {
+    const mac = crypto.createHmac('sha256', key);
+    for (const part of parts) mac.update(part);
+    return mac.digest();
+  },
+  randomBytes: (size) => crypto.randomBytes(size),
+  toHex: (bytes) => view(bytes).toString('hex'),
+  toBase64: (bytes) => view(bytes).toString('base64'),
+  toBase64Url: (bytes) => view(bytes).toString('base64url'),
+  fromHex: (text) => Buffer.from(text, 'hex'),
+  fromBase64: (text) => Buffer.from(text, 'base64'),
+  fromBase64Url: (text) => Buffer.from(text, 'base64url'),
+  verifyP256: (spki, message, signature) => crypto.verify('sha256', message, publicKey(spki), signature),
+  verifyEd25519: verifyPure,
+  verifyMlDsa44: verifyPure,
+  verifySignature,
+};

@@ -1,0 +1,2 @@
+export * from './errors.ts';
+export { makeReadingCopy, maxCaseBytes } from './make-page.ts';

@@ -1,0 +1,68 @@
+import { fromBase64, type PayloadRef, parseApproval, type Report, type Word } from '@deed/evidence';
+import { answers, type Child, el, paged, section } from './dom.ts';
+import { content } from './payloads.ts';
+import { attempt, type HeldCase } from './read-case.ts';
+
+const approvalsAtOnce = 50;
+
+interface Signed {
+  readonly action: string;
+  readonly word: Word;
+  readonly time: string;
+  /** What the person saw; null where the statement does not point to it. */
+  readonly rendering: PayloadRef | null;
+}
+
+/** What people signed about actions, each with exactly what they were shown. */
+export function approvalsSection(report: Report, held: HeldCase): HTMLElement | null {
+  const approvals = held
+    .all('approval')
+    .map(({ body, time }): Signed => ({ action: body.action, word: body.approval, time, rendering: body.rendering }));
+  const rejections = held
+    .all('refusal')
+    .flatMap(({ body, time }): Signed[] =>
+      body.rejection === null ? [] : [{ action: body.action, word: body.rejection, time, rendering: null }],
+    );
+  const signed = [...approvals, ...rejections];
+  if (signed.length === 0) return null;
+  const doubts = report.reasons.filter(({ check, verdict }) => check === 'people' && verdict === 'FORGED');
+  const doubt =
+    doubts.length > 0 ? el('p', { class: 'notice' }, 'The check "people" failed: see the reasons above.') : null;
+  const title = `Approvals (${signed.length})`;
+  return section(
+    'approvals',
+    title,
+    doubt,
+    paged(signed, approvalsAtOnce, (one) => card(one, report, held)),
+  );
+}
+
+function card({ action, word, time, rendering }: Signed, report: Report, held: HeldCase): HTMLElement {
+  const said = attempt(() => parseApproval(fromBase64(word.bytes)));
+  const resource = report.actions.find((known) => known.action === action)?.resource ?? action;
+  return el(
+    'article',
+    { class: 'card' },
+    el('h3', {}, resource),
+    answers([
+      ['Who signed', said?.person ?? 'the signed words cannot be read'],
+      ['What they said', said?.says ?? '-'],
+      ['Recorded', time],
+      ['Good for', said ? `${said.notBefore} to ${said.expires}` : '-'],
+      ['Signature', word.signature.kind === 'sshsig' ? 'an SSH key' : 'a P-256 key'],
+      ['Action', el('code', {}, action)],
+    ]),
+    ...shown(rendering, held),
+  );
+}
+
+function shown(rendering: PayloadRef | null, held: HeldCase): Child[] {
+  if (rendering === null) return [];
+  const found = held.payload(rendering);
+  const title = el('h4', {}, 'Exactly what the person was shown');
+  if (found.state === 'here') return [title, content(found.bytes)];
+  return [
+    title,
+    el('p', { class: 'notice' }, `Not here: ${'reason' in found ? `${found.state}, ${found.reason}` : found.state}.`),
+  ];
+}

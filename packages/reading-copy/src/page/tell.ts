@@ -1,0 +1,52 @@
+import type { Statement } from '@deed/evidence';
+
+const short = (digest: string) => `${digest.slice(0, 12)}…`;
+
+/** What a statement says, in one line, for the timeline. */
+export function tell(statement: Statement): string {
+  const { predicate, body } = statement;
+  switch (predicate) {
+    case 'key-event':
+      return `${body.event} ${body.key.role} key ${short(body.key.keyid)}`;
+    case 'person-enrolled':
+      return `${body.person} as ${body.roles.join(' and ')}`;
+    case 'agent-enrolled':
+      return body.spiffe;
+    case 'revoked':
+      return `${body.id}: ${body.reason}`;
+    case 'policy-activated':
+      return `version ${body.version}, by ${body.person}`;
+    case 'tool-pinned':
+      return `${body.server}/${body.tool}, ${body.how}`;
+    case 'grant-decision':
+      return `${body.verdict} ${body.grade}, ceiling ${body.ceiling}: ${body.reason}`;
+    case 'task-opened':
+      return `${body.agent?.spiffe ?? 'agent not enrolled'}, ceiling ${body.ceiling}, until ${body.deadline}`;
+    case 'approval':
+      return `${body.person.id} approved ${body.action}`;
+    case 'intent':
+      return `${body.tool.server}/${body.tool.name}, tier ${body.tier}`;
+    case 'outcome':
+      return `${body.status}, of ${body.action}`;
+    case 'refusal':
+      return `${body.reason}: ${body.detail}`;
+    case 'task-closed':
+      return `${body.reason}, ${body.count} statements`;
+    case 'observe-gap':
+      return `since ${body.since}: ${body.detail}`;
+    case 'events-ingested':
+      return `${body.batch.events} events of ${body.source}`;
+    case 'finding':
+      return `${body.type} (${body.severity}): ${body.why}`;
+    case 'confirmed':
+      return `${body.action}, by ${body.events.length} records of another system`;
+    case 'reconciled':
+      return `${body.confirmed} confirmed, ${body.findings.length} findings`;
+    case 'case-exported':
+      return `${body.members.length} members under a tree of ${body.size}`;
+    case 'rejects-counted':
+      return body.counts.map(({ code, count }) => `${count} ${code}`).join(', ');
+    default:
+      return '';
+  }
+}
