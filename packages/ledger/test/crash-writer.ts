@@ -5,7 +5,7 @@ import { initWitness, loadLogKeys, openLedger, pemSigner, startWitness, trustLog
 const [configFile = ''] = process.argv.slice(2);
 const config = JSON.parse(readFileSync(configFile, 'utf8'));
 const logKeys = loadLogKeys(config.origin, config.pems);
-const vkey = initWitness(config.stateFolder, { name: 'witness.example/local' });
+const [vkey = ''] = initWitness(config.stateFolder, { name: 'witness.example/local' });
 trustLog(config.stateFolder, { origin: config.origin, vkeys: logKeys.vkeys });
 const witness = await startWitness({ stateFolder: config.stateFolder });
 const ledger = await openLedger({

@@ -17,7 +17,7 @@ import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolM
 import { type Ledger, openLedger } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
-import { type Config, type ForgeConfig, readConfig } from './config.ts';
+import { type Config, type ForgeConfig, ledgerSettings, readConfig } from './config.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
@@ -33,8 +33,10 @@ const defaultLimits: Limits = { ...defaultLinkLimits, holdMs: 50_000, witnessMs:
 
 export interface Deployment {
   readonly dir: string;
-  /** As it is now: forges can be added while the server runs. */
+  /** As it is now: forges can be added while the server runs, and what is said about witnesses waits for the next start. */
   config: Config;
+  /** What it was at the start: the rule for witnesses that is in force. */
+  readonly started: Config;
   readonly ledger: Ledger;
   readonly authority: Authority;
   readonly tools: ToolRegistry;
@@ -43,7 +45,7 @@ export interface Deployment {
   readonly relay: GitRelay;
   readonly reconcile: Reconcile;
   readonly limits: Limits;
-  /** The trust file that this deployment hands out. */
+  /** The trust file that this deployment hands out, by the rule that is in force. */
   trustFile(): string;
   close(): Promise<void>;
 }
@@ -75,10 +77,11 @@ export async function openDeployment(
       logKeys: readLogKeys(dir, config.origin, keyReader),
       signer: keys.receipt,
       migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
-      witnesses: [{ name: config.witness.name, vkey: config.witness.vkey, url: witness.url }],
+      ...ledgerSettings(config, witness.url),
       clock: now,
     });
     opened = ledger;
+    if (!ledger.isReady) tellWhoIsAway(ledger);
     await ledger.ready;
     const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
@@ -89,12 +92,13 @@ export async function openDeployment(
     return {
       dir,
       config,
+      started: config,
       ledger,
       authority,
       relay,
       tools: new ToolRegistry(db),
       pins: new Pins(db, ledger, { agent: 'none', tool: 'same-uid' }),
-      walk: new Walk({ authority, now, holdMs, witnessMs }),
+      walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
       trustFile: () => trustFileOf(roleKeysOf(ledger.series('keys')), config),
@@ -110,6 +114,14 @@ export async function openDeployment(
     await witness.stop();
     throw error;
   }
+}
+
+function tellWhoIsAway(ledger: Ledger): void {
+  const away = ledger
+    .witnessHealth()
+    .flatMap(({ answers, failed }) => (answers === false && failed ? [failed.why] : []));
+  process.stderr.write(`deed: waiting until enough witnesses confirm that this is the newest state\n`);
+  for (const why of away) process.stderr.write(`  ${why}\n`);
 }
 
 /** The sessions of implicit tasks ended with the run that opened them. */

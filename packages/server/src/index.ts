@@ -20,7 +20,16 @@ export {
   writeSealedKey,
 } from '@deed/authority';
 export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
-export { fsck, startWitness } from '@deed/ledger';
+export {
+  fsck,
+  initWitness,
+  startWitness,
+  trustLog,
+  type WitnessedLog,
+  type WitnessHealth,
+  type WitnessKeyKind,
+  witnessedLogs,
+} from '@deed/ledger';
 export { readConfig } from './config.ts';
 export * from './errors.ts';
 export { mcpProtocol } from './http/listen.ts';
@@ -29,3 +38,4 @@ export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey, setS
 export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
 export { type Serving, serve } from './serve.ts';
 export { version } from './version.ts';
+export { changeStopped, quorumInWords, type WitnessChange } from './witness-config.ts';

@@ -44,7 +44,7 @@ export class Examination {
   private readonly judged = new Map<string, CheckpointJudgement>();
   /** The note under which the proofs of all statements stand. */
   note: string | null = null;
-  /** The intents of approve actions whose anchor a witness quorum of the trust file signed. */
+  /** The intents whose anchor a witness quorum of the trust file signed. */
   readonly anchored = new Set<string>();
   /** Trees of ingested batches that hold, by the digest of their statement. */
   readonly batches = new Map<string, BatchJson>();

@@ -8,6 +8,7 @@ import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
 import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
+import { quorumInWords, withChange, witnessChange } from '../witness-config.ts';
 import * as shapes from './shapes.ts';
 
 /** How long an export waits for the witness, in milliseconds. */
@@ -29,8 +30,16 @@ export function adminApi(deployment: Deployment, version: string): Hono {
       ready: ledger.isReady,
       openTasks: authority.tasks.openTasks().length,
       waiting: authority.approvals.list().length,
+      publishedSize: ledger.latestPublished()?.size ?? 0,
+      witnessedSize: ledger.latestWitnessed()?.size ?? 0,
+      witnesses: ledger.witnessHealth(),
     }),
   );
+  app.get('/v1/witnesses', (c) => c.json(witnessView(deployment)));
+  app.post('/v1/witnesses', async (c) => {
+    deployment.config = writeConfig(dir, withChange(deployment.config, await body(c.req.raw, witnessChange)));
+    return c.json(witnessView(deployment));
+  });
   app.get('/v1/trust', (c) => c.text(deployment.trustFile()));
 
   app.get('/v1/tools', (c) => c.json({ tools: tools.list(), pins: pins.list() }));
@@ -209,6 +218,21 @@ function nextChange(approvals: Deployment['authority']['approvals'], seconds: nu
     const stop = approvals.onChange(done);
     const timer = setTimeout(done, seconds * 1000);
   });
+}
+
+/** What is configured, which may differ from what is in force until the next start, and how each witness does. */
+function witnessView({ config, started, ledger }: Deployment) {
+  const health = ledger.witnessHealth();
+  const local = { name: config.witness.name, vkey: config.witness.vkey, url: null };
+  return {
+    witnesses: [local, ...config.witnesses].map((one) => ({
+      ...one,
+      health: health.find(({ name }) => name === one.name) ?? null,
+    })),
+    quorum: quorumInWords(config),
+    attest: config.attest,
+    inForce: { quorum: quorumInWords(started), attest: started.attest },
+  };
 }
 
 function holdView({ id, task, heldAt, expires }: Omit<Hold, 'settled'>) {
