@@ -226,7 +226,7 @@ describe('a witness', () => {
     const program = `import { startWitness } from ${JSON.stringify(module)};
       console.log((await startWitness({ stateFolder: ${JSON.stringify(world.stateFolder)} })).url);`;
     let size = 0;
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 2; round++) {
       const child = spawn(process.execPath, ['--conditions=deed-source', '--input-type=module', '-e', program]);
       child.stderr.pipe(process.stderr);
       await once(child.stdout, 'data');
