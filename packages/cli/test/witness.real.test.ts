@@ -71,11 +71,11 @@ beforeAll(async () => {
   writeFileSync(join(base, 'passphrase'), 'test');
   const keys = ['--keys', join(base, 'keys'), '--witness', join(base, 'witness')];
   await json('init', '--data', data, ...keys, '--passphrase-file', join(base, 'passphrase'));
-});
+}, 120_000);
 afterAll(async () => {
   await Promise.all([...children].map(stop));
   rmSync(base, { recursive: true });
-});
+}, 60_000);
 
 test('a second operator’s witness is made, told of the log, added, asked, and named in the trust file', async () => {
   const { vkeys } = await json('log', 'witness', 'init', '--state', acme, '--name', 'acme.example/w1', '--ml-dsa-only');
