@@ -8,7 +8,7 @@ export function selfCommand(...args: readonly string[]): string[] {
 
 /** What starts the local witness over a state folder. */
 export function localWitnessCommand(state: string): string[] {
-  return selfCommand('log', 'witness', '--state', state, '--with-parent', '--json');
+  return selfCommand('log', 'witness', 'run', '--state', state, '--with-parent', '--json');
 }
 
 /** Resolves when the process is asked to end: by a signal, or, with `withParent`, when its input closes. */

@@ -32,8 +32,10 @@ export interface WalkOptions {
   readonly now: () => number;
   /** How long a call waits for a person before it is told to come back, in milliseconds. */
   readonly holdMs: number;
-  /** How long an approve action waits for a cosigned checkpoint, in milliseconds. */
+  /** How long an action waits for a cosigned checkpoint, in milliseconds. */
   readonly witnessMs: number;
+  /** Whether an attest action waits for one too (`closed`). An approve action always does. */
+  readonly attest: 'open' | 'closed';
 }
 
 /** Ends the walk with a refusal, which is then recorded. */
@@ -120,7 +122,7 @@ export class Walk {
     const intent = actions.intend(admitted, proposal, verdict, approval);
     const ending = { verdict, cites: intent.digest, ...(approval === null ? {} : { approval }) };
     const checkpoint = await this.recorded(intent, verdict, ending);
-    if (approval) await compareOperands(proposal, call, ending);
+    if (approval || checkpoint) await compareOperands(proposal, call, ending); // time went by
     if (call.signal.aborted) throw new Refused('cancelled', 'the caller went away before it was dispatched', ending);
     const { answer, effects } = await dispatchThroughWindow(call, proposal.record.operands).catch((error: unknown) => {
       if (error instanceof DeedError) throw new Refused('denied', error.message, ending);
@@ -205,18 +207,21 @@ export class Walk {
     return fromUtf8(openPayload(this.options.authority.vault.get(name), name).bytes);
   }
 
-  /** Waits until the intent is as safe as its tier demands; for approve that is a cosigned checkpoint over it. */
+  /** Waits until the intent is as safe as its tier demands: on the disk, or under a checkpoint that the witnesses signed. */
   private async recorded(
     intent: Recorded,
-    verdict: Verdict,
+    { tier }: Verdict,
     ending: RefusalExtra,
   ): Promise<PublishedCheckpoint | null> {
-    if (verdict.tier === 'observe') return null;
+    if (tier === 'observe') return null;
     await intent.durable;
-    if (verdict.tier !== 'approve') return null;
-    const checkpoint = await Promise.race([intent.witnessed(), after(this.options.witnessMs)]);
-    if (checkpoint !== 'later') return checkpoint;
-    throw new Refused('unwitnessed', 'no witness signed a checkpoint over the intent in time', ending);
+    const { attest, witnessMs } = this.options;
+    if (tier !== 'approve' && !(tier === 'attest' && attest === 'closed')) return null;
+    const patience = AbortSignal.timeout(witnessMs);
+    return intent.witnessed(patience).catch((error: unknown) => {
+      if (!patience.aborted) throw error;
+      throw new Refused('unwitnessed', 'not enough witnesses signed a checkpoint over the intent in time', ending);
+    });
   }
 }
 

@@ -15,6 +15,13 @@ export { TileFolder } from './tile-folder.ts';
 export { parseTilePath, type TileName, tilePath, tileWidth } from './tile-path.ts';
 export type { StoredStamp } from './time/stamps.ts';
 export { type TimestampPlan, type TimestampStatus, Timestamps } from './time/timestamps.ts';
-export type { WitnessEndpoint } from './witness/client.ts';
+export type { WitnessEndpoint, WitnessHealth } from './witness/client.ts';
 export { startWitness, type Witness, type WitnessOptions } from './witness/server.ts';
-export { initWitness, trustLog, witnessAddress } from './witness/state.ts';
+export {
+  initWitness,
+  trustLog,
+  type WitnessedLog,
+  type WitnessKeyKind,
+  witnessAddress,
+  witnessedLogs,
+} from './witness/state.ts';

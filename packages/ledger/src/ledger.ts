@@ -7,6 +7,7 @@ import {
   inclusionProofFrom,
   parseCheckpoint,
   parseNote,
+  type QuorumRule,
   statementDigest,
   toHex,
   verifyInclusion,
@@ -25,7 +26,8 @@ import { ledgerMigrations } from './schema.ts';
 import type { Signer } from './signer.ts';
 import { TileFolder } from './tile-folder.ts';
 import { TileTree } from './tile-tree.ts';
-import { WitnessClient, type WitnessEndpoint } from './witness/client.ts';
+import { WitnessClient, type WitnessEndpoint, type WitnessHealth } from './witness/client.ts';
+import { Cosigners } from './witness/cosigners.ts';
 
 export interface LedgerOptions {
   /** The data folder: one folder is one deployment. */
@@ -36,8 +38,8 @@ export interface LedgerOptions {
   /** Tables of the rooms above, which share the database. */
   readonly migrations?: readonly Migration[];
   readonly witnesses?: readonly WitnessEndpoint[];
-  /** Cosignatures that make a checkpoint witnessed. Default: all witnesses. */
-  readonly quorum?: number;
+  /** Whose cosignatures make a checkpoint witnessed. Default: those of all witnesses. */
+  readonly quorum?: QuorumRule;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   /** Refuses bytes before they get a place. Default: the verifier's own `checkStatement`. */
@@ -46,6 +48,8 @@ export interface LedgerOptions {
   readonly publishIntervalMs?: number;
   /** Default 1000. */
   readonly witnessTimeoutMs?: number;
+  /** An idle log's newest checkpoint is cosigned again after about this long. Default 600,000. */
+  readonly recosignMs?: number;
   /** Statements that may wait to be signed and committed. Default 4096. */
   readonly maxQueue?: number;
   /** Committed entries that may wait to be published. Default 50,000. */
@@ -92,7 +96,9 @@ export interface Ledger {
   /** A checkpoint that covers an entry, as in {@link Recorded}. @throws LedgerError stopped, witness */
   published(index: number, signal?: AbortSignal): Promise<PublishedCheckpoint>;
   witnessed(index: number, signal?: AbortSignal): Promise<PublishedCheckpoint>;
-  /** Answers a request for a path below `/log/`. */
+  /** How each witness does. */
+  witnessHealth(): readonly WitnessHealth[];
+  /** Answers a request for a path below `/log/`, as it stood in the request. */
   logResponse(method: string, path: string): LogResponse;
   /** Commits and publishes what was admitted, then lets go of the folder. */
   close(): Promise<void>;
@@ -148,10 +154,7 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
   database.transaction((tx) => {
     for (const { vkey } of endpoints) tx.run('INSERT OR IGNORE INTO witness_key (vkey) VALUES (?)', vkey);
   });
-  const quorum = options.quorum ?? witnesses.length;
-  if (quorum > witnesses.length || (quorum < 1 && witnesses.length > 0)) {
-    throw new LedgerError('witness', `a quorum of ${quorum} cannot be had from ${witnesses.length} witnesses`);
-  }
+  const cosigners = new Cosigners({ witnesses, rule: options.quorum ?? allOf(witnesses) });
 
   let over = false;
   const ready = Promise.withResolvers<void>();
@@ -178,9 +181,9 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     checkpoints,
     logKeys,
     knownKeys,
-    witnesses,
-    quorum,
+    cosigners,
     intervalMs: options.publishIntervalMs ?? 250,
+    recosignMs: options.recosignMs ?? 600_000,
     clock,
     onFailed: fail,
   });
@@ -198,22 +201,6 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     onFailed: fail,
   });
 
-  /** True when so many witnesses agree that every earlier quorum had one of them. @throws LedgerError forked */
-  const confirmed = async (): Promise<boolean> => {
-    const needed = witnesses.length === 0 ? 0 : Math.max(quorum, witnesses.length - quorum + 1);
-    const answers = await Promise.all(
-      witnesses.map(async (witness) => {
-        try {
-          await witness.compare(publisher.tree);
-          return true;
-        } catch (error) {
-          if (error instanceof LedgerError && error.code === 'witness') return false;
-          throw error;
-        }
-      }),
-    );
-    return answers.filter(Boolean).length >= needed;
-  };
   const admit = () => {
     if (over) return;
     door.open();
@@ -224,13 +211,13 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     while (!over) {
       await delay(askAgainMs, undefined, { ref: false });
       if (over) return;
-      if (await confirmed()) return admit();
+      if (await cosigners.confirm(publisher.tree)) return admit();
     }
   };
 
   try {
     await publisher.catchUp();
-    if (await confirmed()) admit();
+    if (await cosigners.confirm(publisher.tree)) admit();
     else askAgain().catch(fail);
   } catch (error) {
     over = true;
@@ -267,6 +254,7 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     checkpointAt: (size) => checkpoints.at(size),
     published: (index, signal) => publisher.covering(index, 'published', signal),
     witnessed: (index, signal) => publisher.covering(index, 'witnessed', signal),
+    witnessHealth: () => cosigners.health(),
     logResponse: (method, path) => logResponse(folder, method, path),
     async close() {
       await door.close();
@@ -278,6 +266,12 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
       release();
     },
   };
+}
+
+function allOf(witnesses: readonly WitnessClient[]): QuorumRule {
+  if (witnesses.length === 0) return { groups: [], quorum: 'none' };
+  const members = witnesses.map(({ name }) => name);
+  return { groups: [{ name: 'all of them', threshold: members.length, members }], quorum: 'all of them' };
 }
 
 function makeTlogProof(database: Database, tree: TileTree, index: number, checkpoint: string): string {

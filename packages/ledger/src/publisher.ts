@@ -1,22 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  type Checkpoint,
-  consistencyProofFrom,
-  formatCheckpoint,
-  formatNote,
-  type NoteSignature,
-  parseCheckpoint,
-  parseNote,
-} from '@deed/evidence';
+import { consistencyProofFrom } from '@deed/evidence';
 import type { ReadDatabase } from '@deed/store';
 import type { Checkpoints, PublishedCheckpoint } from './checkpoints.ts';
 import { leafOf, readEntries } from './entry.ts';
 import { LedgerError } from './errors.ts';
-import { type KnownLogKey, signersOf } from './log-key-spans.ts';
+import type { KnownLogKey } from './log-key-spans.ts';
 import type { LogKeys } from './log-keys.ts';
+import { beginSigning, noteOf, resumeSigning, type Signing } from './signing.ts';
 import type { TileFolder } from './tile-folder.ts';
 import type { TileTree } from './tile-tree.ts';
 import type { TreeView, WitnessClient } from './witness/client.ts';
+import type { Cosigners } from './witness/cosigners.ts';
 
 export interface PublisherOptions {
   /** Own connection: it sees committed rows only. */
@@ -27,10 +21,10 @@ export interface PublisherOptions {
   readonly logKeys: LogKeys;
   /** Every key that the log ever had, with its span. */
   readonly knownKeys: readonly KnownLogKey[];
-  readonly witnesses: readonly WitnessClient[];
-  /** Cosignatures that make a checkpoint witnessed; at least 1 where there are witnesses. */
-  readonly quorum: number;
+  readonly cosigners: Cosigners;
   readonly intervalMs: number;
+  /** An idle log's newest checkpoint is cosigned again after about this long. */
+  readonly recosignMs: number;
   readonly clock: () => number;
   readonly onFailed: (error: unknown) => void;
 }
@@ -44,37 +38,30 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** The checkpoint that is being cosigned. */
-interface Current {
-  readonly checkpoint: Checkpoint;
-  readonly text: string;
-  readonly ours: readonly NoteSignature[];
-  readonly cosignatures: Map<string, NoteSignature>;
-}
-
-interface Patience {
-  failures: number;
-  notBeforeMs: number;
+interface Alarm {
+  readonly timer: NodeJS.Timeout;
+  readonly atMs: number;
 }
 
 const readAtOnce = 512;
-const firstRetryMs = 250;
-const longestRetryMs = 30_000;
 
 /**
  * Makes tiles and checkpoints from committed rows: full tiles first (created, never overwritten), then partial ones, then the
  * checkpoint signed, cosigned, stored and published. Restart is its normal path. A witness that does not answer delays
- * nobody: the checkpoint goes out with the log's own signatures and is cosigned later.
+ * nobody: the checkpoint goes out with the log's own signatures and is cosigned later. While nothing new comes, the newest
+ * checkpoint is cosigned again from time to time, so that a stale view of the log shows.
  */
 export class Publisher {
   private readonly options: PublisherOptions;
   private readonly view: TreeView;
-  private readonly patience = new Map<WitnessClient, Patience>();
   private waiters: Waiter[] = [];
-  private current: Current | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  /** The timer waits for a witness's next chance only; new entries do not wait with it. */
-  private isRetry = false;
+  private current: Signing | undefined;
+  /** The published note lacks a cosignature that there is. */
+  private unpublished = false;
+  /** What was taken up at the start was cosigned some time ago. */
+  private renewAtMs = 0;
+  private readonly asking = new Set<Promise<void>>();
+  private alarm: Alarm | undefined;
   private running: Promise<void> | undefined;
   private again: 'no' | 'later' | 'now' = 'no';
   private stopped: unknown;
@@ -82,7 +69,7 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.options = options;
-    const { tree, checkpoints } = options;
+    const { tree, checkpoints, cosigners, knownKeys } = options;
     this.view = {
       get size() {
         return tree.size;
@@ -90,7 +77,16 @@ export class Publisher {
       rootAt: (size) => tree.rootAt(size),
       consistencyProof: (oldSize, newSize) => consistencyProofFrom(tree.read, oldSize, newSize),
     };
-    if (checkpoints.latest) this.current = resumed(checkpoints.latest.note, options);
+    const { latest, latestWitnessed } = checkpoints;
+    const resumed = (note: string) => resumeSigning(note, knownKeys, cosigners.witnesses);
+    if (latest) {
+      this.current = resumed(latest.note);
+      cosigners.remember(this.current);
+    }
+    // It was enough by the rule of its day; callers want what is enough today.
+    if (latestWitnessed && !cosigners.isEnough(resumed(latestWitnessed.note).cosignatures)) {
+      checkpoints.latestWitnessed = undefined;
+    }
   }
 
   get tree(): TreeView {
@@ -100,24 +96,18 @@ export class Publisher {
   /** New rows were committed, or (`now`) somebody waits for a cosignature. */
   wake(how: 'later' | 'now' = 'later'): void {
     if (this.stopped) return;
-    if (this.running) {
-      if (this.again !== 'now') this.again = how;
-    } else if (how === 'now') {
-      this.schedule(0);
-    } else if (!this.timer || this.isRetry) this.schedule(this.options.intervalMs);
+    if (!this.running) this.schedule(how === 'now' ? 0 : this.options.intervalMs);
+    else if (this.again !== 'now') this.again = how;
   }
 
   /** Resolves with a checkpoint that covers the entry. Callers set their own limit by `signal`. @throws LedgerError stopped, witness */
   covering(index: number, wanted: Wanted, signal?: AbortSignal): Promise<PublishedCheckpoint> {
-    const { checkpoints, witnesses } = this.options;
-    if (wanted === 'witnessed' && witnesses.length === 0) {
+    const { checkpoints, cosigners } = this.options;
+    if (wanted === 'witnessed' && !cosigners.canWitness) {
       return Promise.reject(new LedgerError('witness', 'no witness is configured, so nothing will ever be witnessed'));
     }
     const known = wanted === 'witnessed' ? checkpoints.latestWitnessed : checkpoints.latest;
-    if (known && known.size > index) {
-      if (wanted === 'witnessed') checkpoints.keep(known.size);
-      return Promise.resolve(known);
-    }
+    if (known && known.size > index) return Promise.resolve(wanted === 'witnessed' ? this.give(known) : known);
     if (this.stopped) return Promise.reject(this.stopped);
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
@@ -128,7 +118,7 @@ export class Publisher {
         reject(signal.reason);
       });
       if (wanted === 'witnessed') {
-        for (const patience of this.patience.values()) patience.notBeforeMs = 0;
+        cosigners.hurry();
         this.wake('now');
       }
     });
@@ -150,36 +140,42 @@ export class Publisher {
   /** Publishes all that is committed, with whatever cosignatures can be had, and ends. */
   async close(): Promise<void> {
     this.closing = true;
-    clearTimeout(this.timer);
+    clearTimeout(this.alarm?.timer);
     await this.running;
     if (!this.stopped) await this.run();
+    await Promise.all(this.asking);
     this.stop(new LedgerError('stopped', 'the ledger was closed'));
   }
 
   stop(error: unknown): void {
     if (this.stopped) return;
     this.stopped = error;
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    clearTimeout(this.alarm?.timer);
+    this.alarm = undefined;
     for (const waiter of this.waiters) waiter.reject(error);
     this.waiters = [];
   }
 
+  /** One alarm is set, the earliest that was asked for. Time asleep does not count, so waking up rings it once. */
   private schedule(delayMs: number, { keepsProcess = true } = {}): void {
-    clearTimeout(this.timer);
-    this.isRetry = false;
-    if (this.closing) return;
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
+    const atMs = performance.now() + delayMs;
+    if (this.closing || this.stopped) return;
+    if (this.alarm && this.alarm.atMs <= atMs) {
+      if (keepsProcess) this.alarm.timer.ref();
+      return;
+    }
+    clearTimeout(this.alarm?.timer);
+    const timer = setTimeout(() => {
+      this.alarm = undefined;
       this.again = 'no';
       this.running = this.run().finally(() => {
         this.running = undefined;
-        if (this.stopped) return;
         if (this.again !== 'no') this.wake(this.again);
-        else this.retryLater();
+        this.lookAfter();
       });
     }, delayMs);
-    if (!keepsProcess) this.timer.unref();
+    if (!keepsProcess) timer.unref();
+    this.alarm = { timer, atMs };
   }
 
   private async run(): Promise<void> {
@@ -193,94 +189,90 @@ export class Publisher {
   private async tick(): Promise<void> {
     await this.catchUp();
     if (this.stopped) return;
-    const { tree, checkpoints } = this.options;
-    if (tree.size > (checkpoints.latest?.size ?? 0)) {
+    const { tree, logKeys, knownKeys, cosigners, clock } = this.options;
+    if (tree.size > (this.options.checkpoints.latest?.size ?? 0)) {
       tree.writePartials();
-      this.current = this.signed({ origin: this.options.logKeys.origin, size: tree.size, root: tree.root() });
+      const checkpoint = { origin: logKeys.origin, size: tree.size, root: tree.root() };
+      this.current = beginSigning(logKeys, knownKeys, checkpoint, clock());
     }
-    const current = this.current;
+    const { current } = this;
     if (!current) return;
-    const asked = this.options.witnesses.filter((witness) => this.mayAsk(witness, current));
-    // A witness that failed before gets no chance to delay the others' publication.
-    const suspicious = asked.some((witness) => (this.patience.get(witness)?.failures ?? 0) > 0);
-    const isNew = current.checkpoint.size > (checkpoints.latest?.size ?? 0);
-    if (isNew && (suspicious || asked.length === 0)) this.publish(current);
-    if (asked.length === 0) return;
-    const before = current.cosignatures.size;
-    await Promise.all(asked.map((witness) => this.ask(witness, current)));
+    if (performance.now() >= this.renewAtMs) {
+      cosigners.renew();
+      this.renewLater();
+    }
+    const due = cosigners.due(current);
+    // One that failed before is asked too, and gets no chance to delay the publication.
+    const waitedFor = new Set(due.filter((witness) => cosigners.isReliable(witness)));
+    const asks = due.map((witness) => ({ witness, done: this.ask(witness, current, waitedFor.has(witness)) }));
+    await Promise.all(asks.filter(({ witness }) => waitedFor.has(witness)).map(({ done }) => done));
     if (this.stopped) return;
-    const isPublished = current.checkpoint.size === checkpoints.latest?.size;
-    if (!isPublished || current.cosignatures.size > before) this.publish(current);
-  }
-
-  private signed(checkpoint: Checkpoint): Current {
-    const text = formatCheckpoint(checkpoint);
-    const seconds = Math.floor(this.options.clock() / 1000);
-    const wanted = signersOf(this.options.knownKeys, checkpoint.size);
-    const signers = this.options.logKeys.signers.filter(({ key }) => wanted.some((one) => one.key.id === key.id));
-    if (signers.length < wanted.length || signers.length === 0) {
-      throw new LedgerError('key', `a key that must sign the checkpoint of size ${checkpoint.size} is not here`);
-    }
-    const ours = signers.map((signer) => signer.sign(text, seconds));
-    return { checkpoint, text, ours, cosignatures: new Map() };
-  }
-
-  private async ask(witness: WitnessClient, current: Current): Promise<void> {
-    try {
-      const ownNote = formatNote({ text: current.text, signatures: current.ours });
-      current.cosignatures.set(witness.name, await witness.cosign(ownNote, current.checkpoint, this.view));
-      this.patience.delete(witness);
-    } catch (error) {
-      if (!(error instanceof LedgerError) || error.code !== 'witness') throw error;
-      const failures = (this.patience.get(witness)?.failures ?? 0) + 1;
-      const delay = Math.min(longestRetryMs, firstRetryMs * 2 ** (failures - 1));
-      this.patience.set(witness, { failures, notBeforeMs: performance.now() + delay });
+    if (this.unpublished || current.checkpoint.size > (this.options.checkpoints.latest?.size ?? 0)) {
+      this.publish(current);
     }
   }
 
-  private mayAsk(witness: WitnessClient, current: Current): boolean {
-    const patience = this.patience.get(witness);
-    return !current.cosignatures.has(witness.name) && (!patience || patience.notBeforeMs <= performance.now());
+  /** Never rejects. What comes too late for its checkpoint is dropped. */
+  private async ask(witness: WitnessClient, current: Signing, waitedFor: boolean): Promise<void> {
+    const asking = (async () => {
+      const { cosigners, checkpoints } = this.options;
+      try {
+        const signed = await cosigners.ask(witness, current, this.view);
+        if (this.stopped || current !== this.current) return;
+        if (signed) {
+          this.unpublished = true;
+          const isNews =
+            cosigners.isEnough(current.cosignatures) && checkpoints.latestWitnessed?.size !== current.checkpoint.size;
+          if (isNews || !waitedFor) this.publish(current);
+        }
+      } catch (error) {
+        if (!this.stopped) this.options.onFailed(error);
+      }
+    })();
+    this.asking.add(asking);
+    await asking;
+    this.asking.delete(asking);
+    if (!this.running) this.lookAfter();
   }
 
   /** First the database, then the file: who reads the file can be given it again later. */
-  private publish(current: Current): void {
-    const { checkpoints, folder, quorum, witnesses } = this.options;
-    const witnessed = witnesses.length > 0 && current.cosignatures.size >= quorum;
+  private publish(current: Signing): void {
+    const { checkpoints, folder, cosigners } = this.options;
+    const witnessed = cosigners.isEnough(current.cosignatures);
     const { size } = current.checkpoint;
     const isServed = (waiter: Waiter) => waiter.index < size && (waiter.wanted === 'published' || witnessed);
-    const kept = witnessed && this.waiters.some((waiter) => isServed(waiter) && waiter.wanted === 'witnessed');
-    const signatures = [...current.ours, ...current.cosignatures.values()];
-    const note = formatNote({ text: current.text, signatures });
-    const stored = checkpoints.put(current.checkpoint, note, witnessed, kept);
-    folder.writeCheckpoint(note);
     const served = this.waiters.filter(isServed);
+    const note = noteOf(current);
+    const stored = checkpoints.put(current.checkpoint, note, witnessed);
+    const given = served.some(({ wanted }) => wanted === 'witnessed') ? this.give(stored) : stored;
+    folder.writeCheckpoint(note);
+    this.unpublished = false;
+    this.renewLater();
     this.waiters = this.waiters.filter((waiter) => !isServed(waiter));
-    for (const waiter of served) waiter.resolve(stored);
+    for (const waiter of served) waiter.resolve(given);
   }
 
-  private retryLater(): void {
-    const current = this.current;
-    if (this.timer || !current || this.options.witnesses.every((witness) => current.cosignatures.has(witness.name)))
-      return;
-    const times = [...this.patience.values()].map((patience) => patience.notBeforeMs);
-    const soonest = Math.min(longestRetryMs, ...times.map((time) => time - performance.now()));
-    this.schedule(Math.max(firstRetryMs, soonest), { keepsProcess: this.waiters.length > 0 });
-    this.isRetry = true;
+  /** What somebody was given of this size before, unless it is not enough by today's rule. */
+  private give(checkpoint: PublishedCheckpoint): PublishedCheckpoint {
+    const { checkpoints, knownKeys, cosigners } = this.options;
+    const given = checkpoints.give(checkpoint);
+    return cosigners.isEnough(resumeSigning(given.note, knownKeys, cosigners.witnesses).cosignatures)
+      ? given
+      : checkpoint;
   }
-}
 
-function resumed(noteText: string, options: PublisherOptions): Current {
-  const note = parseNote(noteText);
-  const ids = (witness: WitnessClient) =>
-    note.signatures.find((line) => line.name === witness.key.name && line.id === witness.key.id);
-  const cosignatures = new Map<string, NoteSignature>();
-  for (const witness of options.witnesses) {
-    const line = ids(witness);
-    if (line) cosignatures.set(witness.name, line);
+  /** Spread by a tenth, so that logs which started together do not ask together for ever. */
+  private renewLater(): void {
+    this.renewAtMs = performance.now() + this.options.recosignMs * (0.9 + Math.random() * 0.2);
   }
-  const ours = note.signatures.filter((line) =>
-    options.knownKeys.some(({ key }) => key.name === line.name && key.id === line.id),
-  );
-  return { checkpoint: parseCheckpoint(note.text), text: note.text, ours, cosignatures };
+
+  /** Sets the alarm for those that did not sign, and for the next time that all are to sign again. */
+  private lookAfter(): void {
+    const { current } = this;
+    const { cosigners } = this.options;
+    if (!current || cosigners.witnesses.length === 0) return;
+    const retryMs = cosigners.retryMs(current);
+    if (retryMs !== undefined) this.schedule(retryMs, { keepsProcess: this.waiters.length > 0 });
+    this.schedule(Math.max(0, this.renewAtMs - performance.now()), { keepsProcess: false });
+  }
 }

@@ -40,4 +40,12 @@ export const ledgerMigrations: readonly Migration[] = [
       ALTER TABLE log_key ADD COLUMN until_size INTEGER;`,
   },
   timestampMigration,
+  {
+    // `given`: the note as somebody was given it. `note` is that of the newest cosignatures.
+    id: 'ledger/given-notes',
+    up: `
+      ALTER TABLE checkpoint ADD COLUMN given TEXT;
+      UPDATE checkpoint SET given = note WHERE kept = 1;
+      ALTER TABLE checkpoint DROP COLUMN kept;`,
+  },
 ];

@@ -7,6 +7,8 @@ import { type TileName, tilePath, tileWidth } from './tile-path.ts';
 const folderMode = 0o755;
 const fileMode = 0o644;
 const cachedTiles = 512;
+/** No such file, a file for a folder, a link for a file. */
+const isAbsent: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'];
 
 /** The log's public folder: tiles, bundles and the checkpoint, at the paths of their URLs. */
 export class TileFolder {
@@ -15,8 +17,8 @@ export class TileFolder {
   private readonly cache = new Map<string, Uint8Array>();
 
   constructor(root: string) {
-    this.root = root;
     makeFolder(root, folderMode);
+    this.root = fs.realpathSync(root);
   }
 
   /**
@@ -54,14 +56,19 @@ export class TileFolder {
     return bytes;
   }
 
-  /** Any file of the folder by its path in it. */
+  /** A file of the folder by its path in it; undefined if there is none, or if a link stands in its way. */
   read(path: string): Uint8Array | undefined {
+    const full = join(this.root, path);
+    let handle: number | undefined;
     try {
-      return fs.readFileSync(join(this.root, path));
+      if (fs.realpathSync(dirname(full)) !== dirname(full)) return undefined;
+      handle = fs.openSync(full, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+      return fs.fstatSync(handle).isFile() ? fs.readFileSync(handle) : undefined;
     } catch (error) {
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'EISDIR'))
-        return undefined;
+      if (error instanceof Error && 'code' in error && isAbsent.includes(String(error.code))) return undefined;
       throw error;
+    } finally {
+      if (handle !== undefined) fs.closeSync(handle);
     }
   }
 

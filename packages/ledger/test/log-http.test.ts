@@ -1,3 +1,5 @@
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseTilePath, tilePath } from '../src/index.ts';
@@ -74,5 +76,61 @@ describe('the log over HTTP', () => {
     ]) {
       expect(get(path).status, path).toBe(404);
     }
+  });
+
+  test('has one path for each file: no other spelling, no query, no link, nothing beside it', async () => {
+    const own = new World();
+    const ledger = await own.ledger();
+    await Promise.all(Array.from({ length: 257 }, (_, n) => ledger.record(draft('deployment', n)).durable));
+    await ledger.published(256);
+    const status = (path: string) => ledger.logResponse('GET', path).status;
+    for (const path of ['/log/checkpoint', '/log/tile/0/000', '/log/tile/entries/001.p/1', '/log/tile/1/000.p/1']) {
+      expect(status(path), path).toBe(200);
+      for (const other of [
+        `${path}?`,
+        `${path}?a=b`,
+        `${path}#a`,
+        `${path}/`,
+        `${path}%00`,
+        `${path}\0`,
+        `${path}.gz`,
+        path.replace('/log/', '/log//'),
+        path.replace('/log/', '/log/./'),
+        path.replace('/log/', '/log/tile/../'),
+        path.replace('/log/', '/log/%2e%2e/log/'),
+        path.replace('/log/', '/LOG/'),
+        path.replace('/log/', '//log/'),
+        `http://localhost${path}`,
+        path.replaceAll('/', '\\'),
+        path.replace('c', '%63').replace('t', '%74'),
+      ]) {
+        expect(status(other), other).toBe(404);
+      }
+    }
+    for (const path of [
+      'tile/0/x000/000',
+      'tile/0/0',
+      'tile/00/000',
+      'tile/0/001.p/0',
+      'tile/0/001.p/256',
+      'tile/0/001.p/01',
+    ])
+      expect(status(`/log/${path}`), path).toBe(404);
+
+    // Whoever can write into the folder cannot have other files served by a link.
+    const secret = join(own.root, 'secret');
+    writeFileSync(secret, 'secret');
+    const link = (path: string, target: string) => {
+      rmSync(join(ledger.logFolder, path), { recursive: true, force: true });
+      symlinkSync(target, join(ledger.logFolder, path));
+    };
+    link('tile/0/002', secret);
+    link('tile/9', own.root);
+    mkdirSync(join(own.root, '000.p'));
+    writeFileSync(join(own.root, '000.p', '1'), 'secret');
+    for (const path of ['tile/0/002', 'tile/9/000.p/1']) expect(status(`/log/${path}`), path).toBe(404);
+    mkdirSync(join(ledger.logFolder, 'tile/0/003'));
+    expect(status('/log/tile/0/003')).toBe(404);
+    await own.tidy();
   });
 });

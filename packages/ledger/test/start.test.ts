@@ -138,7 +138,7 @@ describe('with a witness', () => {
     const ledger = await world.ledger({ witnesses: [endpoint] });
     const recorded = ledger.record(draft('deployment'));
     const checkpoint = await recorded.witnessed();
-    const lines = [...ledger.vkeys.map((vkey) => `log ${vkey}`), `witness local ${witness.vkey}`, 'quorum local'];
+    const lines = [...ledger.vkeys.map((vkey) => `log ${vkey}`), `witness local ${witness.vkeys[0]}`, 'quorum local'];
     const judged = judgeCheckpoint(checkpoint.note, parseTrust(`${lines.join('\n')}\n`));
     expect(judged).toMatchObject({ logKeysOk: true, quorumMet: true, checkpoint: { size: checkpoint.size } });
     for (let i = 0; i < 3; i++) await grow(ledger, 2);
@@ -213,7 +213,7 @@ describe('with a witness', () => {
     const url = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`;
     const ledger = await world.ledger({
       witnesses: [honest.endpoint, { ...(await world.witness('second')).endpoint, url }],
-      quorum: 1,
+      quorum: { groups: [], quorum: 'local' },
       witnessTimeoutMs: 100,
     });
     for (mode = 0; mode < 4; mode++) {

@@ -15,6 +15,8 @@ import {
   trustLog,
   type Witness,
   type WitnessEndpoint,
+  type WitnessKeyKind,
+  type WitnessOptions,
 } from '../src/index.ts';
 
 export const origin = 'log.example/test';
@@ -44,13 +46,21 @@ export class World {
     return ledger;
   }
 
-  async witness(name = 'local', clock?: () => number): Promise<{ witness: Witness; endpoint: WitnessEndpoint }> {
+  async witness(
+    name = 'local',
+    { keys = ['ed25519'], ...more }: Partial<WitnessOptions> & { readonly keys?: readonly WitnessKeyKind[] } = {},
+  ): Promise<{ witness: Witness; endpoint: WitnessEndpoint }> {
     const stateFolder = name === 'local' ? this.stateFolder : join(this.root, name);
-    initWitness(stateFolder, { name: `witness.example/${name}` });
+    initWitness(stateFolder, { name: `witness.example/${name}`, keys });
     trustLog(stateFolder, { origin, vkeys: this.logKeys.vkeys });
-    const witness = await startWitness(clock ? { stateFolder, clock } : { stateFolder });
+    const witness = await startWitness({ stateFolder, ...more });
     this.open.add(witness);
-    return { witness, endpoint: { name, vkey: witness.vkey, url: witness.url } };
+    return { witness, endpoint: { name, vkey: witness.vkeys.at(-1) ?? '', url: witness.url } };
+  }
+
+  /** Closes it with the rest. */
+  closing(what: { close(): Promise<void> }): void {
+    this.open.add(what);
   }
 
   async close(what: { close(): Promise<void> }): Promise<void> {
@@ -78,4 +88,9 @@ export function draft(series: string, n = 0, more: Partial<Draft> = {}): Draft {
 
 export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : error;
+}
+
+/** Lets the event loop go round until something holds. The runner's own limit ends it. */
+export async function until(holds: () => unknown): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }

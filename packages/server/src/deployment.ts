@@ -17,7 +17,7 @@ import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolM
 import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
-import { type Config, type ForgeConfig, readConfig, retentionOf } from './config.ts';
+import { type Config, type ForgeConfig, ledgerSettings, readConfig, retentionOf } from './config.ts';
 import { startRetention } from './retention-job.ts';
 import { timestampPlan } from './timestamps.ts';
 import { trustFileOf } from './trust-file.ts';
@@ -37,8 +37,10 @@ const defaultLimits: Limits = { ...defaultLinkLimits, holdMs: 50_000, witnessMs:
 
 export interface Deployment {
   readonly dir: string;
-  /** As it is now: forges and the timestamp authority can be named while the server runs. */
+  /** As it is now: forges and the timestamp authority can be named while the server runs; witnesses wait for the next start. */
   config: Config;
+  /** What it was at the start: the rule for witnesses that is in force. */
+  readonly started: Config;
   readonly ledger: Ledger;
   readonly timestamps: Timestamps;
   readonly authority: Authority;
@@ -48,7 +50,7 @@ export interface Deployment {
   readonly relay: GitRelay;
   readonly reconcile: Reconcile;
   readonly limits: Limits;
-  /** The trust file that this deployment hands out. */
+  /** The trust file that this deployment hands out, by the rule that is in force. */
   trustFile(): string;
   close(): Promise<void>;
 }
@@ -80,10 +82,11 @@ export async function openDeployment(
       logKeys: readLogKeys(dir, config.origin, keyReader),
       signer: keys.receipt,
       migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
-      witnesses: [{ name: config.witness.name, vkey: config.witness.vkey, url: witness.url }],
+      ...ledgerSettings(config, witness.url),
       clock: now,
     });
     opened = ledger;
+    if (!ledger.isReady) tellWhoIsAway(ledger);
     await ledger.ready;
     const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
@@ -99,13 +102,14 @@ export async function openDeployment(
     const deployment: Deployment = {
       dir,
       config,
+      started: config,
       ledger,
       timestamps,
       authority,
       relay,
       tools: new ToolRegistry(db),
       pins: new Pins(db, ledger, { agent: 'none', tool: 'same-uid' }),
-      walk: new Walk({ authority, now, holdMs, witnessMs }),
+      walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
       trustFile: () => trustFileOf(roleKeysOf(ledger.series('keys')), deployment.config),
@@ -124,6 +128,14 @@ export async function openDeployment(
     await witness.stop();
     throw error;
   }
+}
+
+function tellWhoIsAway(ledger: Ledger): void {
+  const away = ledger
+    .witnessHealth()
+    .flatMap(({ answers, failed }) => (answers === false && failed ? [failed.why] : []));
+  process.stderr.write(`deed: waiting until enough witnesses confirm that this is the newest state\n`);
+  for (const why of away) process.stderr.write(`  ${why}\n`);
 }
 
 /** The sessions of implicit tasks ended with the run that opened them. */

@@ -20,7 +20,16 @@ export {
   writeSealedKey,
 } from '@deed/authority';
 export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
-export { fsck, startWitness } from '@deed/ledger';
+export {
+  fsck,
+  initWitness,
+  startWitness,
+  trustLog,
+  type WitnessedLog,
+  type WitnessHealth,
+  type WitnessKeyKind,
+  witnessedLogs,
+} from '@deed/ledger';
 export { readConfig } from './config.ts';
 export * from './errors.ts';
 export { mcpProtocol } from './http/listen.ts';
@@ -31,3 +40,4 @@ export type { ConsistencyView, ProofView, Under } from './proofs.ts';
 export { type Serving, serve } from './serve.ts';
 export type { TimestampsView } from './timestamps.ts';
 export { version } from './version.ts';
+export { changeStopped, quorumInWords, type WitnessChange } from './witness-config.ts';

@@ -24,10 +24,9 @@ export async function initServer(options: InitServerOptions): Promise<Initialize
   const made = await initDeployment(options);
   const dir = realpathSync(options.dir);
   const witnessFolder = options.witnessFolder ?? defaultWitnessFolder(dir);
-  const vkey = initWitness(witnessFolder, { name: `${made.origin}/witness` });
+  const [vkey = ''] = initWitness(witnessFolder, { name: `${made.origin}/witness` });
   trustLog(witnessFolder, { origin: made.origin, vkeys: made.vkeys });
   const witness = { name: 'local', state: realpathSync(witnessFolder), vkey } as const;
-  const config = { v: 1, origin: made.origin, witness, forges: [] } as const;
-  writeConfig(dir, { ...config, forges: [] });
-  return { ...made, witnessFolder: witness.state, trustFile: trustFileOf(made.keys, { ...config, forges: [] }) };
+  const config = writeConfig(dir, { v: 1, origin: made.origin, witness, forges: [] });
+  return { ...made, witnessFolder: witness.state, trustFile: trustFileOf(made.keys, config) };
 }

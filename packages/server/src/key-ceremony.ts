@@ -21,7 +21,7 @@ import { toolMigration } from '@deed/gateway';
 import { type Ledger, openLedger, readSeries, trustLog } from '@deed/ledger';
 import { reconcileMigrations } from '@deed/reconcile';
 import { lockFolder, openReadOnly } from '@deed/store';
-import { readConfig } from './config.ts';
+import { ledgerSettings, readConfig } from './config.ts';
 import { trustFileOf } from './trust-file.ts';
 import { localWitness } from './witness-child.ts';
 
@@ -64,7 +64,7 @@ export async function rotateKey(ceremony: KeyCeremony): Promise<Rotated> {
       logKeys: readLogKeys(dir, config.origin, keyReader),
       signer: readServerKeys(dir, keyReader).receipt,
       migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
-      witnesses: [{ name: config.witness.name, vkey: config.witness.vkey, url: witness.url }],
+      ...ledgerSettings(config, witness.url),
       clock: () => systemClock.now(),
     });
     let rotated: Rotated;

@@ -1,5 +1,5 @@
-import { formatTrust, logKeysOf, parseVkey, type RoleKey, type Trust } from '@deed/evidence';
-import type { Config } from './config.ts';
+import { formatTrust, logKeysOf, type RoleKey, type Trust } from '@deed/evidence';
+import { type Config, trustOf } from './config.ts';
 import { trustedTsas } from './timestamps.ts';
 
 /** Default `max-age` of the trust files that we hand out: 400 days. */
@@ -7,13 +7,10 @@ const maxAgeSeconds = 400 * 86_400;
 
 /** The trust file of a deployment, from its key-events (`keys`, the root among them). */
 export function trustFileOf(keys: ReadonlyMap<string, RoleKey>, config: Config): string {
-  const { witness } = config;
   const root = [...keys].find(([, { role }]) => role === 'root')?.[0];
   return formatTrust({
+    ...trustOf(config),
     logs: logsOf(keys),
-    witnesses: [{ name: witness.name, key: parseVkey(witness.vkey) }],
-    groups: [],
-    quorum: witness.name,
     ...(root === undefined ? {} : { root }),
     tsas: trustedTsas(config),
     compromised: [...keys].flatMap(([keyid, { compromised, until }]) => (compromised ? [{ keyid, from: until }] : [])),

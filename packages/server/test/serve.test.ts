@@ -1,4 +1,5 @@
 import { mkdirSync, statSync } from 'node:fs';
+import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -37,6 +38,34 @@ test('the TCP listener serves the log and nothing else', async () => {
   }
   expect((await fetch(`${url}/v1/tools`, { method: 'POST', body: '{}' })).status).toBe(404);
   expect((await fetch(`${url}/log/checkpoint`, { method: 'DELETE' })).status).toBe(405);
+});
+
+test('a path of the log is taken as it was sent, on TCP and on the socket', async () => {
+  await world.settled();
+  const port = Number(new URL(world.serving.url ?? '').port);
+  const status = (path: string, connection: object) =>
+    new Promise<number>((resolve, reject) => {
+      const sent = request({ ...connection, path }, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      });
+      sent.once('error', reject).end();
+    });
+  for (const connection of [{ port, host: '127.0.0.1' }, { socketPath: world.serving.socket }]) {
+    expect(await status('/log/checkpoint', connection)).toBe(200);
+    for (const path of [
+      '/log/./checkpoint',
+      '/log/tile/../checkpoint',
+      '/log/%2e/checkpoint',
+      '/log/checkpoint?a=b',
+      '/log//checkpoint',
+      '/x/../log/checkpoint',
+      '/log/tile/0/000.p/0',
+      '/log/tile/0/000.p/256',
+    ]) {
+      expect(await status(path, connection), path).toBe(404);
+    }
+  }
 });
 
 test('the folder of the socket lets nobody else in', () => {

@@ -1,13 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DeedError, fromBase64, judgeContinuation, parseCheckpoint, parseNote, parseTrust } from '@deed/evidence';
-import { type ConsistencyView, fsck, type ProofView, startWitness, type Under } from '@deed/server';
+import { type ConsistencyView, fsck, type ProofView, type Under } from '@deed/server';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, green, print, red } from '../output.ts';
-import { untilEnded } from '../process.ts';
 import { tsaCommand } from './tsa.ts';
+import { witnessCommand } from './witness.ts';
 
 export function logCommand(): Command {
   return new Command('log')
@@ -16,7 +16,7 @@ export function logCommand(): Command {
     .addCommand(proof())
     .addCommand(consistency())
     .addCommand(check())
-    .addCommand(witness())
+    .addCommand(witnessCommand())
     .addCommand(tsaCommand());
 }
 
@@ -110,20 +110,4 @@ function check(): Command {
     );
     process.exitCode = report.ok ? 0 : 1;
   });
-}
-
-function witness(): Command {
-  return new Command('witness')
-    .description('run a witness over a state folder of its own')
-    .requiredOption('--state <dir>', 'its state folder, outside every data folder')
-    .option('--port <n>', 'port on 127.0.0.1 (default: any free one)', '0')
-    .option('--with-parent', 'end when the standard input closes', false)
-    .option('--json', 'print JSON', false)
-    .action(async (flags: { state: string; port: string; withParent: boolean; json: boolean }) => {
-      const running = await startWitness({ stateFolder: flags.state, port: Number(flags.port) });
-      const { url, vkey } = running;
-      process.stdout.write(flags.json ? `${JSON.stringify({ url, vkey })}\n` : `Witness at ${url}\n  vkey  ${vkey}\n`);
-      await untilEnded(flags.withParent);
-      await running.close();
-    });
 }

@@ -32,13 +32,17 @@ export interface WitnessGroup {
   readonly members: readonly string[];
 }
 
-/** Whom a verifier believes: a C2SP tlog-policy, then our own lines. */
-export interface Trust {
-  readonly logs: readonly TrustedLog[];
-  readonly witnesses: readonly TrustedWitness[];
+/** Which cosignatures are enough. */
+export interface QuorumRule {
   readonly groups: readonly WitnessGroup[];
   /** A witness, a group, or `none`. */
   readonly quorum: string;
+}
+
+/** Whom a verifier believes: a C2SP tlog-policy, then our own lines. */
+export interface Trust extends QuorumRule {
+  readonly logs: readonly TrustedLog[];
+  readonly witnesses: readonly TrustedWitness[];
   /** Hex SHA-256 of the offline root's SPKI. */
   readonly root?: string;
   /** Hex SHA-256 of accepted time-stamping certificates. */
@@ -227,14 +231,14 @@ function label(key: NoteKey): string {
   return `${key.name}+${key.id}`;
 }
 
-/** True if these witnesses (names of the file) meet the quorum. `none` is met by nobody at all. */
-export function meetsQuorum(trust: Trust, witnessed: ReadonlySet<string>): boolean {
+/** True if these witnesses (names of the rule) meet the quorum. `none` is met by nobody at all. */
+export function meetsQuorum({ groups, quorum }: QuorumRule, witnessed: ReadonlySet<string>): boolean {
   const met = (name: string): boolean => {
-    const group = trust.groups.find((known) => known.name === name);
+    const group = groups.find((known) => known.name === name);
     if (!group) return witnessed.has(name);
     return group.members.filter(met).length >= group.threshold;
   };
-  return trust.quorum === 'none' || met(trust.quorum);
+  return quorum === 'none' || met(quorum);
 }
 
 function between(words: readonly string[], least: number, most: number): readonly string[] {

@@ -148,8 +148,8 @@ function checkEnd(exam: Examination, intent: Intent, { outcomes, refusals }: End
   const strong = body.tier === 'attest' || body.tier === 'approve';
   if (strong && last.statement.body.status === 'unknown')
     exam.incomplete(`${label(intent)}: what came of it is unknown`);
-  if (body.tier !== 'approve') return;
   const anchored = outcomes.find(({ statement }) => statement.body.anchor !== null) ?? last;
+  if (body.tier !== 'approve' && anchored.statement.body.anchor === null) return;
   exam.attempt(label(anchored), () => checkAnchor(exam, intent, anchored, outcomes[0]?.index ?? anchored.index));
 }
 

@@ -45,7 +45,7 @@ export class Examination {
   private readonly judged = new Map<string, CheckpointJudgement>();
   /** The note under which the proofs of all statements stand. */
   note: string | null = null;
-  /** The intents of approve actions whose anchor a witness quorum of the trust file signed. */
+  /** The intents whose anchor a witness quorum of the trust file signed. */
   readonly anchored = new Set<string>();
   /** The note under which the intent of an approve action was anchored, by the digest of the intent. */
   readonly anchors = new Map<string, string>();

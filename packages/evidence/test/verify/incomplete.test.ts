@@ -65,6 +65,11 @@ const incomplete: Readonly<Record<string, Expected>> = {
     check: 'payloads',
     says: /its tier demands it/,
   },
+  'an action that names an anchor although its tier asks for none, without its proof': {
+    bend: set('read:outcome', 'anchor', { size: 3, root: digestOf('root'), note: digestOf('note') }),
+    check: 'actions',
+    says: /the proof under its cosigned checkpoint is not here/,
+  },
   'an approved action without the proof of its anchor': {
     bend: without((name) => name.endsWith('-anchor.tlog-proof')),
     check: 'actions',

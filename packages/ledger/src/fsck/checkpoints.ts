@@ -20,6 +20,7 @@ interface Row {
   readonly size: number;
   readonly root: Uint8Array;
   readonly note: string;
+  readonly given: string | null;
   readonly witnessed: number;
 }
 
@@ -45,15 +46,17 @@ export function checkCheckpoints(examined: Examined, keys: readonly NoteKey[], o
       return undefined;
     }
   };
-  for (const row of database.all<Row>('SELECT size, root, note, witnessed FROM checkpoint')) {
+  for (const row of database.all<Row>('SELECT size, root, note, given, witnessed FROM checkpoint')) {
     const where = `checkpoint row ${row.size}`;
-    const checkpoint = check(where, row.note);
-    if (checkpoint && (checkpoint.size !== row.size || !equalBytes(checkpoint.root, row.root))) {
-      add('checkpoint', where, 'the row and its note name other sizes or roots');
-    }
     const own = signersOf(spans, row.size).length;
-    if (row.witnessed !== 0 && row.note.split('\n— ').length - 1 <= own) {
-      add('checkpoint', where, 'is marked as witnessed and carries no cosignature');
+    for (const note of row.given === null || row.given === row.note ? [row.note] : [row.note, row.given]) {
+      const checkpoint = check(where, note);
+      if (checkpoint && (checkpoint.size !== row.size || !equalBytes(checkpoint.root, row.root))) {
+        add('checkpoint', where, 'the row and its note name other sizes or roots');
+      }
+      if (row.witnessed !== 0 && note.split('\n— ').length - 1 <= own) {
+        add('checkpoint', where, 'is marked as witnessed and carries no cosignature');
+      }
     }
   }
   return checkPublished(examined, check);
@@ -66,7 +69,9 @@ function checkPublished(
 ): number {
   // The file first: while it is read the rows may only go on.
   const published = readIfThere(join(logFolder, 'checkpoint'))?.toString('utf8');
-  const stored = database.get<Row>('SELECT size, root, note, witnessed FROM checkpoint ORDER BY size DESC LIMIT 1');
+  const stored = database.get<Pick<Row, 'size' | 'note'>>(
+    'SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1',
+  );
   if (published === undefined) {
     if (stored) add('unfinished', 'checkpoint', 'nothing is published yet');
     return 0;

@@ -20,7 +20,7 @@ import type { Database, Transaction } from '@deed/store';
 import type { NoteSigner } from '../log-keys.ts';
 
 export interface WitnessAnswer {
-  readonly status: 200 | 400 | 403 | 404 | 405 | 409 | 422;
+  readonly status: 200 | 400 | 403 | 404 | 405 | 409 | 413 | 422;
   readonly type: string;
   readonly body: string;
 }
@@ -45,7 +45,7 @@ interface HeadRow {
  */
 export function addCheckpoint(
   database: Database,
-  signer: NoteSigner,
+  signers: readonly NoteSigner[],
   body: Uint8Array,
   nowSeconds: number,
 ): WitnessAnswer {
@@ -65,9 +65,9 @@ export function addCheckpoint(
     if (oldSize !== known) return { status: 409, type: 'text/x.tlog.size', body: `${known}\n` };
     if (!continues(request, newest)) return refuse(422, 'the consistency proof does not hold');
     const seconds = Math.max(nowSeconds, newest?.seconds ?? 0);
-    const cosignature = signer.sign(text, seconds);
-    store(tx, checkpoint, seconds, formatNote({ text, signatures: [...signatures, cosignature] }));
-    return { status: 200, type: 'text/plain; charset=utf-8', body: formatSignatureLine(cosignature) };
+    const cosignatures = signers.map((signer) => signer.sign(text, seconds));
+    store(tx, checkpoint, seconds, formatNote({ text, signatures: [...signatures, ...cosignatures] }));
+    return { status: 200, type: 'text/plain; charset=utf-8', body: cosignatures.map(formatSignatureLine).join('') };
   });
 }
 

@@ -45,9 +45,20 @@ export interface WitnessClientOptions {
   readonly clock: () => number;
 }
 
+/** How a witness does, as its log sees it. */
+export interface WitnessHealth {
+  readonly name: string;
+  /** Whether its last answer was of use; null if it was not asked yet. */
+  readonly answers: boolean | null;
+  /** The last checkpoint it cosigned for us, with the time by its own clock. */
+  readonly cosigned: { readonly size: number; readonly time: string } | null;
+  /** The last time it failed, by our clock, also when it does well now. */
+  readonly failed: { readonly time: string; readonly why: string } | null;
+}
+
 const maxAnswerBytes = 64 * 1024;
-/** A cosignature from further in the future than this is not taken. */
-const futureSeconds = 60;
+/** How far a cosignature's time may be from ours. Beyond, it is an old answer sent again, or a clock is wrong. */
+const skewSeconds = 60;
 
 /** Speaks tlog-witness with one witness and remembers what it knows of our log. Nothing it says is believed unsigned. */
 export class WitnessClient {
@@ -55,6 +66,7 @@ export class WitnessClient {
   readonly key: NoteKey;
   private readonly options: WitnessClientOptions;
   private knownSize = 0;
+  private seen: Omit<WitnessHealth, 'name'> = { answers: null, cosigned: null, failed: null };
 
   constructor(options: WitnessClientOptions) {
     this.options = options;
@@ -62,12 +74,30 @@ export class WitnessClient {
     this.key = parseVkey(options.endpoint.vkey);
   }
 
+  health(): WitnessHealth {
+    return { name: this.name, ...this.seen };
+  }
+
+  /** Notes a cosignature of this witness that we hold. */
+  remember(size: number, signature: NoteSignature): void {
+    const seconds = signatureTimestamp(this.key, signature.signature) ?? 0;
+    this.seen = { ...this.seen, cosigned: { size, time: new Date(seconds * 1000).toISOString() } };
+  }
+
   /**
    * Asks for a cosignature on a checkpoint of ours.
    * @throws LedgerError witness (no usable answer: try again later), forked (it holds a signed checkpoint of ours that this
    * tree does not continue)
    */
-  async cosign(note: string, checkpoint: Checkpoint, tree: TreeView): Promise<NoteSignature> {
+  cosign(note: string, checkpoint: Checkpoint, tree: TreeView): Promise<NoteSignature> {
+    return this.noted(async () => {
+      const signature = await this.askToSign(note, checkpoint, tree);
+      this.remember(checkpoint.size, signature);
+      return signature;
+    });
+  }
+
+  private async askToSign(note: string, checkpoint: Checkpoint, tree: TreeView): Promise<NoteSignature> {
     for (let attempt = 0; attempt < 3; attempt++) {
       const old = Math.min(this.knownSize, checkpoint.size);
       const proof = tree.consistencyProof(old, checkpoint.size);
@@ -85,7 +115,7 @@ export class WitnessClient {
           continue;
         }
       }
-      await this.compare(tree);
+      await this.askWhatItKnows(tree);
       throw this.refused(`answered ${answer.status}: ${answer.text.slice(0, 200).trim()}`);
     }
     throw this.refused('keeps naming other sizes');
@@ -96,7 +126,24 @@ export class WitnessClient {
    * @returns its size, 0 if it knows none
    * @throws LedgerError witness (no usable answer), forked
    */
-  async compare(tree: TreeView): Promise<number> {
+  compare(tree: TreeView): Promise<number> {
+    return this.noted(() => this.askWhatItKnows(tree));
+  }
+
+  private async noted<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work();
+      this.seen = { ...this.seen, answers: true };
+      return result;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const failed = { time: new Date(this.options.clock()).toISOString(), why };
+      this.seen = { ...this.seen, answers: false, failed };
+      throw error;
+    }
+  }
+
+  private async askWhatItKnows(tree: TreeView): Promise<number> {
     const answer = await this.call(`${toHex(sha256(utf8(this.options.origin)))}/checkpoint`);
     if (answer.status === 404) return 0;
     if (answer.status !== 200) throw this.refused(`answered ${answer.status}`);
@@ -138,11 +185,16 @@ export class WitnessClient {
   private cosignature(answer: string, note: string): NoteSignature {
     try {
       const { text } = parseNote(note);
+      const now = this.options.clock() / 1000;
       const lines = answer.split('\n').filter((line) => line !== '');
       const [signature] = verifyNote({ text, signatures: lines.map(parseSignatureLine) }, [noteVerifier(this.key)]);
       const seconds = signature && signatureTimestamp(this.key, signature.signature);
       if (!signature || !seconds) throw this.refused('sent no cosignature of its own');
-      if (seconds > this.options.clock() / 1000 + futureSeconds) throw this.refused('signs with a time in the future');
+      if (seconds > now + skewSeconds)
+        throw this.refused('signs with a time in the future: its clock or ours is wrong');
+      if (seconds < now - skewSeconds) {
+        throw this.refused('signs with a time in the past: an old answer sent again, or its clock or ours is wrong');
+      }
       return signature;
     } catch (cause) {
       if (!(cause instanceof DeedError)) throw cause;
@@ -169,11 +221,19 @@ export class WitnessClient {
       }
       return { status: response.status, text: Buffer.concat(bytes).toString('utf8') };
     } catch (cause) {
-      throw this.refused(`cannot be reached at ${url}`, cause);
+      throw this.refused(`gives no usable answer at ${url}: ${reasonOf(cause)}`, cause);
     }
   }
 
+  /** What a witness said is shown to people: no control characters of its own. */
   private refused(what: string, cause?: unknown): LedgerError {
-    return new LedgerError('witness', `witness ${this.name} ${what}`, { cause });
+    return new LedgerError('witness', `witness ${this.name} ${what.replaceAll(/\p{C}/gu, ' ')}`, { cause });
   }
+}
+
+/** `fetch` hides what happened below it in its cause. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const below = cause.cause instanceof Error ? cause.cause : cause;
+  return 'code' in below && typeof below.code === 'string' ? below.code : below.message;
 }

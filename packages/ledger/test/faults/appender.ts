@@ -71,7 +71,7 @@ const ledger = await openLedger({
   publishIntervalMs: 5,
   check: () => undefined,
   clock: () => Date.now() + stepMs,
-  witnesses: witness ? [{ name: 'local', vkey: witness.vkey, url: witness.url }] : [],
+  witnesses: witness ? [{ name: 'local', vkey: witness.vkeys[0] ?? '', url: witness.url }] : [],
 });
 await ledger.ready;
 say({ kind: 'ready' });

@@ -9,6 +9,7 @@ import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { consistencyFrom, proofOf, receiptOf } from '../proofs.ts';
 import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
+import { quorumInWords, withChange, witnessChange } from '../witness-config.ts';
 import { body, query } from './body.ts';
 import { retentionApi } from './retention-api.ts';
 import * as shapes from './shapes.ts';
@@ -32,9 +33,17 @@ export function adminApi(deployment: Deployment, version: string): Hono {
       ready: ledger.isReady,
       openTasks: authority.tasks.openTasks().length,
       waiting: authority.approvals.list().length,
+      publishedSize: ledger.latestPublished()?.size ?? 0,
+      witnessedSize: ledger.latestWitnessed()?.size ?? 0,
+      witnesses: ledger.witnessHealth(),
       timestamps: timestampsView(deployment),
     }),
   );
+  app.get('/v1/witnesses', (c) => c.json(witnessView(deployment)));
+  app.post('/v1/witnesses', async (c) => {
+    deployment.config = writeConfig(dir, withChange(deployment.config, await body(c.req.raw, witnessChange)));
+    return c.json(witnessView(deployment));
+  });
   app.get('/v1/timestamps', (c) => c.json({ timestamps: timestampsView(deployment) }));
   app.post('/v1/timestamps', async (c) =>
     c.json(await setTimestamps(deployment, await body(c.req.raw, shapes.setTimestamps)), 201),
@@ -230,6 +239,21 @@ function nextChange(approvals: Deployment['authority']['approvals'], seconds: nu
     const stop = approvals.onChange(done);
     const timer = setTimeout(done, seconds * 1000);
   });
+}
+
+/** What is configured, which may differ from what is in force until the next start, and how each witness does. */
+function witnessView({ config, started, ledger }: Deployment) {
+  const health = ledger.witnessHealth();
+  const local = { name: config.witness.name, vkey: config.witness.vkey, url: null };
+  return {
+    witnesses: [local, ...config.witnesses].map((one) => ({
+      ...one,
+      health: health.find(({ name }) => name === one.name) ?? null,
+    })),
+    quorum: quorumInWords(config),
+    attest: config.attest,
+    inForce: { quorum: quorumInWords(started), attest: started.attest },
+  };
 }
 
 function holdView({ id, task, heldAt, expires }: Omit<Hold, 'settled'>) {

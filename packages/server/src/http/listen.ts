@@ -56,11 +56,15 @@ export async function listenOnTcp(
   };
 }
 
+interface Received {
+  readonly incoming: { readonly url?: string | undefined };
+}
+
 function withLog({ ledger }: Deployment, otherwise: (request: Request) => Response | Promise<Response>) {
-  return (request: Request): Response | Promise<Response> => {
-    const { pathname } = new URL(request.url);
-    if (!pathname.startsWith('/log/')) return otherwise(request);
-    const { status, headers, body } = ledger.logResponse(request.method, pathname);
+  return (request: Request, { incoming }: Received): Response | Promise<Response> => {
+    const path = incoming.url ?? ''; // as it was sent: the URL of a Request is tidied up
+    if (!path.startsWith('/log/')) return otherwise(request);
+    const { status, headers, body } = ledger.logResponse(request.method, path);
     return new Response(new Uint8Array(body), { status, headers });
   };
 }

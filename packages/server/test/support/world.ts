@@ -70,7 +70,7 @@ export class World {
   readonly descriptionFile = join(this.base, 'description');
   made!: InitializedServer;
   serving!: Serving;
-  private witness!: Witness;
+  private witness: Witness | undefined;
   private stopGate = () => {};
 
   static async begin({ policyFolder, ...options }: WorldOptions = {}): Promise<World> {
@@ -86,9 +86,18 @@ export class World {
       scryptCost: 2 ** 10,
       ...(policyFolder === undefined ? {} : { policyFolder }),
     });
-    world.witness = await startWitness({ stateFolder: join(world.base, 'witness') });
+    await world.witnessBack();
     world.serving = await world.serve(options);
     return world;
+  }
+
+  async witnessAway(): Promise<void> {
+    await this.witness?.close();
+    this.witness = undefined;
+  }
+
+  async witnessBack(): Promise<void> {
+    this.witness = await startWitness({ stateFolder: join(this.base, 'witness') });
   }
 
   serve(options: Partial<ServeOptions> = {}): Promise<Serving> {
@@ -229,7 +238,7 @@ export class World {
   async end(): Promise<void> {
     this.stopGate();
     await this.serving.close();
-    await this.witness.close();
+    await this.witnessAway();
     rmSync(this.base, { recursive: true, force: true });
   }
 }
