@@ -57,7 +57,7 @@ export class Stamps {
   /** Notes the checkpoints from this size on that somebody waited for and that nobody noted yet. */
   wantKept(from: number, nowMs: number): void {
     const sizes = this.database.all<{ size: number }>(
-      `SELECT size FROM checkpoint WHERE kept = 1 AND size >= ?
+      `SELECT size FROM checkpoint WHERE given IS NOT NULL AND size >= ?
        AND NOT EXISTS (SELECT 1 FROM timestamp WHERE timestamp.size = checkpoint.size)`,
       from,
     );
@@ -67,7 +67,7 @@ export class Stamps {
   /** Keeps a checkpoint and notes that it is to be stamped. */
   want(size: number, nowMs: number): void {
     this.database.transaction((tx) => {
-      tx.run('UPDATE checkpoint SET kept = 1 WHERE size = ?', size);
+      tx.run('UPDATE checkpoint SET given = note WHERE size = ? AND given IS NULL', size);
       tx.run('INSERT OR IGNORE INTO timestamp (size, wanted) VALUES (?, ?)', size, nowMs);
     });
   }
