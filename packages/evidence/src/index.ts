@@ -4,7 +4,7 @@ export * from './approval.ts';
 export * from './case/batch-tree.ts';
 export * from './case/case-json.ts';
 export { buildContainer, openContainer } from './case/container.ts';
-export { members } from './case/members.ts';
+export { indexOfStatement, members } from './case/members.ts';
 export * from './credential.ts';
 export * from './dsse.ts';
 export * from './encoding.ts';
@@ -40,6 +40,7 @@ export {
   verifyTimestamp,
   worstAccuracyMs,
 } from './time/timestamp.ts';
+export { type AuditInput, type AuditReport, auditLog } from './verify/audit.ts';
 export { logKeysOf } from './verify/log-keys.ts';
 export * from './verify/report.ts';
 export { verify } from './verify/verify.ts';

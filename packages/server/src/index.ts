@@ -20,13 +20,18 @@ export {
   writeSealedKey,
 } from '@deed/authority';
 export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
-export { fsck, startWitness } from '@deed/ledger';
+export { startWitness } from '@deed/ledger';
+export { audit } from './audit.ts';
+export { type BackupReport, backup } from './backup/backup.ts';
+export { restore, verifyBackup } from './backup/restore.ts';
 export { readConfig } from './config.ts';
 export * from './errors.ts';
+export { examineFolder } from './examination.ts';
 export { mcpProtocol } from './http/listen.ts';
 export { type InitializedServer, initServer } from './init.ts';
 export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey, setSealed } from './key-ceremony.ts';
 export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
+export { defaultScrub, type Health, type ScrubOptions } from './scrub.ts';
 export { type Serving, serve } from './serve.ts';
 export type { TimestampsView } from './timestamps.ts';
 export { version } from './version.ts';

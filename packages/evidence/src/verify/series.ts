@@ -30,7 +30,7 @@ function isWhole(name: string): boolean {
   return name === 'keys' || name.startsWith('tsk_');
 }
 
-function checkLinks(exam: Examination, name: string, ordered: readonly Logged[]): void {
+export function checkLinks(exam: Examination, name: string, ordered: readonly Logged[]): void {
   const first = ordered[0];
   if (!first) return;
   if (isWhole(name) && first.statement.position.n !== 0)

@@ -8,6 +8,7 @@ import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
 import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
+import type { Health } from '../scrub.ts';
 import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
 import * as shapes from './shapes.ts';
 
@@ -16,7 +17,7 @@ const witnessMs = 20_000;
 const longestWaitSeconds = 25;
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
-export function adminApi(deployment: Deployment, version: string): Hono {
+export function adminApi(deployment: Deployment, version: string, health: () => Health | null = () => null): Hono {
   const { authority, ledger, tools, pins, reconcile, dir } = deployment;
   const db = ledger.database;
   const app = new Hono();
@@ -31,6 +32,7 @@ export function adminApi(deployment: Deployment, version: string): Hono {
       openTasks: authority.tasks.openTasks().length,
       waiting: authority.approvals.list().length,
       timestamps: timestampsView(deployment),
+      health: health(),
     }),
   );
   app.get('/v1/timestamps', (c) => c.json({ timestamps: timestampsView(deployment) }));
