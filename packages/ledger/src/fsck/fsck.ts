@@ -77,7 +77,10 @@ export function fsck(folder: string, options: FsckOptions = {}): FsckReport {
     const keys = (options.trustedVkeys ?? [...logKeys.map(({ vkey }) => vkey), ...witnessVkeys]).map(parseVkey);
     const origin = keys.find((key) => key.type === 1)?.name ?? '';
     const { rooms = [], breathe = () => {} } = options;
-    const begun = rooms.map((room) => room.begin({ folder, database: snapshot, add, breathe }));
+    // A folder that was made and never served has the tables of the first rooms only.
+    const isMade = ({ tables }: RoomExamination) =>
+      tables.length === 0 || tables.some((name) => snapshot.get('SELECT 1 FROM sqlite_schema WHERE name = ?', name));
+    const begun = rooms.filter(isMade).map((room) => room.begin({ folder, database: snapshot, add, breathe }));
     const leafHashes = checkEntries(snapshot, size, origin, add, ({ index, envelope }) => {
       if (index % 256 === 0) breathe();
       if (begun.length === 0) return;
