@@ -10,6 +10,7 @@ export { type GitForgeOptions, gitForgeBroker } from './brokers/git-forge.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Credential } from './credentials.ts';
 export * from './errors.ts';
+export { authorityExamination } from './examination/examination.ts';
 export { type Grant, judgeTier } from './grants.ts';
 export { trustDomainOf } from './ground.ts';
 export { type Initialized, type InitOptions, initDeployment, objectFolder, readDeployment } from './init.ts';

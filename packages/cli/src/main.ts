@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { Refused } from './client.ts';
 import { agentCommand } from './commands/agent.ts';
 import { approveCommand } from './commands/approve.ts';
+import { backupCommand } from './commands/backup.ts';
 import { caseCommand } from './commands/case.ts';
 import { demoCommand } from './commands/demo.ts';
 import { grantCommand } from './commands/grant.ts';
@@ -47,6 +48,7 @@ for (const make of [
   keyCommand,
   sourceCommand,
   logCommand,
+  backupCommand,
 ]) {
   program.addCommand(make());
 }

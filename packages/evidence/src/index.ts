@@ -4,7 +4,7 @@ export * from './approval.ts';
 export * from './case/batch-tree.ts';
 export * from './case/case-json.ts';
 export { buildContainer, openContainer } from './case/container.ts';
-export { members, payloadOfMember } from './case/members.ts';
+export { indexOfStatement, members, payloadOfMember } from './case/members.ts';
 export * from './credential.ts';
 export * from './dsse.ts';
 export * from './encoding.ts';
@@ -47,6 +47,7 @@ export {
   verifyTimestamp,
   worstAccuracyMs,
 } from './time/timestamp.ts';
+export { type AuditInput, type AuditReport, auditLog } from './verify/audit.ts';
 export { type FileKind, fileKind } from './verify/file-kind.ts';
 export { logKeysOf } from './verify/log-keys.ts';
 export { type LogProofOptions, type LogProofReport, verifyLogProof } from './verify/log-proof.ts';

@@ -7,5 +7,6 @@ export { LineSplitter } from './mcp/lines.ts';
 export { errorReply, maxLineBytes } from './mcp/message.ts';
 export { McpSession, type SessionOptions } from './mcp/session.ts';
 export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
+export { gatewayExamination } from './tools/examination.ts';
 export { Pins } from './tools/pins.ts';
 export { type Tool, type ToolKind, ToolRegistry, toolKinds, toolMigration } from './tools/registry.ts';

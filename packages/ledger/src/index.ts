@@ -1,8 +1,11 @@
 export type { PublishedCheckpoint } from './checkpoints.ts';
 export { type Entry, leafHashOf, leafOf, readEntries, readEntry, readSeries } from './entry.ts';
 export * from './errors.ts';
+export { DerivedTable, type TableForm } from './fsck/derived-table.ts';
 export type { Problem } from './fsck/examined.ts';
-export { type FsckReport, fsck } from './fsck/fsck.ts';
+export { type FsckReport, fsck, ledgerTables } from './fsck/fsck.ts';
+export type { LoggedStatement, RoomExamination, RoomGround } from './fsck/room.ts';
+export { layOutLog } from './lay-out-log.ts';
 export { type Ledger, type LedgerOptions, openLedger, type SeriesHead } from './ledger.ts';
 export * from './log-http.ts';
 export { type KnownLogKey, readLogKeySpans, replaceLogKey } from './log-key-spans.ts';

@@ -257,8 +257,11 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     witnessHealth: () => cosigners.health(),
     logResponse: (method, path) => logResponse(folder, method, path),
     async close() {
+      // What no witness has confirmed as the newest state gets no new checkpoint, not even a last one.
+      const confirmedOnce = door.isOpen;
       await door.close();
-      await publisher.close();
+      if (confirmedOnce) await publisher.close();
+      else publisher.stop(new LedgerError('stopped', 'the ledger was closed'));
       over = true;
       ready.reject(new LedgerError('stopped', 'the ledger was closed'));
       reader.close();

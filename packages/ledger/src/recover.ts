@@ -7,7 +7,7 @@ import {
   signatureTimestamp,
   verifyNote,
 } from '@deed/evidence';
-import type { Database } from '@deed/store';
+import type { Database, Reading } from '@deed/store';
 import type { Checkpoints } from './checkpoints.ts';
 import { leafOf, readEntries } from './entry.ts';
 import { LedgerError } from './errors.ts';
@@ -42,14 +42,17 @@ export function recover(recovery: Recovery): void {
     'SELECT count(*) AS count, max(idx) AS newest FROM entry',
   );
   if (rows?.count !== size || (rows.newest ?? -1) !== size - 1) {
-    throw new LedgerError('damaged', `the database counts ${size} entries and holds ${rows?.count ?? 0}`);
+    throw new LedgerError(
+      'damaged',
+      `the database counts ${size} entries and holds ${rows?.count ?? 0}: run \`deed log fsck\`, then restore: docs/restore.md, step 1`,
+    );
   }
   const published = publishedCheckpoint(recovery);
   if (!published) return;
   if (published.size > size) {
     throw new LedgerError(
       'damaged',
-      `the published checkpoint covers ${published.size} entries and the database holds ${size}: an old copy? Restore the newest`,
+      `the published checkpoint covers ${published.size} entries and the database holds ${size}: an old copy? Restore the newest: docs/restore.md, step 1`,
     );
   }
   resumeTree(recovery, published);
@@ -69,7 +72,10 @@ function checkKeys({ database, logKeys }: Recovery, size: number): void {
   const isHere = ({ vkey }: KnownLogKey) => logKeys.vkeys.includes(vkey);
   if (!logKeys.vkeys.every(isKnown) || !signersOf(known, size + 1).every(isHere)) {
     const wanted = signersOf(known, size + 1).map(({ vkey }) => vkey);
-    throw new LedgerError('foreign', `this folder belongs to the log with the keys ${wanted.join(', ')}`);
+    throw new LedgerError(
+      'foreign',
+      `this folder belongs to the log with the keys ${wanted.join(', ')}: put its own keys back, docs/restore.md, step 4`,
+    );
   }
 }
 
@@ -82,11 +88,14 @@ function publishedCheckpoint(recovery: Recovery): Checkpoint | undefined {
   if (inFile && (!inDatabase || inFile.size > inDatabase.size)) {
     throw new LedgerError(
       'damaged',
-      `the published checkpoint covers ${inFile.size} entries and the database knows of ${inDatabase?.size ?? 'none'}: an old copy of the database? Restore the newest`,
+      `the published checkpoint covers ${inFile.size} entries and the database knows of ${inDatabase?.size ?? 'none'}: an old copy of the database? Restore the newest: docs/restore.md, step 1`,
     );
   }
   if (inFile && inDatabase && inFile.size === inDatabase.size && !equalBytes(inFile.root, inDatabase.root)) {
-    throw new LedgerError('damaged', `two roots for ${inFile.size} entries: the published one is not the database's`);
+    throw new LedgerError(
+      'damaged',
+      `two roots for ${inFile.size} entries: the published one is not the database's. Keep the folder as it is and see docs/restore.md, step 3`,
+    );
   }
   return inDatabase;
 }
@@ -125,7 +134,14 @@ function verifiedOrForeign<T>(run: () => T): T {
   }
 }
 
-function resumeTree({ database, tree }: Recovery, published: Checkpoint): void {
+/**
+ * Takes up the tree at a checkpoint, from the tiles of its folder or, where they do not do, from the rows.
+ * @throws LedgerError damaged (the rows give another root; a full tile holds other bytes)
+ */
+export function resumeTree(
+  { database, tree }: { readonly database: Reading; readonly tree: TileTree },
+  published: Pick<Checkpoint, 'size' | 'root'>,
+): void {
   const { size, root } = published;
   const begin = size - (size % tileWidth);
   const resume = () => tree.resume(size, readEntries(database, begin, size).map(leafOf));
@@ -141,6 +157,9 @@ function resumeTree({ database, tree }: Recovery, published: Checkpoint): void {
     for (const entry of readEntries(database, at, Math.min(size, at + tileWidth))) tree.append(leafOf(entry));
   }
   if (!equalBytes(tree.root(), root)) {
-    throw new LedgerError('damaged', `the database gives another root for ${size} entries than the signed checkpoint`);
+    throw new LedgerError(
+      'damaged',
+      `the database gives another root for ${size} entries than the signed checkpoint: run \`deed log fsck\`, then restore: docs/restore.md, step 1`,
+    );
   }
 }

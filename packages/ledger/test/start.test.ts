@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { judgeCheckpoint, parseTrust } from '@deed/evidence';
-import { openDatabase } from '@deed/store';
+import { openDatabase, snapshotDatabase } from '@deed/store';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { fsck, type Ledger, ledgerMigrations, loadLogKeys, makeLogKeys, startWitness } from '../src/index.ts';
@@ -196,6 +196,21 @@ describe('with a witness', () => {
     expect((await ledger.record(draft('deployment')).witnessed()).size).toBe(1);
     await world.close(ledger);
     await back.close();
+  });
+
+  test('that is away from start to end, nothing is signed, though entries wait for their checkpoint', async () => {
+    const { endpoint, witness } = await world.witness();
+    const first = await world.ledger({ witnesses: [endpoint], publishIntervalMs: 60_000 });
+    await first.record(draft('deployment')).durable;
+    const copied = join(world.root, 'copied');
+    fs.mkdirSync(copied);
+    snapshotDatabase(world.folder, join(copied, 'deed.db'));
+    await world.close(first);
+    await world.close(witness);
+    const restored = await world.ledger({ witnesses: [endpoint], folder: copied });
+    expect(restored).toMatchObject({ isReady: false, size: 1 });
+    await world.close(restored);
+    expect(fs.existsSync(join(copied, 'log', 'checkpoint'))).toBe(false);
   });
 
   test('that lies or hangs, the log neither stops nor believes it', async () => {

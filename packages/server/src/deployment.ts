@@ -23,6 +23,9 @@ import { timestampPlan } from './timestamps.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
+/** The tables of the rooms above the ledger. */
+export const migrations = [...authorityMigrations, toolMigration, ...reconcileMigrations];
+
 /** How long things may take, in milliseconds. */
 export interface Limits extends LinkLimits {
   /** How long a call waits for a person before it is told to come back: below the 60 s that MCP clients wait. */
@@ -81,7 +84,7 @@ export async function openDeployment(
       folder: dir,
       logKeys: readLogKeys(dir, config.origin, keyReader),
       signer: keys.receipt,
-      migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
+      migrations,
       ...ledgerSettings(config, witness.url),
       clock: now,
     });

@@ -8,6 +8,7 @@ export type ServerErrorCode =
   | 'witness' // the local witness cannot be started
   | 'request' // a request that is not accepted
   | 'not-found'
+  | 'backup' // a place for a backup that does not do, or a backup that cannot be used
   | 'case'; // the case cannot be exported now
 
 export class ServerError extends DeedError<ServerErrorCode> {

@@ -21,7 +21,6 @@ export {
 } from '@deed/authority';
 export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
 export {
-  fsck,
   initWitness,
   startWitness,
   trustLog,
@@ -30,13 +29,18 @@ export {
   type WitnessKeyKind,
   witnessedLogs,
 } from '@deed/ledger';
+export { audit } from './audit.ts';
+export { type BackupReport, backup } from './backup/backup.ts';
+export { restore, verifyBackup } from './backup/restore.ts';
 export { readConfig } from './config.ts';
 export * from './errors.ts';
+export { examineFolder } from './examination.ts';
 export { mcpProtocol } from './http/listen.ts';
 export { type InitializedServer, initServer } from './init.ts';
 export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey, setSealed } from './key-ceremony.ts';
 export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
 export type { ConsistencyView, ProofView, Under } from './proofs.ts';
+export { defaultScrub, type Health, type ScrubOptions } from './scrub.ts';
 export { type Serving, serve } from './serve.ts';
 export type { TimestampsView } from './timestamps.ts';
 export { version } from './version.ts';

@@ -1,5 +1,4 @@
 import {
-  authorityMigrations,
   type FileSigner,
   isSealed,
   openKeys,
@@ -17,11 +16,10 @@ import {
   unsealKeys,
 } from '@deed/authority';
 import { parseStatement, type RoleKey } from '@deed/evidence';
-import { toolMigration } from '@deed/gateway';
 import { type Ledger, openLedger, readSeries, trustLog } from '@deed/ledger';
-import { reconcileMigrations } from '@deed/reconcile';
 import { lockFolder, openReadOnly } from '@deed/store';
 import { ledgerSettings, readConfig } from './config.ts';
+import { migrations } from './deployment.ts';
 import { trustFileOf } from './trust-file.ts';
 import { localWitness } from './witness-child.ts';
 
@@ -63,7 +61,7 @@ export async function rotateKey(ceremony: KeyCeremony): Promise<Rotated> {
       folder: dir,
       logKeys: readLogKeys(dir, config.origin, keyReader),
       signer: readServerKeys(dir, keyReader).receipt,
-      migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
+      migrations,
       ...ledgerSettings(config, witness.url),
       clock: () => systemClock.now(),
     });

@@ -4,6 +4,7 @@ import { type Deployment, type Limits, openDeployment } from './deployment.ts';
 import { adminApi } from './http/api.ts';
 import { listenOnSocket, listenOnTcp } from './http/listen.ts';
 import { socketPath } from './paths.ts';
+import { defaultScrub, type Scrub, type ScrubOptions, startScrub } from './scrub.ts';
 import { version } from './version.ts';
 
 export interface ServeOptions {
@@ -16,6 +17,8 @@ export interface ServeOptions {
   readonly keyPassphrase?: string | undefined;
   /** Where the defaults do not do. */
   readonly limits?: Partial<Limits>;
+  /** How the folder is checked in the background; null: not at all. Default: {@link defaultScrub}. */
+  readonly scrub?: ScrubOptions | null;
 }
 
 export interface Serving {
@@ -30,9 +33,16 @@ export interface Serving {
 export async function serve(options: ServeOptions): Promise<Serving> {
   const deployment = await openDeployment(options.dir, options.witnessCommand, options.limits, options.keyPassphrase);
   const servers: Server[] = [];
+  let scrub: Scrub | undefined;
   try {
     const socket = socketPath(options.dir);
-    const { server, endSessions } = await listenOnSocket(socket, deployment, adminApi(deployment, version));
+    const pace = options.scrub === undefined ? defaultScrub : options.scrub;
+    if (pace) scrub = startScrub(options.dir, pace);
+    const { server, endSessions } = await listenOnSocket(
+      socket,
+      deployment,
+      adminApi(deployment, version, () => scrub?.health() ?? null),
+    );
     servers.push(server);
     let url: string | null = null;
     if (options.listen) {
@@ -45,6 +55,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       socket,
       url,
       async close() {
+        await scrub?.stop();
         await endSessions();
         await Promise.all(servers.map(stop));
         rmSync(socket, { force: true });
@@ -52,6 +63,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     };
   } catch (error) {
+    await scrub?.stop();
     await Promise.all(servers.map(stop));
     await deployment.close();
     throw error;

@@ -110,12 +110,17 @@ export function isTemp(path: string): boolean {
   return basename(path).startsWith(tempPrefix);
 }
 
+/** A name that {@link sweepTemps} knows for one of ours. */
+export function tempName(random: string): string {
+  return `${tempPrefix}${random}`;
+}
+
 function withTemp<T>(path: string, bytes: Uint8Array, options: WriteOptions, place: (temp: string) => T): T {
   const { mode = 0o600, sync = true } = options;
   const folder = dirname(path);
   const folderHandle = sync ? fs.openSync(folder, 'r') : undefined;
   try {
-    const temp = join(folder, `${tempPrefix}${randomBytes(8).toString('hex')}`);
+    const temp = join(folder, tempName(randomBytes(8).toString('hex')));
     const handle = fs.openSync(temp, 'wx', mode);
     try {
       writeAll(handle, bytes);
@@ -139,7 +144,18 @@ function writeAll(handle: number, bytes: Uint8Array): void {
   while (at < bytes.length) at += fs.writeSync(handle, bytes, at);
 }
 
-function syncFolder(path: string): void {
+/** Brings to the disk what was written without `sync`, or by somebody else. */
+export function syncFile(path: string): void {
+  const handle = fs.openSync(path, 'r');
+  try {
+    fs.fsyncSync(handle);
+  } finally {
+    fs.closeSync(handle);
+  }
+}
+
+/** Brings a folder's names to the disk. */
+export function syncFolder(path: string): void {
   const handle = fs.openSync(path, 'r');
   try {
     fs.fsyncSync(handle);

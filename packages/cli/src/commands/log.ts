@@ -1,11 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { DeedError, fromBase64, judgeContinuation, parseCheckpoint, parseNote, parseTrust } from '@deed/evidence';
-import { type ConsistencyView, fsck, type ProofView, type Under } from '@deed/server';
+import { examineFolder } from '@deed/server';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, green, print, red } from '../output.ts';
+import { auditCommand, healthCommand } from './log-audit.ts';
+import { consistencyCommand, proofCommand } from './log-proof.ts';
 import { tsaCommand } from './tsa.ts';
 import { witnessCommand } from './witness.ts';
 
@@ -13,9 +12,11 @@ export function logCommand(): Command {
   return new Command('log')
     .description('the log itself')
     .addCommand(checkpoint())
-    .addCommand(proof())
-    .addCommand(consistency())
     .addCommand(check())
+    .addCommand(proofCommand())
+    .addCommand(consistencyCommand())
+    .addCommand(auditCommand())
+    .addCommand(healthCommand())
     .addCommand(witnessCommand())
     .addCommand(tsaCommand());
 }
@@ -27,85 +28,39 @@ function checkpoint(): Command {
   });
 }
 
-interface ProofFlags extends CommonOptions {
-  readonly output?: string;
-  readonly leaf?: string;
-  readonly statement?: string;
-  readonly published: boolean;
-}
-
-const under = ({ published }: { readonly published: boolean }): Under => (published ? 'published' : 'witnessed');
-
-function proof(): Command {
-  return command('proof', 'write the tlog-proof of one entry under the newest witnessed checkpoint')
-    .argument('<entry>', 'its log index, or the digest of its statement')
-    .option('-o, --output <file>', 'where it goes (default <index>.tlog-proof)')
-    .option('--leaf <file>', "also write the log's entry, which the proof is about")
-    .option('--statement <file>', 'also write the envelope of the statement, which the entry is about')
-    .option('--published', 'under the newest checkpoint that is published, witnessed or not', false)
-    .action(async (entry: string, flags: ProofFlags) => {
-      const path = `/v1/log/proofs/${encodeURIComponent(entry)}?under=${under(flags)}`;
-      const made = await new Client(flags.data).get<ProofView>(path);
-      const file = resolve(flags.output ?? `${made.index}.tlog-proof`);
-      const write = (name: string, bytes: string | Uint8Array) => writeFileSync(resolve(name), bytes, { flag: 'wx' });
-      write(file, made.proof);
-      if (flags.leaf !== undefined) write(flags.leaf, fromBase64(made.leaf));
-      if (flags.statement !== undefined) write(flags.statement, made.statement);
-      print({ file, ...made }, flags.json, () =>
-        [
-          `Wrote ${bold(file)}: entry ${made.index} of ${made.size}, ${made.under}.`,
-          `Verify it: deed verify ${file} --trust TRUST --leaf ${flags.leaf ?? 'LEAF (write it with --leaf)'}`,
-        ].join('\n'),
-      );
-    });
-}
-
-function consistency(): Command {
-  return command('consistency', 'show that the log goes on where an older signed checkpoint of it stood: 0 yes, 5 no')
-    .argument('<checkpoint>', 'a file with the older checkpoint')
-    .option('--trust <file>', "whose log it is (default: the server's own word)")
-    .option('--published', 'up to the newest checkpoint that is published, witnessed or not', false)
-    .action(async (file: string, flags: CommonOptions & { trust?: string; published: boolean }) => {
-      const client = new Client(flags.data);
-      const old = readFileSync(file, 'utf8');
-      const trust = parseTrust(flags.trust ? readFileSync(flags.trust, 'utf8') : await client.text('/v1/trust'));
-      const path = `/v1/log/consistency?from=${sizeOf(old)}&under=${under(flags)}`;
-      const { checkpoint: present, proof: hashes } = await client.get<ConsistencyView>(path);
-      const judged = judgeContinuation({ old, present, proof: hashes?.map(fromBase64) ?? null, trust });
-      const { result, code, says } = judged;
-      const sizes = { from: judged.old?.size ?? null, to: judged.present?.size ?? null };
-      print({ result, code, says, ...sizes, proof: hashes, checkpoint: present }, flags.json, () =>
-        code === 0 ? green(says) : red(says),
-      );
-      process.exitCode = code;
-    });
-}
-
-/** How large the tree of a checkpoint is; 0 for what is none, which is judged afterwards. */
-function sizeOf(text: string): number {
-  try {
-    return parseCheckpoint(parseNote(text).text).size;
-  } catch (error) {
-    if (error instanceof DeedError) return 0;
-    throw error;
-  }
-}
+/** What to do about each kind of problem. */
+const mends = {
+  database: 'restore the newest backup (docs/restore.md)',
+  entry: 'restore the newest backup (docs/restore.md)',
+  tile: 'compare with a mirror; a file below log/ that differs can be moved away, the next start makes it again',
+  checkpoint: 'do not start the server; see docs/restore.md, step 3',
+  state: 'restore the newest backup (docs/restore.md)',
+  payload: 'put the object back from a backup; its digest stays provable without it',
+  key: 'put the key back from the second place (docs/restore.md, step 4)',
+  file: 'put the file back from a backup',
+  missing: 'put it back from a backup; below log/ the next start makes it again',
+  stray: 'nobody reads it; move it out of the data folder',
+  unfinished: 'the next start puts it right',
+} as const;
 
 function check(): Command {
   return command(
     'fsck',
-    'derive everything again from the entries, and name what differs; also while the server runs',
+    'derive everything again from the entries, open every payload, and name what differs; also while the server runs',
   ).action(async (flags: CommonOptions) => {
-    const report = await fsck(flags.data);
+    const report = examineFolder(flags.data);
     const serious = report.problems.filter(({ code }) => code !== 'unfinished');
     print(report, flags.json, () =>
       [
-        ...report.problems.map(({ code, where, what }) =>
-          code === 'unfinished' ? `${where}: ${what}; the next start puts it right` : red(`${where}: ${what}`),
+        ...[...Map.groupBy(report.problems, ({ where }) => where)].map(([where, found]) =>
+          [
+            bold(where),
+            ...found.map(({ code, what }) => `  ${code === 'unfinished' ? what : red(what)}; ${mends[code]}`),
+          ].join('\n'),
         ),
         report.ok
           ? green(`Sound: ${report.entries} entries, published up to ${report.publishedSize}.`)
-          : red(`${serious.length} problems.`),
+          : red(`${serious.length} problems. Stop the server and keep a copy of the folder before anything else.`),
       ].join('\n'),
     );
     process.exitCode = report.ok ? 0 : 1;

@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { ServerError, serve } from '@deed/server';
+import { defaultScrub, type ScrubOptions, ServerError, serve } from '@deed/server';
 import type { Command } from 'commander';
 import { type CommonOptions, command } from '../options.ts';
 import { bold } from '../output.ts';
@@ -10,11 +10,13 @@ interface UpFlags extends CommonOptions {
   readonly listen?: string;
   readonly withParent: boolean;
   readonly keyPassphraseFile?: string;
+  readonly scrubHours: string;
 }
 
 export function upCommand(): Command {
   return command('up', 'serve a data folder: the one process that writes')
     .option('--listen <address>', 'also serve the log (and nothing else) on TCP, for instance 127.0.0.1:8080')
+    .option('--scrub-hours <n>', 'hours between background checks of the whole folder; 0: none', '24')
     .option('--with-parent', 'end when the standard input closes', false)
     .option(...keyPassphraseOption)
     .action(async (flags: UpFlags) => {
@@ -22,6 +24,7 @@ export function upCommand(): Command {
         dir: folder(flags.data),
         keyPassphrase: await keyPassphraseOf(flags),
         witnessCommand: localWitnessCommand,
+        scrub: scrubEvery(flags.scrubHours),
         ...(flags.listen === undefined ? {} : { listen: parseAddress(flags.listen) }),
       });
       const { socket, url, deployment } = serving;
@@ -35,6 +38,13 @@ export function upCommand(): Command {
       await untilEnded(flags.withParent);
       await serving.close();
     });
+}
+
+function scrubEvery(hours: string): ScrubOptions | null {
+  const count = Number(hours);
+  if (!/^[0-9]{1,4}(\.[0-9]+)?$/.test(hours))
+    throw new ServerError('request', `--scrub-hours wants a number, not ${hours}`);
+  return count === 0 ? null : { ...defaultScrub, everyMs: Math.min(count * 3_600_000, 2 ** 31 - 1) };
 }
 
 function folder(path: string): string {

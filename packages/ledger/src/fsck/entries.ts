@@ -27,6 +27,7 @@ export function checkEntries(
   size: number,
   origin: string,
   add: Examined['add'],
+  onEntry: (entry: Entry) => void = () => {},
 ): readonly Uint8Array[] {
   const rows = database.get<{ count: number }>('SELECT count(*) AS count FROM entry WHERE idx < ?', size)?.count ?? 0;
   if (rows !== size) add('entry', `entry ${rows}`, `the head counts ${size} entries, ${rows} are there`);
@@ -45,6 +46,7 @@ export function checkEntries(
         return leafHashes;
       }
       for (const what of faults(entry, origin, series)) add('entry', `entry ${entry.index}`, what);
+      onEntry(entry);
     }
   }
   return leafHashes;

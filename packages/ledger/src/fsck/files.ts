@@ -15,6 +15,7 @@ export function checkFiles(examined: Examined, publishedSize: number): void {
     ? fs.readdirSync(logFolder, { withFileTypes: true, recursive: true })
     : []) {
     if (item.isDirectory()) continue;
+    examined.breathe();
     const path = relative(logFolder, join(item.parentPath, item.name)).split(sep).join('/');
     if (path === 'checkpoint') continue;
     const bytes = readIfThere(join(logFolder, path));

@@ -152,13 +152,13 @@ export class WitnessClient {
       throw new LedgerError(
         'forked',
         `witness ${this.name} has signed a checkpoint of ${seen.size} entries and this folder holds ${tree.size}: it is an old copy. ` +
-          'Restore the newest one; do not let this one grow',
+          'Do not let this one grow: restore the newest copy, and where there is none go on as docs/restore.md says in step 3',
       );
     }
     if (!equalBytes(tree.rootAt(seen.size), seen.root)) {
       throw new LedgerError(
         'forked',
-        `witness ${this.name} has signed another tree of ${seen.size} entries than this folder holds; do not let this one grow`,
+        `witness ${this.name} has signed another tree of ${seen.size} entries than this folder holds: do not let this one grow, and go on as docs/restore.md says in step 3`,
       );
     }
     this.knownSize = seen.size;

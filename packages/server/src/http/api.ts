@@ -8,6 +8,7 @@ import { type ForgeConfig, writeConfig } from '../config.ts';
 import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { consistencyFrom, proofOf, receiptOf } from '../proofs.ts';
+import type { Health } from '../scrub.ts';
 import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
 import { quorumInWords, withChange, witnessChange } from '../witness-config.ts';
 import { body, query } from './body.ts';
@@ -19,7 +20,7 @@ const witnessMs = 20_000;
 const longestWaitSeconds = 25;
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
-export function adminApi(deployment: Deployment, version: string): Hono {
+export function adminApi(deployment: Deployment, version: string, health: () => Health | null = () => null): Hono {
   const { authority, ledger, tools, pins, reconcile, dir } = deployment;
   const db = ledger.database;
   const app = new Hono();
@@ -37,6 +38,7 @@ export function adminApi(deployment: Deployment, version: string): Hono {
       witnessedSize: ledger.latestWitnessed()?.size ?? 0,
       witnesses: ledger.witnessHealth(),
       timestamps: timestampsView(deployment),
+      health: health(),
     }),
   );
   app.get('/v1/witnesses', (c) => c.json(witnessView(deployment)));

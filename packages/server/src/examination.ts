@@ -1,0 +1,46 @@
+import { authorityExamination } from '@deed/authority';
+import { gatewayExamination } from '@deed/gateway';
+import { type FsckReport, fsck, type RoomExamination } from '@deed/ledger';
+import { reconcileExamination } from '@deed/reconcile';
+import { readConfig } from './config.ts';
+import { ServerError } from './errors.ts';
+
+/** config.json: that it reads, and names this log and a witness that the log knows. What else it says is the operator's. */
+const configExamination: RoomExamination = {
+  tables: [],
+  owns: (path) => path === 'config.json',
+  begin({ folder, database, add }) {
+    let origin: string | null = null;
+    return {
+      statement({ statement }) {
+        origin = statement.origin;
+      },
+      end() {
+        try {
+          const config = readConfig(folder);
+          const known = database.all<{ vkey: string }>('SELECT vkey FROM witness_key').map(({ vkey }) => vkey);
+          if (origin !== null && config.origin !== origin) add('file', 'config.json', 'names another log');
+          if (known.length > 0 && !known.includes(config.witness.vkey)) {
+            add('file', 'config.json', 'names a witness that this log never asked');
+          }
+        } catch (error) {
+          if (!(error instanceof ServerError)) throw error;
+          add('file', 'config.json', error.message);
+        }
+      },
+    };
+  },
+};
+
+/** Each room examines its own; a table or a file that none of them names is a stray. */
+export const examinations: readonly RoomExamination[] = [
+  authorityExamination,
+  gatewayExamination,
+  reconcileExamination,
+  configExamination,
+];
+
+/** `deed log fsck`: the whole data folder. @throws StoreError absent, newer */
+export function examineFolder(dir: string, breathe: () => void = () => {}): FsckReport {
+  return fsck(dir, { rooms: examinations, breathe });
+}
