@@ -52,11 +52,11 @@ describe('the documents', () => {
 
 /** What is wrong with a cell that must name a test: room, file and sentence. */
 function named(cell: string): string[] {
-  const [, room = '', file, sentence] = /^ (\w+) `([^`]+)`: (.+) $/.exec(cell) ?? [];
+  const [, room = '', file, sentence] = /^ ([\w-]+) `([^`]+)`: (.+) $/.exec(cell) ?? [];
   if (!file || !sentence) return ['no test is named'];
   const folder = room === 'tests' ? 'tests' : join('packages', room, 'test');
-  const path = ['test.ts', 'real.test.ts']
-    .map((end) => join(folder, `${file}.${end}`))
+  const path = ['.test.ts', '.real.test.ts']
+    .map((end) => join(folder, file + end))
     .find((one) => existsSync(join(root, one)));
   if (!path) return [`${folder}/${file} does not exist`];
   return read(path).includes(sentence) ? [] : [`${path} has no test "${sentence}"`];

@@ -6,7 +6,7 @@
 export const milestones = ['main-job', 'ledger', 'authority', 'capture', 'reconcile', 'gate'] as const;
 export type Milestone = (typeof milestones)[number];
 /** Milestones whose promises must all be cited by a test. */
-export const reached: readonly Milestone[] = ['main-job'];
+export const reached: readonly Milestone[] = ['main-job', 'ledger'];
 
 export interface ProductPromise {
   readonly sentence: string;
@@ -143,6 +143,71 @@ export const promises = {
     sentence: 'A push behind the back of the gateway is found and named, and only that one.',
     from: 'reconcile',
     since: 'main-job',
+  },
+  'task-receipt': {
+    sentence: 'A task receipt proves that the log closed this task with these outputs, and no more.',
+    from: 'docs/formats/receipt.md',
+    since: 'ledger',
+  },
+  'log-continues': {
+    sentence: 'Whoever kept an older checkpoint learns whether the log went on from it.',
+    from: 'docs/formats/leaf.md',
+    since: 'ledger',
+  },
+  'foreign-verifiers': {
+    sentence: 'A verifier that is not ours accepts a statement with our trusted root, and refuses it changed.',
+    from: 'docs/formats/interop.md',
+    since: 'ledger',
+  },
+  'one-verifier': {
+    sentence: 'The verifier gives the same verdict and reasons in Node and in a browser.',
+    from: 'docs/formats/verification.md',
+    since: 'ledger',
+  },
+  'reading-copy': {
+    sentence: 'A reading copy never shows more than UNANCHORED and asks nobody for anything.',
+    from: 'docs/formats/reading-copy.md',
+    since: 'ledger',
+  },
+  'restore-never-forks': {
+    sentence: 'An older copy of the data never forks the log.',
+    from: 'docs/restore.md',
+    since: 'ledger',
+  },
+  'nothing-lost': {
+    sentence: 'What was acknowledged survives every failing write and every kill.',
+    from: 'docs/reliability.md',
+    since: 'ledger',
+  },
+  'witness-quorum': {
+    sentence: 'A checkpoint is witnessed when the rule of the trust file holds, and never before.',
+    from: 'docs/formats/trust.md',
+    since: 'ledger',
+  },
+  'idle-log': {
+    sentence: 'An idle log shows that it is idle and not stale.',
+    from: 'docs/formats/trust.md',
+    since: 'ledger',
+  },
+  'log-is-static': {
+    sentence: 'Any static host serves the log.',
+    from: 'docs/guides/publish-the-log.md',
+    since: 'ledger',
+  },
+  timestamps: {
+    sentence: 'Time is bounded by an authority that the trust file names, and by no certificate that came along.',
+    from: 'docs/formats/timestamps.md',
+    since: 'ledger',
+  },
+  'every-file': {
+    sentence: 'A changed bit in a file of the data folder is named, or means nothing.',
+    from: 'docs/guides/fsck.md',
+    since: 'ledger',
+  },
+  audit: {
+    sentence: 'Each leaf of the log opens to exactly one place in one series.',
+    from: 'docs/guides/audit.md',
+    since: 'ledger',
   },
   'the-demo': {
     sentence: 'One command shows an agent act, a hidden side effect caught, and a file that proves it offline.',

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
 import { randomOf, seed } from '../../../tests/random.ts';
 import { fsck } from '../src/index.ts';
 import { killRounds } from './crash.ts';
@@ -13,6 +14,7 @@ afterEach(async () => {
 
 describe('kill -9, many times', () => {
   test('loses no acknowledged entry in any round, and every checkpoint ever shown is one of the final tree', async () => {
+    proves('nothing-lost');
     const rounds = process.env.SLOW ? 2000 : 200;
     const random = randomOf(seed);
     const histories = await Promise.all(

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { judgeCheckpoint, parseTrust } from '@deed/evidence';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
 import { fsck, type Ledger, startWitness } from '../src/index.ts';
 import { draft, until, World } from './world.ts';
 
@@ -22,6 +23,7 @@ async function changes(ledger: Ledger, count: number): Promise<string> {
 }
 
 test('an idle log has its newest checkpoint cosigned again and again, and grows by nothing', async () => {
+  proves('idle-log');
   let now = Date.now();
   const clock = () => now;
   const { endpoint, witness } = await world.witness('local', { clock });

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
 import { type Ledger, leafOf } from '../src/index.ts';
 import { walkLog } from './tile-client.ts';
 import { draft, World } from './world.ts';
@@ -28,6 +29,7 @@ async function plainHost(folder: string): Promise<string> {
 }
 
 test('the folder of the log is a whole log on any static host, at every size that was published', async () => {
+  proves('log-is-static');
   const keys = world.logKeys.signers.map(({ key }) => key);
   const host = await plainHost(ledger.logFolder);
   const published: number[] = [];

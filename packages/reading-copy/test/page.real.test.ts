@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { plainText, sha256, toHex, verify } from '@deed/evidence';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
 import { makeReadingCopy } from '../src/make-page.ts';
 import { hostile, states } from './cases.ts';
 import { hasChromium, startChromium } from './chromium.ts';
@@ -84,6 +85,7 @@ describe.skipIf(!hasChromium)('a reading copy in Chromium', () => {
 
   for (const state of Object.keys(states) as (keyof typeof states)[]) {
     it(`says of the ${state} case what verify() says in Node, asks nobody for anything, and breaks no rule of its policy`, async () => {
+      proves('reading-copy');
       const { page, requests, complaints, file } = await open(state);
       const report = verify(file);
       expect(report.verdict).not.toBe('VERIFIED');

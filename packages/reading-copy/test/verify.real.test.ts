@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { Report } from '@deed/evidence';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
 import type { KeptCase } from '../../evidence/test/support/case-maker.ts';
 import { bundleScript } from '../src/bundle.ts';
 import { hasChromium, startChromium } from './chromium.ts';
@@ -42,6 +43,7 @@ describe.skipIf(!hasChromium)('verify() in Chromium', () => {
   it('gives of every case of its tests the report that it gives in Node, reason by reason', {
     timeout: 1_800_000,
   }, async () => {
+    proves('one-verifier');
     const cases = await bentCases();
     const page = await browser.newPage();
     await page.addScriptTag({ content: await bundleScript(join(evidence, 'src', 'index.ts'), 'deed') });

@@ -32,6 +32,9 @@ export const reconcileExamination: RoomExamination = {
         apply(tables, logged);
         const { predicate, digest, body } = logged.statement;
         if (predicate === 'events-ingested') roots.set(digest, body.batch.root);
+        // An event that is erased unexplained is explained by that.
+        if (predicate === 'erased')
+          for (const name of body.payloads) explained.set(name, explained.get(name) ?? digest);
         if (predicate === 'confirmed' || predicate === 'finding') {
           for (const { event } of body.events) explained.set(event, digest);
         }

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
 import { audit } from '../src/audit.ts';
 import { exportCase } from '../src/case-export.ts';
 import { World } from './support/world.ts';
@@ -31,6 +32,7 @@ beforeAll(async () => {
 afterAll(() => world.end());
 
 test('with all statements each leaf opens to one place, over HTTP and from a folder', async () => {
+  proves('audit');
   const { size } = world.serving.deployment.ledger;
   const report = await audit({ log, trust, dir: world.dir });
   expect(report.reasons).toEqual([]);

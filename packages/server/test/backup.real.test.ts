@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { readLogKeys, readServerKeys } from '@deed/authority';
 import { fsck, openLedger } from '@deed/ledger';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
 import { backup } from '../src/backup/backup.ts';
 import { incompleteFile } from '../src/backup/manifest.ts';
 import { restore, verifyBackup } from '../src/backup/restore.ts';
@@ -137,6 +138,7 @@ describe('the drill: the data folder is lost', () => {
   });
 
   test('an older backup does not fork the log: the start is refused, nothing is signed, the witness has not moved', async () => {
+    proves('restore-never-forks');
     await world.worker();
     const { entries } = backup({ dir: world.dir, to, keysTo });
     await world.worker();

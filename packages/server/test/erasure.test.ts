@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { Client } from '../../cli/src/client.ts';
 import { readConfig, retentionOf } from '../src/config.ts';
+import { examineFolder } from '../src/examination.ts';
 import { keyPersonSigner, readSealedKey } from '../src/index.ts';
 import { World } from './support/world.ts';
 
@@ -14,7 +15,11 @@ beforeAll(async () => {
   world = await World.begin();
   argv = await world.scripted();
 });
-afterAll(() => world.end());
+afterAll(async () => {
+  // Whatever was erased and held: nothing of the folder contradicts the log.
+  expect(examineFolder(world.dir).problems.filter(({ code }) => code !== 'unfinished')).toEqual([]);
+  await world.end();
+});
 
 /** A closed task with one call, made through the whole server. */
 async function finished(): Promise<string> {

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { ledgerTables } from '@deed/ledger';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { proves } from '../../../tests/promises.ts';
 import { examinations, examineFolder } from '../src/examination.ts';
 import { World } from './support/world.ts';
 
@@ -99,6 +100,7 @@ function problemsOrNewer(): readonly { readonly where: string }[] {
 }
 
 test('a flipped bit in any file is named, or changed nothing that is ever read', () => {
+  proves('every-file');
   const before = content();
   const all = files().filter((file) => !file.startsWith('lock.') && fs.statSync(join(world.dir, file)).size > 0);
   let named = 0;

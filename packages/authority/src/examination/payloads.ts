@@ -64,6 +64,7 @@ export function examinePayloads({ folder, database, add, breathe }: RoomGround) 
     statement({ statement }: LoggedStatement): void {
       const task = 'task' in statement.position ? statement.position.task : deploymentTask;
       for (const ref of payloadRefs(statement)) if (ref.kept) kept.set(ref.sha256, task);
+      if (statement.predicate === 'erased') for (const name of statement.body.payloads) kept.delete(name);
     },
     end(): void {
       for (const { name } of database.all<{ name: string }>('SELECT name FROM payload')) {

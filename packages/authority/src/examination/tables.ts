@@ -1,5 +1,6 @@
 import { blindCredential, toBase64 } from '@deed/evidence';
 import { DerivedTable, type LoggedStatement, type RoomGround } from '@deed/ledger';
+import { deploymentTask } from '../vault/task-keys.ts';
 
 /** The tables of this room whose rows follow from entries. What is free is configuration, a label or a matter of one run. */
 function forms() {
@@ -54,6 +55,18 @@ function forms() {
       free: ['id', 'blind', 'secret', 'state', 'minted_ms', 'revoked_ms'],
       partial: true,
     }),
+    holds: new DerivedTable({
+      name: 'legal_hold',
+      key: 'id',
+      derived: ['task', 'reason', 'person', 'statement', 'released'],
+      free: ['placed'],
+    }),
+    erasures: new DerivedTable({
+      name: 'erasure',
+      key: 'statement',
+      derived: ['task', 'whole', 'names', 'retention'],
+      free: ['at_ms', 'done'],
+    }),
   };
 }
 
@@ -63,6 +76,7 @@ export const freeTables: Readonly<Record<string, readonly string[]>> = {
   jti: ['exp', 'jti', 'task', 'statement', 'replayed'],
   payload: ['name', 'sealed'],
   authority_run: ['one'],
+  retention_clock: ['one', 'seen_ms'],
 };
 
 export type Tables = ReturnType<typeof forms>;
@@ -100,6 +114,11 @@ function apply(tables: Tables, { index, statement }: LoggedStatement): void {
     tables.grants.set(digest, { id, at: index, verdict, agent, capability, grade, ceiling, expires_ms });
   } else if (predicate === 'policy-activated') {
     tables.policies.set(digest, { version: statement.body.version, bundle: statement.body.bundle });
+  } else if (predicate === 'erased') {
+    const { scope, payloads, by } = statement.body;
+    const names = JSON.stringify(payloads);
+    const retention = by.kind === 'retention' ? 1 : 0;
+    tables.erasures.set(digest, { task: task ?? deploymentTask, whole: scope === 'task' ? 1 : 0, names, retention });
   } else if (task !== null) applyOfTask(tables, statement, task);
 }
 
@@ -135,6 +154,10 @@ function applyOfTask(tables: Tables, statement: LoggedStatement['statement'], ta
   } else if (predicate === 'outcome') {
     const { intent, status, supersedes } = statement.body;
     tables.intents.change(intent, { ended: digest, status, settled: supersedes === null ? 0 : 1 });
+  } else if (predicate === 'hold') {
+    const { hold, act, person, reason } = statement.body;
+    if (act === 'released') tables.holds.change(hold, { released: digest });
+    else tables.holds.set(hold, { task, reason, person, statement: digest, released: null });
   } else if (predicate === 'refusal') {
     const { cites, reason, approval, action } = statement.body;
     if (approval !== null) spend(tables, approval, action, digest);

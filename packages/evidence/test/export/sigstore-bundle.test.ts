@@ -3,6 +3,7 @@ import { bundleFromJSON } from '@sigstore/bundle';
 import { HashAlgorithm, PublicKeyDetails, TrustedRoot } from '@sigstore/protobuf-specs';
 import { toSignedEntity, toTrustMaterial, type VerificationError, Verifier } from '@sigstore/verify';
 import { describe, expect, test } from 'vitest';
+import { proves } from '../../../../tests/promises.ts';
 import { keyId } from '../../src/dsse.ts';
 import { fromBase64, toBase64, utf8 } from '../../src/encoding.ts';
 import { caseBundle } from '../../src/export/case-bundle.ts';
@@ -57,6 +58,7 @@ const flipped = (base64: string) => {
 
 describe('a Sigstore bundle of a statement, judged by @sigstore/verify', () => {
   test('is accepted with our trusted root, whichever role signed it', () => {
+    proves('foreign-verifiers');
     expect(foreign()).toBe('accepted');
     expect(index).toBe(story.log.entries.find(({ step }) => step === 'closed')?.index);
     // By each of the three roles that sign: root, registrar, receipt.

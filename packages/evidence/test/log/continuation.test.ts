@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { proves } from '../../../../tests/promises.ts';
 import { utf8 } from '../../src/encoding.ts';
 import { formatCheckpoint } from '../../src/log/checkpoint.ts';
 import { type Continuation, judgeContinuation } from '../../src/log/continuation.ts';
@@ -30,6 +31,7 @@ test('a log that went on is told from the old checkpoint on', () => {
 });
 
 test('a log that was rewritten is forked, whatever proof it shows', () => {
+  proves('log-continues');
   for (const proof of [consistencyProof(rewritten, 5), consistencyProof(leaves, 5), [], null]) {
     expect(judge(note(5), note(9, rewritten), proof)).toMatchObject({ result: 'forked', code: 5 });
   }

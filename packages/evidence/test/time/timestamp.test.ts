@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { proves } from '../../../../tests/promises.ts';
 import { concat, toHex, utf8 } from '../../src/encoding.ts';
 import { DeedError } from '../../src/errors.ts';
 import { randomBytes, sha256 } from '../../src/platform.ts';
@@ -96,6 +97,7 @@ describe('a timestamp', () => {
   });
 
   it('is by the certificate that it names, whatever others came along and wherever they stand', () => {
+    proves('timestamps');
     const injected: TokenBend = {
       signed(draft) {
         draft.certificates = [other.certificate, sequence(), ...draft.certificates, authority.certificate];

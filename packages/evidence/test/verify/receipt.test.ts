@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { proves } from '../../../../tests/promises.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../src/dsse.ts';
 import { fromUtf8, toHex, utf8 } from '../../src/encoding.ts';
 import { sha256 } from '../../src/platform.ts';
@@ -44,6 +45,7 @@ function refused(verdict: Verdict, says: RegExp, receipt: TaskReceipt | Uint8Arr
 
 describe('the receipt of a task', () => {
   test('verifies, tells what the log closed, and no more', () => {
+    proves('task-receipt');
     const found = examineReceipt(file);
     expect(found).toMatchObject({ verdict: 'VERIFIED', code: 0, reasons: [], root: actors.root.keyid });
     expect(found.receipt).toMatchObject({

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { openReadOnly } from '@deed/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { proves } from '../../../../tests/promises.ts';
 import { readEntries } from '../../src/index.ts';
 import { World } from '../world.ts';
 import type { AppenderConfig } from './appender.ts';
@@ -59,6 +60,7 @@ async function afterwards(folder: string, what: string): Promise<void> {
 
 describe('two writers on one folder', () => {
   test('the second is refused, also while the first is stopped, and the first never notices', async () => {
+    proves('one-writer');
     const first = appender();
     await acknowledges(first, 50);
     const refused = async () => {

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { judgeCheckpoint, parseTrust } from '@deed/evidence';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { proves } from '../../../../tests/promises.ts';
 import { type Ledger, startWitness, type Witness, type WitnessEndpoint } from '../../src/index.ts';
 import { draft, until, World } from '../world.ts';
 
@@ -38,6 +39,7 @@ async function back(at: number): Promise<void> {
 
 describe('a quorum', () => {
   test('is what the trust file says: as many as it asks for, of either kind of key', async () => {
+    proves('witness-quorum');
     await without(2);
     const ledger = await world.ledger({ witnesses, quorum: twoOfThree });
     const { note } = await ledger.record(draft('deployment')).witnessed();
