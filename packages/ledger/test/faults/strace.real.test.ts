@@ -58,7 +58,7 @@ class Trial {
     const { pid } = appender.child;
     const release = await attach(pid, ['-y', '-o', this.traceFile, '-e', `trace=${traced}`, ...inject]);
     appender.go();
-    const limit = setTimeout(() => appender.child.kill('SIGABRT'), 120_000);
+    const limit = setTimeout(() => appender.child.kill('SIGQUIT'), 120_000);
     const ended = await appender.ended;
     await release();
     clearTimeout(limit);
@@ -131,8 +131,11 @@ describe.skipIf(!permitted)(
           const hit =
             injection === 'SIGKILL' ? signal === 'SIGKILL' : trace.some((line) => / \(INJECTED\)$/.test(line));
           if (hit) hits++;
-          // 70: the ledger stopped; 1: it refused to open; 0: the failure did not matter.
-          const expected = injection === 'SIGKILL' ? ['null SIGKILL', '0 null'] : ['70 null', '1 null', '0 null'];
+          // 70: the ledger stopped; 1: it refused to open; 0: the failure did not matter. A call that came in another order
+          // than in the first run may be one of the event loop itself, which ends the process when it fails.
+          const isOwn = trace.some((line) => / \(INJECTED\)$/.test(line) && line.includes(trial.folder));
+          const failed = ['70 null', '1 null', '0 null', ...(isOwn ? [] : ['null SIGABRT'])];
+          const expected = injection === 'SIGKILL' ? ['null SIGKILL', '0 null'] : failed;
           expect(expected, what).toContain(`${code} ${signal}`);
           endings.set(`${code ?? signal}`, (endings.get(`${code ?? signal}`) ?? 0) + 1);
           await trial.end(what);
