@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultRetention, type RetentionRules } from '@deed/authority';
 import { DeedError, formatTrust, parseStrictJson, parseTrust, parseVkey, type Trust, utf8 } from '@deed/evidence';
+import type { TimestampPlan } from '@deed/ledger';
 import { replace } from '@deed/store';
 import { z } from 'zod';
 import { ServerError } from './errors.ts';
@@ -148,4 +149,16 @@ export function ledgerSettings(config: Config, localUrl: () => string | undefine
     witnessTimeoutMs,
     recosignMs: recosignMinutes * 60_000,
   };
+}
+
+/** What the ledger is to have stamped, if anything. */
+export function timestampPlan({ timestamps }: Config): TimestampPlan | null {
+  if (!timestamps) return null;
+  const { former: _, ...plan } = timestamps;
+  return plan;
+}
+
+/** What `tsa` lines the trust file has: the authority's certificate, and those it had before. */
+export function trustedTsas({ timestamps }: Config): readonly string[] {
+  return timestamps ? [timestamps.certificate, ...timestamps.former] : [];
 }

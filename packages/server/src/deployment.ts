@@ -17,9 +17,8 @@ import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolM
 import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
-import { type Config, type ForgeConfig, ledgerSettings, readConfig, retentionOf } from './config.ts';
+import { type Config, type ForgeConfig, ledgerSettings, readConfig, retentionOf, timestampPlan } from './config.ts';
 import { startRetention } from './retention-job.ts';
-import { timestampPlan } from './timestamps.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 

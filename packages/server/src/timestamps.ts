@@ -1,6 +1,6 @@
 import { EvidenceError, fromBase64, readTimestampCertificate } from '@deed/evidence';
-import type { TimestampPlan, TimestampStatus } from '@deed/ledger';
-import { type Config, writeConfig } from './config.ts';
+import type { TimestampStatus } from '@deed/ledger';
+import { type Config, timestampPlan, writeConfig } from './config.ts';
 import type { Deployment } from './deployment.ts';
 import { ServerError } from './errors.ts';
 
@@ -14,18 +14,6 @@ export interface TimestampsView extends TimestampStatus {
   readonly everySeconds: number;
   /** Hex SHA-256 of the authority's certificate. */
   readonly certificate: string;
-}
-
-/** What the ledger is to do. */
-export function timestampPlan({ timestamps }: Config): TimestampPlan | null {
-  if (!timestamps) return null;
-  const { former: _, ...plan } = timestamps;
-  return plan;
-}
-
-/** What `tsa` lines the trust file has: the authority's certificate, and those it had before. */
-export function trustedTsas({ timestamps }: Config): readonly string[] {
-  return timestamps ? [timestamps.certificate, ...timestamps.former] : [];
 }
 
 /**

@@ -1,6 +1,5 @@
 import { formatTrust, logKeysOf, type RoleKey, type Trust } from '@deed/evidence';
-import { type Config, trustOf } from './config.ts';
-import { trustedTsas } from './timestamps.ts';
+import { type Config, trustedTsas, trustOf } from './config.ts';
 
 /** Default `max-age` of the trust files that we hand out: 400 days. */
 const maxAgeSeconds = 400 * 86_400;

@@ -8,9 +8,18 @@ import { openPayload } from '../payload.ts';
 import type { PayloadRef, PredicateName } from '../predicates.ts';
 import type { RoleKey } from '../role-keys.ts';
 import type { Statement, StatementWith } from '../statement.ts';
+import type { Timestamp } from '../time/timestamp.ts';
 import { broughtUpToDate } from './log-keys.ts';
 import type { Reason } from './report.ts';
-import type { Stamp } from './timestamps.ts';
+
+/** A timestamp on a checkpoint of the case. */
+export interface Stamp {
+  /** Entries under the checkpoint. */
+  readonly size: number;
+  readonly timestamp: Timestamp;
+  /** Why it does not count; null if it does. */
+  readonly discounted: string | null;
+}
 
 /** A statement at its place in the log. */
 export interface Logged<S extends Statement = Statement> {

@@ -5,16 +5,7 @@ import { parseNote } from '../log/note.ts';
 import { sha256 } from '../platform.ts';
 import type { StatementWith } from '../statement.ts';
 import { type Timestamp, verifyTimestamp, worstAccuracyMs } from '../time/timestamp.ts';
-import { type Examination, type Logged, label, type VerifyOptions } from './examination.ts';
-
-/** A timestamp on a checkpoint of the case. */
-export interface Stamp {
-  /** Entries under the checkpoint. */
-  readonly size: number;
-  readonly timestamp: Timestamp;
-  /** Why it does not count; null if it does. */
-  readonly discounted: string | null;
-}
+import { type Examination, type Logged, label, type Stamp, type VerifyOptions } from './examination.ts';
 
 /** Between two clocks, in milliseconds. */
 const graceMs = 60_000;

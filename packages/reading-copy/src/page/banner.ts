@@ -1,6 +1,6 @@
 import { sha256, toHex, type Verdict } from '@deed/evidence';
 import { bytesText, el } from './dom.ts';
-import type { ShownCase } from './show-case.ts';
+import type { ShownCase } from './read-case.ts';
 
 /** What each verdict means to somebody who reads a page. There is no entry for VERIFIED: a page cannot say it. */
 const meanings = {

@@ -7,6 +7,7 @@ import {
   openPayload,
   type PayloadRef,
   parseStatement,
+  type Report,
   type Statement,
   type StatementWith,
 } from '@deed/evidence';
@@ -33,6 +34,14 @@ export interface HeldCase {
   readonly payload: (ref: PayloadRef) => PayloadState;
   /** The readable statements of one kind. */
   readonly all: <Name extends Statement['predicate']>(predicate: Name) => readonly StatementWith<Name>[];
+}
+
+/** What a page shows: the file that it holds, and what the verifier said of it. */
+export interface ShownCase {
+  readonly report: Report;
+  readonly held: HeldCase;
+  readonly file: Uint8Array;
+  readonly name: string;
 }
 
 const statementMember = /^statements\/(?:([0-9]{12})|case-exported)\.json$/;

@@ -1,19 +1,11 @@
-import type { Report } from '@deed/evidence';
 import { actionsSection } from './actions.ts';
 import { approvalsSection } from './approvals.ts';
 import { banner } from './banner.ts';
 import { type Child, el } from './dom.ts';
 import { payloadsSection } from './payloads.ts';
-import type { HeldCase } from './read-case.ts';
+import type { ShownCase } from './read-case.ts';
 import { checksSection, findingsSection, limitsSection, reasonsSection, reportSection, taskSection } from './report.ts';
 import { timelineSection } from './timeline.ts';
-
-export interface ShownCase {
-  readonly report: Report;
-  readonly held: HeldCase;
-  readonly file: Uint8Array;
-  readonly name: string;
-}
 
 /** The whole page, from the verdict down to the bytes. */
 export function showCase(shown: ShownCase): Node[] {
