@@ -291,7 +291,8 @@ function makeTlogProof(database: Database, tree: TileTree, index: number, checkp
 }
 
 function endProcess(error: LedgerError): void {
-  const { cause } = error;
-  process.stderr.write(`deed: ${error.message}${cause instanceof Error ? `\n${cause.stack ?? cause.message}` : ''}\n`);
+  let said = `deed: ${error.message}\n`;
+  for (let { cause } = error; cause instanceof Error; cause = cause.cause) said += `${cause.stack ?? cause.message}\n`;
+  process.stderr.write(said);
   process.exit(70);
 }

@@ -127,7 +127,7 @@ describe.skipIf(!hasChromium)('a reading copy in Chromium', () => {
       const payload = page.locator('#payloads details', { has: page.locator(`.state.${state}`) });
       expect(await payload.count()).toBe(1);
       await payload.locator('summary').click();
-      expect(await payload.textContent()).toContain('a person asked for it');
+      await payload.getByText('a person asked for it').waitFor(); // it is filled once it is open
       await page.context().close();
     }
   });
@@ -150,6 +150,7 @@ describe.skipIf(!hasChromium)('a reading copy in Chromium', () => {
       hasText: `${hostile.larger.length.toLocaleString('en')} bytes`,
     });
     await payload.locator('summary').click();
+    await payload.locator('button').waitFor();
     expect((await payload.locator('pre').allTextContents()).join('')).toBe(hostile.larger.slice(0, 20_000));
     await payload.locator('button').click();
     expect((await payload.locator('pre').allTextContents()).join('')).toBe(hostile.larger.slice(0, 40_000));
