@@ -38,6 +38,15 @@ export { isSoundEd25519, isSoundMlDsa44, isSoundP256, isStrictDer } from './sign
 export * from './signers.ts';
 export * from './ssh.ts';
 export * from './statement.ts';
+export {
+  noPredecessor,
+  type Position,
+  predicateBase,
+  predicateType,
+  seriesOf,
+  statementType,
+} from './statement-form.ts';
+export * from './statement-writer.ts';
 export { readTimestampCertificate } from './time/certificate.ts';
 export { encodeTimestampRequest, nonceBytes, timestampNonce } from './time/request.ts';
 export {

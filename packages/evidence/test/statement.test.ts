@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../src/encoding.ts';
 import { EvidenceError } from '../src/errors.ts';
-import { parseStatement, seriesOf } from '../src/statement.ts';
+import { parseStatement } from '../src/statement.ts';
+import { seriesOf } from '../src/statement-form.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/formats/examples');
 const example = (name: string) => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'));

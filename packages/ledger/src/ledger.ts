@@ -1,16 +1,18 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  checkStatement,
   consistencyProofFrom,
   formatTlogProof,
   inclusionProofFrom,
   parseCheckpoint,
   parseNote,
   type QuorumRule,
+  type StatementParts,
   statementDigest,
   toHex,
   verifyInclusion,
+  type WrittenStatement,
+  writeStatement,
 } from '@deed/evidence';
 import { type Database, lockFolder, type Migration, openDatabase, sweepTemps } from '@deed/store';
 import { Checkpoints, type PublishedCheckpoint } from './checkpoints.ts';
@@ -42,8 +44,8 @@ export interface LedgerOptions {
   readonly quorum?: QuorumRule;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
-  /** Refuses bytes before they get a place. Default: the verifier's own `checkStatement`. */
-  readonly check?: (payload: Uint8Array) => void;
+  /** Makes a statement's bytes, or refuses before it has a place. Default: `writeStatement`. */
+  readonly write?: (parts: StatementParts) => WrittenStatement;
   /** Default 250. */
   readonly publishIntervalMs?: number;
   /** Default 1000. */
@@ -193,7 +195,7 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     publisher,
     signer: options.signer,
     clock,
-    check: options.check ?? checkStatement,
+    write: options.write ?? writeStatement,
     maxQueue: options.maxQueue ?? 4096,
     maxUnpublished: options.maxUnpublished ?? 50_000,
     maxBatch: options.maxBatch ?? 256,

@@ -1,4 +1,4 @@
-import { type Observed, type Position, pae, type Separation, sha256, toHex } from '@deed/evidence';
+import type { Observed, Position, Separation, StatementParts, WrittenStatement } from '@deed/evidence';
 import type { Database, Transaction } from '@deed/store';
 import type { PublishedCheckpoint } from './checkpoints.ts';
 import { Committer } from './committer.ts';
@@ -6,7 +6,6 @@ import { LedgerError } from './errors.ts';
 import type { Publisher } from './publisher.ts';
 import { newestTimeMs, type Place, SeriesHeads } from './series-heads.ts';
 import type { Signer } from './signer.ts';
-import { buildStatement } from './statement-builder.ts';
 
 /** A statement that is to be made, signed and logged. */
 export interface Draft {
@@ -48,8 +47,8 @@ export interface RecordDoorOptions {
   readonly publisher: Publisher;
   readonly signer: Signer;
   readonly clock: () => number;
-  /** Throws on bytes that no verifier would read. */
-  readonly check: (payload: Uint8Array) => void;
+  /** Throws on what no verifier would read. */
+  readonly write: (parts: StatementParts) => WrittenStatement;
   readonly maxQueue: number;
   readonly maxUnpublished: number;
   readonly maxBatch: number;
@@ -113,11 +112,11 @@ export class RecordDoor {
   /**
    * Takes the next place of the series and makes the statement's bytes, all before it returns: callers check, reserve and
    * record in one step. What has a place always commits, or the process stops.
-   * @throws LedgerError draft, overloaded, not-ready, stopped; what `check` throws. Nothing is reserved then.
+   * @throws LedgerError draft, overloaded, not-ready, stopped; EvidenceError statement, json. Nothing is reserved then.
    */
   record(draft: Draft): Recorded {
     this.admit();
-    const { origin, publisher, clock, check } = this.options;
+    const { origin, publisher, clock, write } = this.options;
     const reserved = this.heads.next(draft.place);
     const position: Position =
       'series' in draft.place
@@ -126,10 +125,8 @@ export class RecordDoor {
     const timeMs = Math.max(this.lastMs, clock());
     const { predicate, subject, observed, separation, body } = draft;
     const { prev } = reserved;
-    const payload = buildStatement({ predicate, subject, origin, position, prev, timeMs, observed, separation, body });
-    check(payload);
-    const signed = pae(payload);
-    const digest = toHex(sha256(signed));
+    const parts = { predicate, subject, origin, position, prev, timeMs, observed, separation, body };
+    const { payload, signed, digest } = write(parts);
 
     this.heads.take(reserved, digest);
     this.lastMs = timeMs;

@@ -21,7 +21,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { type Entry, leafHashOf, leafOf, openLedger, pemSigner } from '../src/index.ts';
-import { codeOf, draft, origin, World } from './world.ts';
+import { codeOf, draft, origin, World, writeLoosely } from './world.ts';
 
 let world: World;
 beforeEach(() => {
@@ -140,8 +140,9 @@ describe('the record door', () => {
   test('refuses what it cannot keep, and reserves nothing then', async () => {
     const ledger = await world.ledger({
       maxQueue: 2,
-      check: (payload) => {
-        if (Buffer.from(payload).includes('unreadable')) throw new Error('no verifier would read this');
+      write: (parts) => {
+        if (parts.body.x === 'unreadable') throw new Error('no verifier would read this');
+        return writeLoosely(parts);
       },
     });
     const refused = (run: () => unknown) => {
@@ -151,7 +152,7 @@ describe('the record door', () => {
         return codeOf(error) instanceof Error ? 'check' : codeOf(error);
       }
     };
-    expect(refused(() => ledger.record(draft('deployment', 0, { body: { prev: 'mine' } })))).toBe('draft');
+    expect(refused(() => ledger.record(draft('deployment', 0, { body: { prev: 'mine' } })))).toBe('statement');
     expect(refused(() => ledger.record(draft('deployment', 0, { body: { x: 'unreadable' } })))).toBe('check');
     const task = 'tsk_01ARZ3NDEKTSV4RRFFQ69G5FAV';
     expect(refused(() => ledger.record(draft('', 0, { place: { task, chain: 'after' } })))).toBe('draft');

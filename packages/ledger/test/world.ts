@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type StatementParts, writeStatement } from '@deed/evidence';
 import {
   type Draft,
   initWitness,
@@ -38,7 +39,7 @@ export class World {
       logKeys: this.logKeys,
       signer: pemSigner(this.signerPem),
       publishIntervalMs: 5,
-      check: () => undefined,
+      write: writeLoosely,
       onFatal: (error) => this.fatal.push(error),
       ...options,
     });
@@ -73,6 +74,9 @@ export class World {
     fs.rmSync(this.root, { recursive: true });
   }
 }
+
+/** Statements of any body at any place: what they say is no matter of these tests. */
+export const writeLoosely = (parts: StatementParts) => writeStatement(parts, { loose: true });
 
 export function draft(series: string, n = 0, more: Partial<Draft> = {}): Draft {
   return {

@@ -47,11 +47,26 @@ const verifySignature: Primitives['verifySignature'] = (algorithm, spki, message
   }
 };
 
+const scratch = new Uint8Array(4096);
+
+/** In one call, and by way of a string: a third of the time of a hash object, and most hashes here are of 65 bytes. */
+function digest(bytes: Uint8Array): Uint8Array {
+  return Buffer.from(crypto.hash('sha256', bytes, 'binary'), 'latin1');
+}
+
 export const primitives: Primitives = {
   sha256(...parts) {
-    const hash = crypto.createHash('sha256');
-    for (const part of parts) hash.update(part);
-    return hash.digest();
+    const [only] = parts;
+    if (parts.length === 1 && only) return digest(only);
+    let length = 0;
+    for (const part of parts) length += part.length;
+    if (length > scratch.length) return digest(Buffer.concat(parts));
+    let at = 0;
+    for (const part of parts) {
+      scratch.set(part, at);
+      at += part.length;
+    }
+    return digest(scratch.subarray(0, length));
   },
   sha512: (bytes) => crypto.createHash('sha512').update(bytes).digest(),
   hash: (name, bytes) => crypto.createHash(name).update(bytes).digest(),

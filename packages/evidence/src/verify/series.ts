@@ -1,4 +1,4 @@
-import { noPredecessor } from '../statement.ts';
+import { noPredecessor } from '../statement-form.ts';
 import { type Examination, type Logged, label } from './examination.ts';
 
 /** Numbers without a gap, each bound to the one before, indexes rising, up to the head that the export states. */

@@ -7,7 +7,7 @@ import { formatTlogProof } from '../../src/log/tlog-proof.ts';
 import { makePayload } from '../../src/payload.ts';
 import { randomBytes } from '../../src/platform.ts';
 import type { Observed, PayloadRef, PredicateName, Separation } from '../../src/predicates.ts';
-import { noPredecessor, predicateType, statementType } from '../../src/statement.ts';
+import { noPredecessor, predicateType, statementType } from '../../src/statement-form.ts';
 import { actors, type NoteSigner, origin, type Signer, signedNote } from './actors.ts';
 
 /** A statement before it is signed. Tests bend any of it. */

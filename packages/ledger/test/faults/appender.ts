@@ -13,7 +13,7 @@ import {
   startWitness,
   trustLog,
 } from '../../src/index.ts';
-import { draft } from '../world.ts';
+import { draft, writeLoosely } from '../world.ts';
 
 export interface AppenderConfig {
   readonly origin: string;
@@ -69,7 +69,7 @@ const ledger = await openLedger({
   logKeys: { ...keys, signers },
   signer: pemSigner(signerPem),
   publishIntervalMs: 5,
-  check: () => undefined,
+  write: writeLoosely,
   clock: () => Date.now() + stepMs,
   witnesses: witness ? [{ name: 'local', vkey: witness.vkeys[0] ?? '', url: witness.url }] : [],
 });

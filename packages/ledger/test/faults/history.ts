@@ -10,7 +10,7 @@ import {
   readEntries,
   type WitnessEndpoint,
 } from '../../src/index.ts';
-import { draft } from '../world.ts';
+import { draft, writeLoosely } from '../world.ts';
 
 /** What a log told the world: the entries it acknowledged and every checkpoint it signed or showed. */
 export class History {
@@ -83,7 +83,7 @@ export async function aftermath(deployment: Deployment, history: History, what: 
     logKeys,
     signer: pemSigner(signerPem),
     publishIntervalMs: 5,
-    check: () => undefined,
+    write: writeLoosely,
     witnesses,
     onFatal: (error) => {
       throw error;

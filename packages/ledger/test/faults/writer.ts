@@ -7,7 +7,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { loadLogKeys, openLedger, pemSigner, type WitnessEndpoint } from '../../src/index.ts';
-import { codeOf, draft } from '../world.ts';
+import { codeOf, draft, writeLoosely } from '../world.ts';
 import { arm, disarm, type Plan } from './inject.ts';
 
 export interface WriterConfig {
@@ -52,7 +52,7 @@ async function run(task: Task): Promise<void> {
     logKeys: { ...keys, signers },
     signer: pemSigner(config.signerPem),
     publishIntervalMs: 30,
-    check: () => undefined,
+    write: writeLoosely,
     witnesses: task.witnesses,
     witnessTimeoutMs: 20_000,
     ...(task.after === 'exit' ? {} : { onFatal: () => fatal++ }),
