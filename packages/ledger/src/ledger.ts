@@ -28,6 +28,8 @@ import { ledgerMigrations } from './schema.ts';
 import type { Signer } from './signer.ts';
 import { TileFolder } from './tile-folder.ts';
 import { TileTree } from './tile-tree.ts';
+import type { TileView } from './tile-view.ts';
+import { Tiler } from './tiler.ts';
 import { WitnessClient, type WitnessEndpoint, type WitnessHealth } from './witness/client.ts';
 import { Cosigners } from './witness/cosigners.ts';
 
@@ -58,6 +60,8 @@ export interface LedgerOptions {
   readonly maxUnpublished?: number;
   /** Entries of one transaction. Default 256. */
   readonly maxBatch?: number;
+  /** When so many entries came within one interval, a thread of its own makes the tiles from then on. Default 1024; 0: from the start. */
+  readonly ownThreadFrom?: number;
   /** Called once, when the ledger can no longer keep its promises. Default: says why and ends the process with code 70. */
   readonly onFatal?: (error: LedgerError) => void;
 }
@@ -138,9 +142,10 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
   const { origin } = logKeys;
   const folder = new TileFolder(join(options.folder, 'log'));
   sweepTemps(folder.root);
-  const tree = new TileTree(folder);
+  const growing = new TileTree(folder);
   const checkpoints = new Checkpoints(database);
-  recover({ database, folder, tree, checkpoints, logKeys, nowMs: clock() });
+  recover({ database, folder, tree: growing, checkpoints, logKeys, nowMs: clock() });
+  const tree = growing.view();
 
   const knownKeys = readLogKeySpans(database);
   const witnesses = endpoints.map(
@@ -176,8 +181,10 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
   };
 
   const reader = database.readOnly();
+  const { ownThreadFrom = 1024 } = options;
+  const tiler = new Tiler({ reader, folder: options.folder, tree: growing, view: tree, ownThreadFrom });
   const publisher = new Publisher({
-    reader,
+    tiler,
     tree,
     folder,
     checkpoints,
@@ -218,11 +225,12 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
   };
 
   try {
-    await publisher.catchUp();
+    await tiler.advance();
     if (await cosigners.confirm(publisher.tree)) admit();
     else askAgain().catch(fail);
   } catch (error) {
     over = true;
+    await tiler.close();
     reader.close();
     throw error;
   }
@@ -266,6 +274,7 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
       else publisher.stop(new LedgerError('stopped', 'the ledger was closed'));
       over = true;
       ready.reject(new LedgerError('stopped', 'the ledger was closed'));
+      await tiler.close();
       reader.close();
       database.close();
       release();
@@ -279,7 +288,7 @@ function allOf(witnesses: readonly WitnessClient[]): QuorumRule {
   return { groups: [{ name: 'all of them', threshold: members.length, members }], quorum: 'all of them' };
 }
 
-function makeTlogProof(database: Database, tree: TileTree, index: number, checkpoint: string): string {
+function makeTlogProof(database: Database, tree: TileView, index: number, checkpoint: string): string {
   const { size, root } = parseCheckpoint(parseNote(checkpoint).text);
   const entry = readEntry(database, index);
   if (!entry || index >= size || size > tree.size) {

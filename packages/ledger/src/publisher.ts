@@ -1,21 +1,19 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { consistencyProofFrom } from '@deed/evidence';
-import type { ReadDatabase } from '@deed/store';
 import type { Checkpoints, PublishedCheckpoint } from './checkpoints.ts';
-import { leafOf, readEntries } from './entry.ts';
 import { LedgerError } from './errors.ts';
 import type { KnownLogKey } from './log-key-spans.ts';
 import type { LogKeys } from './log-keys.ts';
 import { beginSigning, noteOf, resumeSigning, type Signing } from './signing.ts';
 import type { TileFolder } from './tile-folder.ts';
-import type { TileTree } from './tile-tree.ts';
+import type { TileView } from './tile-view.ts';
+import type { Tiler } from './tiler.ts';
 import type { TreeView, WitnessClient } from './witness/client.ts';
 import type { Cosigners } from './witness/cosigners.ts';
 
 export interface PublisherOptions {
-  /** Own connection: it sees committed rows only. */
-  readonly reader: ReadDatabase;
-  readonly tree: TileTree;
+  readonly tiler: Tiler;
+  /** Where the tiler shows the tree. */
+  readonly tree: TileView;
   readonly folder: TileFolder;
   readonly checkpoints: Checkpoints;
   readonly logKeys: LogKeys;
@@ -42,8 +40,6 @@ interface Alarm {
   readonly timer: NodeJS.Timeout;
   readonly atMs: number;
 }
-
-const readAtOnce = 512;
 
 /**
  * Makes tiles and checkpoints from committed rows: full tiles first (created, never overwritten), then partial ones, then the
@@ -124,19 +120,6 @@ export class Publisher {
     });
   }
 
-  /** Brings the tree up to the committed rows, without publishing. @throws LedgerError damaged */
-  async catchUp(): Promise<void> {
-    const { reader, tree } = this.options;
-    const head = reader.get<{ size: number }>('SELECT size FROM head')?.size ?? 0;
-    while (tree.size < head) {
-      for (const entry of readEntries(reader, tree.size, Math.min(head, tree.size + readAtOnce))) {
-        if (entry.index !== tree.size) throw new LedgerError('damaged', `entry ${tree.size} is absent`);
-        tree.append(leafOf(entry));
-      }
-      await nextTurn();
-    }
-  }
-
   /** Publishes all that is committed, with whatever cosignatures can be had, and ends. */
   async close(): Promise<void> {
     this.closing = true;
@@ -187,11 +170,10 @@ export class Publisher {
   }
 
   private async tick(): Promise<void> {
-    await this.catchUp();
+    const { tiler, tree, logKeys, knownKeys, cosigners, clock } = this.options;
+    await tiler.advance({ partials: true });
     if (this.stopped) return;
-    const { tree, logKeys, knownKeys, cosigners, clock } = this.options;
     if (tree.size > (this.options.checkpoints.latest?.size ?? 0)) {
-      tree.writePartials();
       const checkpoint = { origin: logKeys.origin, size: tree.size, root: tree.root() };
       this.current = beginSigning(logKeys, knownKeys, checkpoint, clock());
     }

@@ -147,7 +147,7 @@ export function resumeTree(
   const resume = () => tree.resume(size, readEntries(database, begin, size).map(leafOf));
   try {
     resume();
-    if (equalBytes(tree.root(), root)) return;
+    if (equalBytes(tree.view().root(), root)) return;
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
   }
@@ -156,7 +156,8 @@ export function resumeTree(
   for (let at = 0; at < size; at += tileWidth) {
     for (const entry of readEntries(database, at, Math.min(size, at + tileWidth))) tree.append(leafOf(entry));
   }
-  if (!equalBytes(tree.root(), root)) {
+  tree.flush();
+  if (!equalBytes(tree.view().root(), root)) {
     throw new LedgerError(
       'damaged',
       `the database gives another root for ${size} entries than the signed checkpoint: run \`deed log fsck\`, then restore: docs/restore.md, step 1`,

@@ -1,12 +1,14 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createNew, makeFolder, replace, StoreError } from '@deed/store';
+import { createAllNew, createNew, makeFolder, type NewFile, replace, StoreError } from '@deed/store';
 import { LedgerError } from './errors.ts';
 import { type TileName, tilePath, tileWidth } from './tile-path.ts';
 
 const folderMode = 0o755;
 const fileMode = 0o644;
 const cachedTiles = 512;
+/** More full tiles than this do not wait. */
+const flushedAtOnce = 64;
 /** No such file, a file for a folder, a link for a file. */
 const isAbsent: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'];
 
@@ -15,6 +17,7 @@ export class TileFolder {
   readonly root: string;
   private readonly folders = new Set<string>();
   private readonly cache = new Map<string, Uint8Array>();
+  private full: NewFile[] = [];
 
   constructor(root: string) {
     makeFolder(root, folderMode);
@@ -22,26 +25,39 @@ export class TileFolder {
   }
 
   /**
-   * Writes a full tile once, durably, and drops the partial ones it replaces. A partial one is not fsynced: it can be made
+   * Takes a full tile, which {@link flush} writes; or writes a partial one at once. A partial one is not fsynced: it can be made
    * again from the database.
    * @throws LedgerError damaged (there are other bytes under its name)
    */
   write(name: TileName, bytes: Uint8Array, options: { readonly repairPartial?: boolean } = {}): void {
     const path = join(this.root, tilePath(name));
-    const isFull = name.width === tileWidth;
     this.makeFolder(dirname(path));
+    if (name.width === tileWidth) {
+      this.full.push({ path, bytes });
+      if (this.full.length >= flushedAtOnce) this.flush();
+      return;
+    }
     try {
-      createNew(path, bytes, { mode: fileMode, sync: isFull });
+      createNew(path, bytes, { mode: fileMode, sync: false });
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      if (isFull || !options.repairPartial) {
-        throw new LedgerError('damaged', `${path} differs from the database; run \`deed log fsck\``, { cause: error });
-      }
+      if (!options.repairPartial) throw damageOf(error);
       replace(path, bytes, { mode: fileMode, sync: false });
     }
-    if (!isFull) return;
-    fs.rmSync(`${path}.p`, { recursive: true, force: true });
-    this.folders.delete(`${path}.p`);
+  }
+
+  /** Writes the full tiles that were taken, each once and durably, and drops the partial ones they replace. @throws LedgerError damaged */
+  flush(): void {
+    const written = this.full;
+    this.full = [];
+    try {
+      createAllNew(written, { mode: fileMode });
+    } catch (error) {
+      throw damageOf(error);
+    }
+    for (const { path } of written) {
+      fs.rmSync(`${path}.p`, { recursive: true, force: true });
+      this.folders.delete(`${path}.p`);
+    }
   }
 
   /** A full tile of hashes, remembered; undefined if it is not there. */
@@ -86,4 +102,11 @@ export class TileFolder {
     makeFolder(path, folderMode);
     this.folders.add(path);
   }
+}
+
+function damageOf(error: unknown): unknown {
+  if (!(error instanceof StoreError)) return error;
+  return new LedgerError('damaged', `${error.message}: it differs from the database; run \`deed log fsck\``, {
+    cause: error,
+  });
 }

@@ -26,7 +26,7 @@ describe('the tiles', () => {
     const tree = new TileTree(new TileFolder(folder));
     for (let index = 0; index < 600; index++) tree.append(leaf(index));
     tree.writePartials();
-    expect(toHex(tree.root())).toMatchInlineSnapshot(
+    expect(toHex(tree.view().root())).toMatchInlineSnapshot(
       `"e8a804af596789ed4f53942e294cfe44d5bed4c7140c7f0f5fa52c0c122232d6"`,
     );
     expect(contents(folder)).toMatchInlineSnapshot(`
@@ -60,9 +60,9 @@ describe('the tiles', () => {
           }
           tree.writePartials();
           expect(tree.size).toBe(hashes.length);
-          expect(toHex(tree.root())).toBe(toHex(rootFromLeaves(hashes)));
+          expect(toHex(tree.view().root())).toBe(toHex(rootFromLeaves(hashes)));
           const middle = Math.floor(hashes.length / 2);
-          expect(toHex(tree.rootAt(middle))).toBe(toHex(rootFromLeaves(hashes.slice(0, middle))));
+          expect(toHex(tree.view().rootAt(middle))).toBe(toHex(rootFromLeaves(hashes.slice(0, middle))));
         }
       }),
       { numRuns: process.env.SLOW ? 200 : 15 },

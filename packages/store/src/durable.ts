@@ -7,6 +7,7 @@
  *   createNew: link(temp, path), unlink(temp)      replace: rename(temp, path)
  *   fsync(folder), close(folder)
  *
+ * createAllNew takes each of these steps for all files before the next step.
  * After a crash a name holds all of its bytes or does not exist (replace: the old or the new bytes); at worst a temp is
  * left, which sweepTemps removes. With `sync: false` nothing is fsynced: for files that can be made again.
  */
@@ -29,18 +30,58 @@ const tempPrefix = '.deed-tmp-';
  * @throws StoreError conflict (it holds other bytes)
  */
 export function createNew(path: string, bytes: Uint8Array, options: WriteOptions = {}): 'created' | 'present' {
-  return withTemp(path, bytes, options, (temp) => {
-    try {
-      fs.linkSync(temp, path);
-      return 'created';
-    } catch (error) {
-      if (!isCode(error, 'EEXIST')) throw error;
-      if (Buffer.compare(fs.readFileSync(path), bytes) === 0) return 'present';
-      throw new StoreError('conflict', `${path} already holds other bytes; it is never overwritten`, { cause: error });
-    } finally {
-      fs.unlinkSync(temp);
+  return withTemp(path, bytes, options, (temp) => linkNew(temp, path, bytes));
+}
+
+export interface NewFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * As {@link createNew} for each of them, in a fraction of the time: all are written, then all fsynced, then all named, and each
+ * folder is fsynced once. When it throws, some may have their names and none is promised.
+ * @throws StoreError conflict
+ */
+export function createAllNew(files: readonly NewFile[], { mode = 0o600 }: Pick<WriteOptions, 'mode'> = {}): void {
+  const folders = new Map<string, number>();
+  const written: { readonly file: NewFile; readonly temp: string; readonly handle: number }[] = [];
+  try {
+    for (const file of files) {
+      const folder = dirname(file.path);
+      if (!folders.has(folder)) folders.set(folder, fs.openSync(folder, 'r'));
+      const temp = tempIn(folder);
+      const handle = fs.openSync(temp, 'wx', mode);
+      written.push({ file, temp, handle });
+      writeAll(handle, file.bytes);
     }
-  });
+    for (const { handle } of written) fs.fsyncSync(handle);
+    for (let one = written.shift(); one; one = written.shift()) {
+      fs.closeSync(one.handle);
+      linkNew(one.temp, one.file.path, one.file.bytes);
+    }
+    for (const handle of folders.values()) fs.fsyncSync(handle);
+  } finally {
+    for (const { handle, temp } of written) {
+      fs.closeSync(handle);
+      fs.rmSync(temp, { force: true });
+    }
+    for (const handle of folders.values()) fs.closeSync(handle);
+  }
+}
+
+/** Names what lies in a temp, which goes in any case. */
+function linkNew(temp: string, path: string, bytes: Uint8Array): 'created' | 'present' {
+  try {
+    fs.linkSync(temp, path);
+    return 'created';
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error;
+    if (Buffer.compare(fs.readFileSync(path), bytes) === 0) return 'present';
+    throw new StoreError('conflict', `${path} already holds other bytes; it is never overwritten`, { cause: error });
+  } finally {
+    fs.unlinkSync(temp);
+  }
 }
 
 /** Puts the bytes under the name, whatever was there before. Readers see the old or the new bytes, never a mixture. */
@@ -115,12 +156,16 @@ export function tempName(random: string): string {
   return `${tempPrefix}${random}`;
 }
 
+function tempIn(folder: string): string {
+  return join(folder, tempName(randomBytes(8).toString('hex')));
+}
+
 function withTemp<T>(path: string, bytes: Uint8Array, options: WriteOptions, place: (temp: string) => T): T {
   const { mode = 0o600, sync = true } = options;
   const folder = dirname(path);
   const folderHandle = sync ? fs.openSync(folder, 'r') : undefined;
   try {
-    const temp = join(folder, tempName(randomBytes(8).toString('hex')));
+    const temp = tempIn(folder);
     const handle = fs.openSync(temp, 'wx', mode);
     try {
       writeAll(handle, bytes);

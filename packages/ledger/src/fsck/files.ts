@@ -4,7 +4,7 @@ import { concat, equalBytes } from '@deed/evidence';
 import { isTemp } from '@deed/store';
 import { leafOf, readEntries } from '../entry.ts';
 import { parseTilePath, type TileName, tilePath, tileWidth } from '../tile-path.ts';
-import { framed } from '../tile-tree.ts';
+import { bundleOf } from '../tile-tree.ts';
 import type { Examined } from './examined.ts';
 
 /** Compares every file of the log's folder with what the rows give, and looks for those that must be there. */
@@ -50,7 +50,7 @@ function expectedBytes(examined: Examined, name: TileName): Uint8Array | 'unknow
   }
   const first = name.index * tileWidth;
   if (name.level === 'entries') {
-    return concat(...readEntries(database, first, first + name.width).map((entry) => framed(leafOf(entry))));
+    return bundleOf(readEntries(database, first, first + name.width).map(leafOf));
   }
   const height = name.level * 8;
   return concat(...Array.from({ length: name.width }, (_, i) => tree(height, first + i)));
