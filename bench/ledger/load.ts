@@ -5,12 +5,14 @@ import { newId, randomBytes, toHex } from '@deed/evidence';
 import {
   type Draft,
   type Ledger,
+  LedgerError,
   type LedgerOptions,
   loadLogKeys,
   makeLogKeys,
   makeSignerKey,
   openLedger,
   pemSigner,
+  type Recorded,
   type Signer,
 } from '@deed/ledger';
 
@@ -109,6 +111,8 @@ export interface Measured {
   readonly anchored: Percentiles;
   /** Entries that were committed and not published when the load ended. */
   readonly lag: number;
+  /** Share of the entries that the ledger refused, because too much was waiting. */
+  readonly refused: number;
   readonly cpuMicros: number;
   readonly statementBytes: number;
 }
@@ -157,6 +161,7 @@ class Meter {
   private readonly acks: number[] = [];
   private readonly anchors: Promise<number>[] = [];
   private count = 0;
+  private refusals = 0;
   private bytes = 0;
 
   constructor(ledger: Ledger) {
@@ -164,11 +169,23 @@ class Meter {
   }
 
   async send(draft: Draft, intended: number): Promise<void> {
-    const recorded = this.ledger.record(draft);
+    const recorded = this.record(draft);
+    if (!recorded) return;
     this.bytes += recorded.payload.length;
     if (this.count++ % 16 === 0) this.anchors.push(recorded.published().then(() => performance.now() - intended));
     await recorded.durable;
     this.acks.push(performance.now() - intended);
+  }
+
+  /** Undefined if the ledger has too much to do. */
+  private record(draft: Draft): Recorded | undefined {
+    try {
+      return this.ledger.record(draft);
+    } catch (error) {
+      if (!(error instanceof LedgerError) || error.code !== 'overloaded') throw error;
+      this.refusals++;
+      return undefined;
+    }
   }
 
   async result(): Promise<Measured> {
@@ -182,6 +199,7 @@ class Meter {
       ack: percentiles(this.acks),
       anchored: percentiles(await Promise.all(this.anchors)),
       lag,
+      refused: this.refusals / (this.refusals + this.count),
       cpuMicros: (user + system) / this.count,
       statementBytes: this.bytes / this.count,
     };

@@ -55,6 +55,16 @@ print(
   ]),
 );
 
+const columns: readonly (readonly [name: string, value: (measured: Measured) => number, digits: number])[] = [
+  ['reached', ({ rate }) => rate, 0],
+  ['ack p50 ms', ({ ack }) => ack.p50, 2],
+  ['p99', ({ ack }) => ack.p99, 1],
+  ['anchored p50', ({ anchored }) => anchored.p50, 0],
+  ['p99', ({ anchored }) => anchored.p99, 0],
+  ['lag', ({ lag }) => lag, 0],
+  ['CPU us', ({ cpuMicros }) => cpuMicros, 0],
+  ['refused %', ({ refused }) => 100 * refused, 1],
+];
 const sustained: string[][] = [];
 for (const [signing, rate] of [
   ['es256', 100],
@@ -65,40 +75,10 @@ for (const [signing, rate] of [
 ] as const) {
   const runs: Measured[] = [];
   for (let round = 0; round < rounds; round++) runs.push(await atRate(signing, rate));
-  const of = (value: (measured: Measured) => number) => median(runs.map(value));
-  sustained.push([
-    `${signing} ${rate}/s`,
-    fixed(
-      of((m) => m.rate),
-      0,
-    ),
-    fixed(
-      of((m) => m.ack.p50),
-      2,
-    ),
-    fixed(
-      of((m) => m.ack.p99),
-      1,
-    ),
-    fixed(
-      of((m) => m.anchored.p50),
-      0,
-    ),
-    fixed(
-      of((m) => m.anchored.p99),
-      0,
-    ),
-    fixed(
-      of((m) => m.lag),
-      0,
-    ),
-    fixed(
-      of((m) => m.cpuMicros),
-      0,
-    ),
-  ]);
+  const cells = columns.map(([, value, digits]) => fixed(median(runs.map(value)), digits));
+  sustained.push([`${signing} ${rate}/s`, ...cells]);
 }
-print(['at a fixed rate', 'reached', 'ack p50 ms', 'p99', 'anchored p50', 'p99', 'lag', 'CPU us'], sustained);
+print(['at a fixed rate', ...columns.map(([name]) => name)], sustained);
 
 const stored = await storage();
 print(['bytes stored', 'an entry'], stored);
@@ -125,10 +105,10 @@ async function atRate(signing: Signing, rate: number): Promise<Measured> {
   }
 }
 
-/** What 100,000 entries leave on the disk, by folder, and what of it no compression could take away. */
+/** What some ten thousand entries leave on the disk, by folder, and what of it no compression could take away. */
 async function storage(): Promise<string[][]> {
   const { ledger, folder, remove } = await freshLedger('caller', { maxQueue: 65_536 });
-  const { entries, statementBytes } = await openLoop(ledger, 20_000, 5);
+  const { entries, statementBytes } = await closedLoop(ledger, 256, 5);
   await ledger.close();
   const sizeOf = (path: string) =>
     readdirSync(path, { recursive: true, withFileTypes: true })

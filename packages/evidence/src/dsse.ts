@@ -18,7 +18,24 @@ export interface Envelope {
 
 /** DSSE v1 pre-authentication encoding: what is signed, and what `prev` and every reference hash. */
 export function pae(payload: Uint8Array): Uint8Array {
-  return concat(utf8(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `), payload);
+  return concat(utf8(head(payload.length)), payload);
+}
+
+function head(length: number): string {
+  return `DSSEv1 ${payloadType.length} ${payloadType} ${length} `;
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes of a text and their {@link pae}, of which they are the end: encoded once, if all of it is ASCII. */
+export function paeOf(text: string): { readonly payload: Uint8Array; readonly signed: Uint8Array } {
+  const before = head(text.length);
+  const signed = new Uint8Array(before.length + text.length);
+  // Other characters take more bytes than units, and the room does not do.
+  if (encoder.encodeInto(before + text, signed).read === signed.length)
+    return { payload: signed.subarray(before.length), signed };
+  const payload = utf8(text);
+  return { payload, signed: pae(payload) };
 }
 
 /** SHA-256 of the PAE: the name by which statements cite each other, and the digest in the log's leaf. */

@@ -37,19 +37,28 @@ export const subject = z.strictObject({
   digest: z.strictObject({ sha256: sha256Hex }),
 });
 
-const common = {
+/** Of the header, what a writer makes itself. */
+const made = {
   v: z.literal(1),
-  origin: z.string().min(1).max(255),
-  prev: sha256Hex,
   time: timestamp,
-  observed,
-  separation,
   nonce: z.string().regex(/^[0-9a-f]{32}$/),
 };
+/** Of the header, what a writer is given. */
+const given = { origin: z.string().min(1).max(255), prev: sha256Hex, observed, separation };
+const places = {
+  seq: { task: taskId, seq: count },
+  after: { task: taskId, after: count },
+  series: { series: seriesName, n: count },
+};
 const headers = {
-  seq: z.strictObject({ ...common, task: taskId, seq: count }),
-  after: z.strictObject({ ...common, task: taskId, after: count }),
-  series: z.strictObject({ ...common, series: seriesName, n: count }),
+  seq: z.strictObject({ ...made, ...given, ...places.seq }),
+  after: z.strictObject({ ...made, ...given, ...places.after }),
+  series: z.strictObject({ ...made, ...given, ...places.series }),
+};
+const givenHeaders = {
+  seq: z.object({ ...given, ...places.seq }),
+  after: z.object({ ...given, ...places.after }),
+  series: z.object({ ...given, ...places.series }),
 };
 /** The members of a predicate that every statement has. */
 export type Header = z.infer<(typeof headers)[keyof typeof headers]>;
@@ -59,8 +68,17 @@ export const headerKeys: ReadonlySet<string> = new Set(
 
 /** The schema by which such a header is read. */
 export function headerSchema(header: object): z.ZodType<Header> {
-  if ('series' in header) return headers.series;
-  return 'after' in header ? headers.after : headers.seq;
+  return headers[chainOf(header)];
+}
+
+/** The schema of what a writer is given for such a header; it looks at nothing else. */
+export function givenHeaderSchema(header: object): z.ZodType {
+  return givenHeaders[chainOf(header)];
+}
+
+function chainOf(header: object): keyof typeof headers {
+  if ('series' in header) return 'series';
+  return 'after' in header ? 'after' : 'seq';
 }
 
 const seqPredicates: ReadonlySet<string> = new Set([

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { pae } from './dsse.ts';
-import { toHex, utf8 } from './encoding.ts';
+import { paeOf } from './dsse.ts';
+import { toHex } from './encoding.ts';
 import { EvidenceError } from './errors.ts';
 import { parseStrictJson } from './json.ts';
 import { randomBytes, sha256 } from './platform.ts';
 import { type Observed, type PredicateName, predicates, type Separation } from './predicates.ts';
 import {
+  givenHeaderSchema,
   headerKeys,
-  headerSchema,
   mayStand,
   type Position,
   predicateType,
@@ -78,7 +78,7 @@ export function writeStatement(parts: StatementParts, { loose = false } = {}): W
   for (const key in body) if (headerKeys.has(key)) throw bad(`${name}: member ${key} belongs to the header`);
   if (!loose) {
     refuse(name, 'subject', subject.safeParse(about));
-    refuse(name, 'header', headerSchema(header).safeParse(header));
+    refuse(name, 'header', givenHeaderSchema(header).safeParse(header));
     const schema = Object.hasOwn(predicates, name) ? predicates[name as PredicateName] : undefined;
     if (!schema) throw bad(`unknown predicate ${JSON.stringify(name)}`);
     refuse(name, 'body', schema.safeParse(body));
@@ -92,8 +92,7 @@ export function writeStatement(parts: StatementParts, { loose = false } = {}): W
   });
   // What JSON can write and a strict reader may refuse: half of a surrogate pair, a key that some readers lose.
   if (text.includes('\\ud') || text.includes('"__proto__"')) parseStrictJson(text);
-  const payload = utf8(text);
-  const signed = pae(payload);
+  const { payload, signed } = paeOf(text);
   return { payload, signed, digest: toHex(sha256(signed)) };
 }
 

@@ -58,7 +58,7 @@ export interface LedgerOptions {
   readonly maxQueue?: number;
   /** Committed entries that may wait to be published. Default 50,000. */
   readonly maxUnpublished?: number;
-  /** Entries of one transaction. Default 256. */
+  /** Entries of one transaction. Default 1024. */
   readonly maxBatch?: number;
   /** When so many entries came within one interval, a thread of its own makes the tiles from then on. Default 1024; 0: from the start. */
   readonly ownThreadFrom?: number;
@@ -205,7 +205,7 @@ async function begin(options: LedgerOptions, database: Database, release: () => 
     write: options.write ?? writeStatement,
     maxQueue: options.maxQueue ?? 4096,
     maxUnpublished: options.maxUnpublished ?? 50_000,
-    maxBatch: options.maxBatch ?? 256,
+    maxBatch: options.maxBatch ?? 1024,
     publishedSize: () => checkpoints.latest?.size ?? 0,
     onFailed: fail,
   });

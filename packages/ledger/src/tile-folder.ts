@@ -40,7 +40,7 @@ export class TileFolder {
     try {
       createNew(path, bytes, { mode: fileMode, sync: false });
     } catch (error) {
-      if (!options.repairPartial) throw damageOf(error);
+      if (!(error instanceof StoreError) || !options.repairPartial) throw damageOf(error);
       replace(path, bytes, { mode: fileMode, sync: false });
     }
   }

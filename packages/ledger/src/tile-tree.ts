@@ -19,6 +19,8 @@ export class TileTree {
   /** Entries of the incomplete bundle. */
   private bundle: Uint8Array[] = [];
   private count = 0;
+  /** The size whose incomplete tiles are in the folder. */
+  private partialsOf = 0;
 
   constructor(folder: TileFolder) {
     this.folder = folder;
@@ -47,6 +49,7 @@ export class TileTree {
    */
   resume(size: number, lastLeaves: readonly Uint8Array[]): void {
     this.count = size;
+    this.partialsOf = 0;
     this.bundle = [...lastLeaves];
     this.edge = [];
     for (const leaf of lastLeaves) put(this.growing(0), leafHash(leaf));
@@ -77,6 +80,7 @@ export class TileTree {
 
   /** Writes the incomplete tiles and the incomplete bundle of the present size, after the full ones. @throws LedgerError damaged */
   writePartials(options: { readonly repairPartial?: boolean } = {}): void {
+    if (this.partialsOf === this.count) return;
     this.flush();
     const width = this.bundle.length;
     if (width > 0) {
@@ -88,6 +92,7 @@ export class TileTree {
       const index = Math.floor(this.count / tileWidth ** (level + 1));
       this.folder.write({ level, index, width: tile.width }, hashesOf(tile), options);
     });
+    this.partialsOf = this.count;
   }
 
   private growing(level: number): Growing {

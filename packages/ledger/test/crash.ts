@@ -29,7 +29,8 @@ export async function killRounds(world: World, { rounds, entriesOf, fsckEvery = 
     const appender = new Appender(
       world,
       history,
-      { stateFolder, writers: 40 },
+      // The tiles are made here or in a thread of their own, in turn on the same folder.
+      { stateFolder, writers: 40, ...(round % 2 === 1 ? { ownThreadFrom: 0 } : {}) },
       {
         onLine: (line, { child, acknowledged }) => {
           if (wanted > 0 ? acknowledged >= wanted : line.kind === 'opening') {

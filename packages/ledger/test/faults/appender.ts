@@ -28,6 +28,8 @@ export interface AppenderConfig {
   readonly entries?: number;
   /** A writer also waits for a published checkpoint. */
   readonly publishes?: boolean;
+  /** As in `LedgerOptions`: 0 makes tiles in a thread of their own from the start. */
+  readonly ownThreadFrom?: number;
   /** Added to the clock once half of the entries are written. */
   readonly clockStepMs?: number;
 }
@@ -40,7 +42,18 @@ export type AppenderLine =
 
 const config: AppenderConfig = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8'));
 const { origin, pems, signerPem, folder, stateFolder, writers, entries = Number.POSITIVE_INFINITY } = config;
-const say = (line: AppenderLine) => writeSync(1, `${JSON.stringify(line)}\n`);
+/** A thread of its own makes the pipe one that may be full. */
+const say = (line: AppenderLine) => {
+  const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+};
 
 const keys = loadLogKeys(origin, pems);
 const signers = keys.signers.map((signer) => ({
@@ -70,6 +83,7 @@ const ledger = await openLedger({
   signer: pemSigner(signerPem),
   publishIntervalMs: 5,
   write: writeLoosely,
+  ...(config.ownThreadFrom === undefined ? {} : { ownThreadFrom: config.ownThreadFrom }),
   clock: () => Date.now() + stepMs,
   witnesses: witness ? [{ name: 'local', vkey: witness.vkeys[0] ?? '', url: witness.url }] : [],
 });

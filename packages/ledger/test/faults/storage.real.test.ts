@@ -91,20 +91,27 @@ describe.skipIf(!mounts)('a disk', () => {
   beforeEach(() => fs.mkdirSync(mountpoint()));
   afterEach(() => spawnSync('umount', [mountpoint()]));
 
-  test('that is full ends the process and loses nothing; with room again the next start goes on', async () => {
-    mount('size=3m');
-    const folder = join(mountpoint(), 'data');
-    const first = appender({ folder, writers: 40 });
-    expect(await first.ended).toEqual({ code: 70, signal: null });
-    expect(first.acknowledged).toBeGreaterThan(0);
-    expect(first.stderr).toMatch(/full|ENOSPC/);
-    // Still full: it may refuse to start or stop again, and must not lose or promise anything.
-    const second = appender({ folder });
-    const { code } = await second.ended;
-    expect([1, 70]).toContain(code);
-    remount('size=64m');
-    await afterwards(folder, 'after a full disk');
-  });
+  const threads = [
+    { of: 'one thread', ownThreadFrom: Number.MAX_SAFE_INTEGER },
+    { of: 'two', ownThreadFrom: 0 },
+  ];
+  test.each(threads)(
+    'that is full ends the process ($of) and loses nothing; with room again the next start goes on',
+    async ({ ownThreadFrom }) => {
+      mount('size=3m');
+      const folder = join(mountpoint(), 'data');
+      const first = appender({ folder, writers: 40, ownThreadFrom });
+      expect(await first.ended).toEqual({ code: 70, signal: null });
+      expect(first.acknowledged).toBeGreaterThan(0);
+      expect(first.stderr).toMatch(/full|ENOSPC/);
+      // Still full: it may refuse to start or stop again, and must not lose or promise anything.
+      const second = appender({ folder });
+      const { code } = await second.ended;
+      expect([1, 70]).toContain(code);
+      remount('size=64m');
+      await afterwards(folder, 'after a full disk');
+    },
+  );
 
   test('that is read-only is not written to: the start is refused, and later goes on', async () => {
     mount('size=64m');
