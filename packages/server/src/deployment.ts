@@ -57,19 +57,34 @@ export interface Deployment {
   close(): Promise<void>;
 }
 
+/** A deployment whose witnesses have not yet confirmed that this is the newest state: its log can be read. */
+export interface Waiting {
+  readonly dir: string;
+  readonly config: Config;
+  readonly ledger: Ledger;
+  /** As of a {@link Deployment}. */
+  trustFile(): string;
+}
+
+export interface OpenOptions {
+  readonly dir: string;
+  /** Starts the local witness over a state folder when it does not answer. */
+  readonly witnessCommand: (stateFolder: string) => readonly string[];
+  /** Where the defaults do not do. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Opens the server's keys where they are sealed. */
+  readonly keyPassphrase?: string | undefined;
+  /** Called if it has to wait for witnesses; it goes on when they have answered. */
+  readonly whileWaiting?: (waiting: Waiting) => Promise<void>;
+}
+
 /**
  * Opens a data folder and puts its rooms together: the one process that writes.
- * @param keyPassphrase opens the server's keys where they are sealed
- * @param witnessCommand starts the local witness when it does not answer
  * @throws ServerError folder, config, witness; AuthorityError passphrase, key; StoreError locked, newer; LedgerError
  */
-export async function openDeployment(
-  dir: string,
-  witnessCommand: (stateFolder: string) => readonly string[],
-  given: Partial<Limits> = {},
-  keyPassphrase?: string,
-): Promise<Deployment> {
-  const limits = { ...defaultLimits, ...given };
+export async function openDeployment(options: OpenOptions): Promise<Deployment> {
+  const { dir, witnessCommand, keyPassphrase } = options;
+  const limits = { ...defaultLimits, ...options.limits };
   const { holdMs, witnessMs } = limits;
   const config = readConfig(dir);
   settleKeys(dir);
@@ -88,7 +103,11 @@ export async function openDeployment(
       clock: now,
     });
     opened = ledger;
-    if (!ledger.isReady) tellWhoIsAway(ledger);
+    const trustFile = (by: Config) => trustFileOf(roleKeysOf(ledger.series('keys')), by);
+    if (!ledger.isReady) {
+      tellWhoIsAway(ledger);
+      await options.whileWaiting?.({ dir, config, ledger, trustFile: () => trustFile(config) });
+    }
     await ledger.ready;
     const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
@@ -114,7 +133,7 @@ export async function openDeployment(
       walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
-      trustFile: () => trustFileOf(roleKeysOf(ledger.series('keys')), deployment.config),
+      trustFile: () => trustFile(deployment.config),
       async close() {
         await stopRetention();
         await timestamps.close();

@@ -6,6 +6,7 @@ export type ServerErrorCode =
   | 'socket' // the runtime folder is not safe to use
   | 'no-server' // nobody serves this data folder
   | 'witness' // the local witness cannot be started
+  | 'not-ready' // the witnesses have not yet confirmed that this is the newest state
   | 'request' // a request that is not accepted
   | 'not-found'
   | 'backup' // a place for a backup that does not do, or a backup that cannot be used

@@ -1,22 +1,16 @@
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { type Deployment, type Limits, openDeployment } from './deployment.ts';
+import { type Deployment, type OpenOptions, openDeployment } from './deployment.ts';
 import { adminApi } from './http/api.ts';
-import { listenOnSocket, listenOnTcp } from './http/listen.ts';
+import { listenOnSocket, listenOnTcp, type Served } from './http/listen.ts';
+import { waitingApi } from './http/waiting-api.ts';
 import { socketPath } from './paths.ts';
 import { defaultScrub, type Scrub, type ScrubOptions, startScrub } from './scrub.ts';
 import { version } from './version.ts';
 
-export interface ServeOptions {
-  readonly dir: string;
+export interface ServeOptions extends Omit<OpenOptions, 'whileWaiting'> {
   /** Where to serve the log on TCP, if anywhere: a loopback address unless the operator says otherwise. */
   readonly listen?: { readonly host: string; readonly port: number };
-  /** The command that starts the local witness over a state folder. */
-  readonly witnessCommand: (stateFolder: string) => readonly string[];
-  /** Opens the server's keys, where they are sealed. */
-  readonly keyPassphrase?: string | undefined;
-  /** Where the defaults do not do. */
-  readonly limits?: Partial<Limits>;
   /** How the folder is checked in the background; null: not at all. Default: {@link defaultScrub}. */
   readonly scrub?: ScrubOptions | null;
 }
@@ -29,43 +23,70 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** `deed up`: opens the data folder and serves it. @throws as `openDeployment`, ServerError socket */
+/**
+ * `deed up`: opens the data folder and serves it. While it waits for its witnesses the log can be read already, and all else is
+ * refused with `not-ready`. @throws as `openDeployment`, ServerError socket
+ */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const deployment = await openDeployment(options.dir, options.witnessCommand, options.limits, options.keyPassphrase);
-  const servers: Server[] = [];
+  const socket = socketPath(options.dir);
+  let served: Served | undefined;
+  let doors: Doors | undefined;
   let scrub: Scrub | undefined;
+  const show = async (now: Served) => {
+    served = now;
+    doors ??= await openDoors(socket, options.listen, () => served ?? now);
+    return doors;
+  };
+  let deployment: Deployment | undefined;
   try {
-    const socket = socketPath(options.dir);
+    deployment = await openDeployment({
+      ...options,
+      whileWaiting: async (waiting) =>
+        void (await show({ ledger: waiting.ledger, app: waitingApi(waiting, version), deployment: null })),
+    });
+    const opened = deployment;
     const pace = options.scrub === undefined ? defaultScrub : options.scrub;
     if (pace) scrub = startScrub(options.dir, pace);
-    const { server, endSessions } = await listenOnSocket(
-      socket,
-      deployment,
-      adminApi(deployment, version, () => scrub?.health() ?? null),
-    );
-    servers.push(server);
-    let url: string | null = null;
-    if (options.listen) {
-      const tcp = await listenOnTcp(options.listen.host, options.listen.port, deployment);
-      servers.push(tcp.server);
-      url = tcp.url;
-    }
+    const app = adminApi(opened, version, () => scrub?.health() ?? null);
+    const { url, close } = await show({ ledger: opened.ledger, app, deployment: opened });
     return {
-      deployment,
+      deployment: opened,
       socket,
       url,
       async close() {
         await scrub?.stop();
-        await endSessions();
-        await Promise.all(servers.map(stop));
+        await close();
         rmSync(socket, { force: true });
-        await deployment.close();
+        await opened.close();
       },
     };
   } catch (error) {
     await scrub?.stop();
+    await doors?.close();
+    await deployment?.close();
+    throw error;
+  }
+}
+
+interface Doors {
+  readonly url: string | null;
+  close(): Promise<void>;
+}
+
+async function openDoors(socket: string, listen: ServeOptions['listen'], served: () => Served): Promise<Doors> {
+  const { server, endSessions } = await listenOnSocket(socket, served);
+  const servers = [server];
+  const close = async () => {
+    await endSessions();
     await Promise.all(servers.map(stop));
-    await deployment.close();
+  };
+  if (!listen) return { url: null, close };
+  try {
+    const tcp = await listenOnTcp(listen.host, listen.port, served);
+    servers.push(tcp.server);
+    return { url: tcp.url, close };
+  } catch (error) {
+    await close();
     throw error;
   }
 }

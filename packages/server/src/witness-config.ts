@@ -1,4 +1,5 @@
 import type { QuorumRule } from '@deed/evidence';
+import type { Ledger } from '@deed/ledger';
 import { lockFolder } from '@deed/store';
 import { z } from 'zod';
 import { type Config, readConfig, witness, writeConfig } from './config.ts';
@@ -91,4 +92,25 @@ function parseRule(config: Config, rule: readonly string[]): Pick<Config, 'group
 
 function namesOf({ witness: local, witnesses }: Config): string[] {
   return [local.name, ...witnesses.map(({ name }) => name)];
+}
+
+interface Configured {
+  readonly config: Config;
+  readonly started: Config;
+  readonly ledger: Pick<Ledger, 'witnessHealth'>;
+}
+
+/** What is configured, which may differ from what is in force until the next start, and how each witness does. */
+export function witnessView({ config, started, ledger }: Configured) {
+  const health = ledger.witnessHealth();
+  const local = { name: config.witness.name, vkey: config.witness.vkey, url: null };
+  return {
+    witnesses: [local, ...config.witnesses].map((one) => ({
+      ...one,
+      health: health.find(({ name }) => name === one.name) ?? null,
+    })),
+    quorum: quorumInWords(config),
+    attest: config.attest,
+    inForce: { quorum: quorumInWords(started), attest: started.attest },
+  };
 }

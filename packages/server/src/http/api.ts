@@ -1,17 +1,18 @@
 import type { Hold } from '@deed/authority';
-import { DeedError, fromBase64, fromUtf8, openPayload, toBase64 } from '@deed/evidence';
+import { fromBase64, fromUtf8, openPayload, toBase64 } from '@deed/evidence';
 import { addSource, listSources } from '@deed/reconcile';
 import { Hono } from 'hono';
-import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
 import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
-import { consistencyFrom, proofOf, receiptOf } from '../proofs.ts';
+import { receiptOf } from '../proofs.ts';
 import type { Health } from '../scrub.ts';
 import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
-import { quorumInWords, withChange, witnessChange } from '../witness-config.ts';
-import { body, query } from './body.ts';
+import { withChange, witnessChange, witnessView } from '../witness-config.ts';
+import { body } from './body.ts';
+import { logApi } from './log-api.ts';
+import { withProblems } from './problem.ts';
 import { retentionApi } from './retention-api.ts';
 import * as shapes from './shapes.ts';
 
@@ -55,15 +56,6 @@ export function adminApi(deployment: Deployment, version: string, health: () => 
     return c.json({ timestamps: null });
   });
   app.get('/v1/trust', (c) => c.text(deployment.trustFile()));
-
-  app.get('/v1/log/proofs/:entry', async (c) => {
-    const { under } = query(c.req.query(), shapes.proof);
-    return c.json(await proofOf(ledger, c.req.param('entry'), under, witnessMs));
-  });
-  app.get('/v1/log/consistency', (c) => {
-    const { from, under } = query(c.req.query(), shapes.consistency);
-    return c.json(consistencyFrom(ledger, from, under));
-  });
 
   app.get('/v1/tools', (c) => c.json({ tools: tools.list(), pins: pins.list() }));
   app.post('/v1/tools', async (c) => c.json(tools.add(await body(c.req.raw, shapes.addTool)), 201));
@@ -178,15 +170,10 @@ export function adminApi(deployment: Deployment, version: string, health: () => 
     c.json(await authority.grants.waive((await body(c.req.raw, shapes.waive)).days), 201),
   );
 
+  app.route('/', logApi(ledger));
   app.route('/', retentionApi(deployment));
 
-  app.notFound((c) => problem(404, 'not-found', `there is no ${c.req.path}`));
-  app.onError((error) => {
-    if (error instanceof DeedError) return problem(statusOf(error.code), error.code, error.message);
-    process.stderr.write(`deed: ${error.stack ?? error.message}\n`);
-    return problem(500, 'internal', 'the server failed; its log says why');
-  });
-  return app;
+  return withProblems(app);
 }
 
 /** From now on each task that names a repository gets a credential there. */
@@ -195,39 +182,6 @@ function addForge(deployment: Deployment, forge: ForgeConfig): void {
   deployment.config = { ...config, forges: [...config.forges.filter(({ name }) => name !== forge.name), forge] };
   authority.credentials.addBroker(brokerOf(forge));
   writeConfig(dir, deployment.config);
-}
-
-/** RFC 9457. */
-function problem(status: ContentfulStatusCode, code: string, detail: string): Response {
-  return new Response(JSON.stringify({ type: `https://w3id.org/deed/problem/${code}`, title: code, status, detail }), {
-    status,
-    headers: { 'content-type': 'application/problem+json' },
-  });
-}
-
-const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
-  'not-found': 404,
-  'unknown-task': 404,
-  'unknown-agent': 404,
-  'unknown-hold': 404,
-  'unknown-person': 403,
-  'not-approver': 403,
-  'unknown-payload': 404,
-  'task-open': 409,
-  'task-busy': 409,
-  held: 409,
-  erased: 410,
-  'token-invalid': 401,
-  'token-expired': 401,
-  'assertion-invalid': 401,
-  'agent-revoked': 403,
-  'not-ready': 503,
-  overloaded: 429,
-  stopped: 503,
-};
-
-function statusOf(code: string): ContentfulStatusCode {
-  return statuses[code] ?? 400;
 }
 
 /** Long polling: resolves when the queue changes, or after so many seconds. */
@@ -241,21 +195,6 @@ function nextChange(approvals: Deployment['authority']['approvals'], seconds: nu
     const stop = approvals.onChange(done);
     const timer = setTimeout(done, seconds * 1000);
   });
-}
-
-/** What is configured, which may differ from what is in force until the next start, and how each witness does. */
-function witnessView({ config, started, ledger }: Deployment) {
-  const health = ledger.witnessHealth();
-  const local = { name: config.witness.name, vkey: config.witness.vkey, url: null };
-  return {
-    witnesses: [local, ...config.witnesses].map((one) => ({
-      ...one,
-      health: health.find(({ name }) => name === one.name) ?? null,
-    })),
-    quorum: quorumInWords(config),
-    attest: config.attest,
-    inForce: { quorum: quorumInWords(started), attest: started.attest },
-  };
 }
 
 function holdView({ id, task, heldAt, expires }: Omit<Hold, 'settled'>) {

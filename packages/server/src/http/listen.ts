@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { DeedError, parseStrictJson } from '@deed/evidence';
 import type { McpSession } from '@deed/gateway';
+import type { Ledger } from '@deed/ledger';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { z } from 'zod';
@@ -14,6 +15,15 @@ import { attachMcp } from '../mcp-attach.ts';
 /** The protocol that a shim asks for with `Upgrade`. */
 export const mcpProtocol = 'deed-mcp';
 
+/** What is served at the moment. */
+export interface Served {
+  readonly ledger: Ledger;
+  /** The administration. */
+  readonly app: Hono;
+  /** Null while it waits for its witnesses. */
+  readonly deployment: Deployment | null;
+}
+
 export interface SocketServer {
   readonly server: Server;
   /** Ends the shims' sessions: held calls are cancelled, dispatched ones get a moment, tools are stopped. */
@@ -21,11 +31,11 @@ export interface SocketServer {
 }
 
 /** Serves the administration and the shims on the unix socket. The folder it lies in lets nobody else in. */
-export async function listenOnSocket(path: string, deployment: Deployment, app: Hono): Promise<SocketServer> {
+export async function listenOnSocket(path: string, served: () => Served): Promise<SocketServer> {
   const sessions = new Map<McpSession, Duplex>();
-  const server = createServer(getRequestListener(withLog(deployment, (request) => app.fetch(request))));
+  const server = createServer(getRequestListener(withLog(served, (request) => served().app.fetch(request))));
   server.on('upgrade', (request, stream, head) => {
-    const session = upgrade(deployment, request, stream, head);
+    const session = upgrade(served().deployment, request, stream, head);
     if (!session) return;
     sessions.set(session, stream);
     stream.once('close', () => sessions.delete(session));
@@ -43,10 +53,10 @@ export async function listenOnSocket(path: string, deployment: Deployment, app: 
 export async function listenOnTcp(
   host: string,
   port: number,
-  deployment: Deployment,
+  served: () => Served,
 ): Promise<{ readonly server: Server; readonly url: string }> {
   const server = createServer(
-    getRequestListener(withLog(deployment, () => new Response('only /log/ is served here\n', { status: 404 }))),
+    getRequestListener(withLog(served, () => new Response('only /log/ is served here\n', { status: 404 }))),
   );
   await listening(server, () => server.listen(port, host));
   const address = server.address() as AddressInfo;
@@ -60,11 +70,11 @@ interface Received {
   readonly incoming: { readonly url?: string | undefined };
 }
 
-function withLog({ ledger }: Deployment, otherwise: (request: Request) => Response | Promise<Response>) {
+function withLog(served: () => Served, otherwise: (request: Request) => Response | Promise<Response>) {
   return (request: Request, { incoming }: Received): Response | Promise<Response> => {
     const path = incoming.url ?? ''; // as it was sent: the URL of a Request is tidied up
     if (!path.startsWith('/log/')) return otherwise(request);
-    const { status, headers, body } = ledger.logResponse(request.method, path);
+    const { status, headers, body } = served().ledger.logResponse(request.method, path);
     return new Response(new Uint8Array(body), { status, headers });
   };
 }
@@ -78,10 +88,16 @@ function listening(server: Server, listen: () => void): Promise<void> {
 }
 
 /** A shim says which tool and task in headers, then the connection is its own. */
-function upgrade(deployment: Deployment, request: IncomingMessage, stream: Duplex, head: Buffer): McpSession | null {
+function upgrade(
+  deployment: Deployment | null,
+  request: IncomingMessage,
+  stream: Duplex,
+  head: Buffer,
+): McpSession | null {
   stream.on('error', () => stream.destroy());
   try {
     const { argv, task } = readUpgrade(request);
+    if (!deployment) throw new ServerError('not-ready', 'the server waits for its witnesses; try again');
     stream.cork(); // attached first: it throws when nobody registered the command
     const session = attachMcp(deployment, { argv, task }, stream);
     stream.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${mcpProtocol}\r\nConnection: Upgrade\r\n\r\n`);
@@ -93,7 +109,8 @@ function upgrade(deployment: Deployment, request: IncomingMessage, stream: Duple
     const { code = 'internal', message } = error as Error & { code?: string };
     const body = JSON.stringify({ title: code, detail: message });
     stream.uncork();
-    stream.end(`HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n${body}`);
+    const status = code === 'not-ready' ? '503 Service Unavailable' : '403 Forbidden';
+    stream.end(`HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n${body}`);
     return null;
   }
 }
