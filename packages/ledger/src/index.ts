@@ -3,10 +3,11 @@ export { type Entry, leafHashOf, leafOf, readEntries, readEntry, readSeries } fr
 export * from './errors.ts';
 export { DerivedTable, type TableForm } from './fsck/derived-table.ts';
 export type { Problem } from './fsck/examined.ts';
-export { type FsckReport, fsck, ledgerTables } from './fsck/fsck.ts';
+export { type FsckReport, fsck, fsckOnAllCores, ledgerTables } from './fsck/fsck.ts';
 export type { LoggedStatement, RoomExamination, RoomGround } from './fsck/room.ts';
 export { layOutLog } from './lay-out-log.ts';
 export { type Ledger, type LedgerOptions, openLedger, type SeriesHead } from './ledger.ts';
+export { type LogFolderReport, verifyLogFolder } from './log-folder/verify.ts';
 export * from './log-http.ts';
 export { type KnownLogKey, readLogKeySpans, replaceLogKey } from './log-key-spans.ts';
 export * from './log-keys.ts';

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { formatVkey, parseTrust } from '@deed/evidence';
 import { initWitness, startWitness, trustLog, type Witness } from '@deed/ledger';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Client } from '../../cli/src/client.ts';
 import { World } from './support/world.ts';
 
 let world: World;
@@ -71,7 +72,9 @@ test('while it waits for a witness it serves the log and says for whom it waits;
       body: { title: 'not-ready', detail: expect.stringMatching(/: other$/) },
     });
   }
-  await expect(world.connect(['/usr/bin/env', 'anything'], null)).rejects.toThrow(/not-ready/);
+  await expect(new Client(world.dir).openMcp(['/usr/bin/env', 'anything'], null)).rejects.toMatchObject({
+    code: 'not-ready',
+  });
   expect(isServing).toBe(false);
 
   other = await startWitness({ stateFolder: stateFolder(), port: Number(new URL(other.url).port) });

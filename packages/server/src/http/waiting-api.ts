@@ -32,7 +32,8 @@ export function waitingApi({ dir, config, ledger, trustFile }: Waiting, version:
   app.get('/v1/witnesses', (c) => c.json(witnessView({ config, started: config, ledger })));
   app.get('/v1/trust', (c) => c.text(trustFile()));
   app.route('/', logApi(ledger));
-  app.all('*', () => {
+  app.all('*', async (c) => {
+    await c.req.arrayBuffer(); // who is still writing would see a broken pipe and not the answer
     const away = ledger.witnessHealth().filter(({ answers }) => !answers);
     const names = away.map(({ name }) => name).join(', ');
     return problem(
