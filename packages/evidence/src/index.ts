@@ -58,6 +58,7 @@ export {
 } from './time/timestamp.ts';
 export { type AuditInput, type AuditReport, auditLog } from './verify/audit.ts';
 export { type FileKind, fileKind } from './verify/file-kind.ts';
+export { type HeadReport, verifyHead } from './verify/head.ts';
 export { logKeysOf } from './verify/log-keys.ts';
 export { type LogProofOptions, type LogProofReport, verifyLogProof } from './verify/log-proof.ts';
 export { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './verify/receipt.ts';

@@ -51,11 +51,15 @@ export function readSeriesHead(database: Reading, series: string): Entry | undef
 
 /** The leaf's bytes: the same for ever for the same row. @throws LedgerError damaged (unknown leaf version) */
 export function leafOf(entry: Entry): Uint8Array {
+  return leafWith(entry, statementDigest(entry.envelope.payload));
+}
+
+/** {@link leafOf}, for a caller who has the digest of the statement already. */
+export function leafWith(entry: Entry, digest: Uint8Array): Uint8Array {
   if (entry.leafVersion !== leafVersion) {
     throw new LedgerError('damaged', `entry ${entry.index} has leaf version ${entry.leafVersion}, which is unknown`);
   }
-  const { payload, signature } = entry.envelope;
-  return encodeLeaf({ digest: statementDigest(payload), signature, spki: entry.spki });
+  return encodeLeaf({ digest, signature: entry.envelope.signature, spki: entry.spki });
 }
 
 export function leafHashOf(entry: Entry): Uint8Array {

@@ -3,7 +3,7 @@ export { type Entry, leafHashOf, leafOf, readEntries, readEntry, readSeries } fr
 export * from './errors.ts';
 export { DerivedTable, type TableForm } from './fsck/derived-table.ts';
 export type { Problem } from './fsck/examined.ts';
-export { type FsckReport, fsck, ledgerTables } from './fsck/fsck.ts';
+export { type FsckReport, fsck, fsckOnAllCores, ledgerTables } from './fsck/fsck.ts';
 export type { LoggedStatement, RoomExamination, RoomGround } from './fsck/room.ts';
 export { layOutLog } from './lay-out-log.ts';
 export { type Ledger, type LedgerOptions, openLedger, type SeriesHead } from './ledger.ts';
@@ -18,6 +18,7 @@ export { TileFolder } from './tile-folder.ts';
 export { parseTilePath, type TileName, tilePath, tileWidth } from './tile-path.ts';
 export type { StoredStamp } from './time/stamps.ts';
 export { type TimestampPlan, type TimestampStatus, Timestamps } from './time/timestamps.ts';
+export { type LogFolderReport, verifyLogFolder } from './verify-log-folder.ts';
 export type { WitnessEndpoint, WitnessHealth } from './witness/client.ts';
 export { startWitness, type Witness, type WitnessOptions } from './witness/server.ts';
 export {

@@ -226,9 +226,9 @@ export function headOf(exam: Examination): Report['checkpoint'] {
   return { origin, size, root: toHex(root) };
 }
 
-export function witnessesOf(exam: Examination): Report['witnesses'] {
-  if (!exam.exportedProof || exam.reasons.some(({ verdict }) => verdict === 'FORGED')) return [];
-  const judged = exam.judge(exam.exportedProof.checkpoint);
+export function witnessesOf(exam: Examination, note = exam.exportedProof?.checkpoint): Report['witnesses'] {
+  if (note === undefined || exam.reasons.some(({ verdict }) => verdict === 'FORGED')) return [];
+  const judged = exam.judge(note);
   return (judged?.witnesses ?? []).map(({ name, timestamp }) => ({
     name,
     time: new Date(timestamp * 1000).toISOString(),

@@ -109,7 +109,7 @@ function checkHead(exam: Examination): string {
     return 'none given';
   }
   checkNote(exam, exam.exportedProof.checkpoint);
-  checkFreshness(exam);
+  checkFreshness(exam, exam.exportedProof.checkpoint);
   return `quorum ${trust.quorum}`;
 }
 

@@ -16,7 +16,7 @@ export function checkTrust(exam: Examination): string | null {
   for (const note of new Set([exam.note, exam.exportedProof?.checkpoint ?? null])) {
     if (note !== null) exam.attempt('the checkpoint', () => checkNote(exam, note));
   }
-  checkFreshness(exam);
+  checkFreshness(exam, exam.exportedProof?.checkpoint);
   return `quorum ${trust.quorum}`;
 }
 
@@ -34,10 +34,8 @@ export function checkNote(exam: Examination, note: string): void {
 }
 
 /** The head is younger than `max-age`, and was witnessed after the last statement was written. */
-export function checkFreshness(exam: Examination): void {
-  const proof = exam.exportedProof;
-  const judged = proof && exam.judge(proof.checkpoint);
-  const witnessed = judged?.witnessedTime;
+export function checkFreshness(exam: Examination, note: string | undefined): void {
+  const witnessed = note === undefined ? undefined : exam.judge(note)?.witnessedTime;
   if (witnessed === undefined) return; // no quorum: said above
   const last = Math.max(...exam.statements.map(({ statement }) => Date.parse(statement.time))) / 1000;
   if (witnessed + graceSeconds < last) exam.unanchored('the head was witnessed before the last statement was written');

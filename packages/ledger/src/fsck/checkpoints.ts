@@ -12,9 +12,10 @@ import {
   rootOf,
   verifyNote,
 } from '@deed/evidence';
+import type { ReadDatabase } from '@deed/store';
 import { type KnownLogKey, readLogKeySpans, signersOf } from '../log-key-spans.ts';
 import type { Examined } from './examined.ts';
-import { readIfThere } from './files.ts';
+import { readIfThere } from './log-files.ts';
 
 interface Row {
   readonly size: number;
@@ -46,7 +47,7 @@ export function checkCheckpoints(examined: Examined, keys: readonly NoteKey[], o
       return undefined;
     }
   };
-  for (const row of database.all<Row>('SELECT size, root, note, given, witnessed FROM checkpoint')) {
+  for (const row of rowsOf(database)) {
     const where = `checkpoint row ${row.size}`;
     const own = signersOf(spans, row.size).length;
     for (const note of row.given === null || row.given === row.note ? [row.note] : [row.note, row.given]) {
@@ -60,6 +61,14 @@ export function checkCheckpoints(examined: Examined, keys: readonly NoteKey[], o
     }
   }
   return checkPublished(examined, check);
+}
+
+/** One at a time: as many stay as somebody was given. */
+function* rowsOf(database: ReadDatabase): Generator<Row> {
+  const next = 'SELECT size, root, note, given, witnessed FROM checkpoint WHERE size > ? ORDER BY size LIMIT 1';
+  for (let row = database.get<Row>(next, Number.MIN_SAFE_INTEGER); row; row = database.get<Row>(next, row.size)) {
+    yield row;
+  }
 }
 
 /** The server writes the row first and the file next: a crash between the two leaves the file absent or one step behind. */

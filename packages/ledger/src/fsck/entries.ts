@@ -1,13 +1,8 @@
-import { noPredecessor, statementDigest, toHex, verifyEnvelope } from '@deed/evidence';
+import { statementDigest, toHex } from '@deed/evidence';
 import type { ReadDatabase } from '@deed/store';
-import { type Entry, leafHashOf, readEntries } from '../entry.ts';
+import { type Entry, leafWith, readEntries } from '../entry.ts';
 import type { Examined } from './examined.ts';
-
-interface SeriesState {
-  readonly count: number;
-  readonly last: string;
-  readonly first: string;
-}
+import { SeriesEnds } from './series-ends.ts';
 
 interface Header {
   readonly origin?: unknown;
@@ -19,67 +14,69 @@ interface Header {
   readonly n?: unknown;
 }
 
-const readAtOnce = 512;
+export const readAtOnce = 512;
 
-/** Checks every row and returns the leaf hashes, as far as there are rows without a gap. */
+export interface EntryChecks {
+  readonly origin: string;
+  /** Whether the signature holds: asked first for each entry, in their order. */
+  isSigned(entry: Entry): boolean;
+  /** A sound row's leaf, in the order of the log. */
+  leaf(leaf: Uint8Array): void;
+  /** After the entry was looked at. */
+  done(entry: Entry): void;
+  /** How many series it keeps in mind. */
+  readonly keptSeries?: number | undefined;
+}
+
+/** Checks every row, as far as there are rows without a gap. Returns how many these are. */
 export function checkEntries(
   database: ReadDatabase,
   size: number,
-  origin: string,
+  { origin, isSigned, leaf, done, keptSeries }: EntryChecks,
   add: Examined['add'],
-  onEntry: (entry: Entry) => void = () => {},
-): readonly Uint8Array[] {
+): number {
   const rows = database.get<{ count: number }>('SELECT count(*) AS count FROM entry WHERE idx < ?', size)?.count ?? 0;
   if (rows !== size) add('entry', `entry ${rows}`, `the head counts ${size} entries, ${rows} are there`);
-  const leafHashes: Uint8Array[] = [];
-  const series = new Map<string, SeriesState>();
+  const series = new SeriesEnds(database, keptSeries);
+  let next = 0;
   for (let at = 0; at < size; at += readAtOnce) {
     for (const entry of readEntries(database, at, Math.min(size, at + readAtOnce))) {
-      if (entry.index !== leafHashes.length) {
-        add('entry', `entry ${leafHashes.length}`, `absent; the next row is ${entry.index}, or its key is absent`);
-        return leafHashes;
+      if (entry.index !== next) {
+        add('entry', `entry ${next}`, `absent; the next row is ${entry.index}, or its key is absent`);
+        return next;
       }
+      const digest = statementDigest(entry.envelope.payload);
       try {
-        leafHashes.push(leafHashOf(entry));
+        leaf(leafWith(entry, digest));
       } catch (error) {
         add('entry', `entry ${entry.index}`, error instanceof Error ? error.message : String(error));
-        return leafHashes;
+        return next;
       }
-      for (const what of faults(entry, origin, series)) add('entry', `entry ${entry.index}`, what);
-      onEntry(entry);
+      next++;
+      if (!isSigned(entry)) add('entry', `entry ${entry.index}`, 'the signature does not verify');
+      for (const what of faults(entry, toHex(digest), origin, series)) add('entry', `entry ${entry.index}`, what);
+      done(entry);
     }
   }
-  return leafHashes;
+  return next;
 }
 
-function faults(entry: Entry, origin: string, series: Map<string, SeriesState>): readonly string[] {
+/** What is wrong with its place. */
+function faults(entry: Entry, digest: string, origin: string, series: SeriesEnds): readonly string[] {
   const found: string[] = [];
-  if (!verifyEnvelope(entry.envelope, entry.spki)) found.push('the signature does not verify');
-  const state = series.get(entry.series) ?? begun(entry, series);
-  const digest = toHex(statementDigest(entry.envelope.payload));
-  if (entry.n !== state.count) found.push(`is number ${entry.n} of ${entry.series}, expected ${state.count}`);
+  const end = series.before(entry);
+  if (entry.n !== end.count) found.push(`is number ${entry.n} of ${entry.series}, expected ${end.count}`);
   const header = headerOf(entry);
   if (!header) found.push('the statement is not JSON with a header');
   else {
-    if (header.prev !== state.last) found.push('prev is not the digest of the statement before');
+    if (header.prev !== end.last) found.push('prev is not the digest of the statement before');
     if (header.origin !== origin) found.push(`names the origin ${String(header.origin)}`);
     const place = placeOf(header);
     if (place !== `${entry.series} ${entry.n}`)
       found.push(`says it stands at ${place}, the row at ${entry.series} ${entry.n}`);
   }
-  series.set(entry.series, {
-    count: entry.n + 1,
-    last: digest,
-    first: state.count === 0 ? digest : state.first,
-  });
+  series.put(entry, digest, end);
   return found;
-}
-
-/** A task's `after` begins from the digest of its task-opened. */
-function begun(entry: Entry, series: ReadonlyMap<string, SeriesState>): SeriesState {
-  const task = /^(.+)\/after$/.exec(entry.series)?.[1];
-  const last = task === undefined ? noPredecessor : (series.get(task)?.first ?? 'no task-opened');
-  return { count: 0, last, first: '' };
 }
 
 function headerOf(entry: Entry): Header | undefined {
