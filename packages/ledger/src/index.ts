@@ -7,6 +7,7 @@ export { type FsckReport, fsck, fsckOnAllCores, ledgerTables } from './fsck/fsck
 export type { LoggedStatement, RoomExamination, RoomGround } from './fsck/room.ts';
 export { layOutLog } from './lay-out-log.ts';
 export { type Ledger, type LedgerOptions, openLedger, type SeriesHead } from './ledger.ts';
+export { type LogFolderReport, verifyLogFolder } from './log-folder/verify.ts';
 export * from './log-http.ts';
 export { type KnownLogKey, readLogKeySpans, replaceLogKey } from './log-key-spans.ts';
 export * from './log-keys.ts';
@@ -18,7 +19,6 @@ export { TileFolder } from './tile-folder.ts';
 export { parseTilePath, type TileName, tilePath, tileWidth } from './tile-path.ts';
 export type { StoredStamp } from './time/stamps.ts';
 export { type TimestampPlan, type TimestampStatus, Timestamps } from './time/timestamps.ts';
-export { type LogFolderReport, verifyLogFolder } from './verify-log-folder.ts';
 export type { WitnessEndpoint, WitnessHealth } from './witness/client.ts';
 export { startWitness, type Witness, type WitnessOptions } from './witness/server.ts';
 export {

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { fsck } from '../src/index.ts';
+import { fsck, fsckOnAllCores } from '../src/index.ts';
 import { draft, World } from './world.ts';
 
 let world: World;
@@ -128,5 +128,50 @@ describe('fsck', () => {
     const report = fsck(world.folder, { trustedVkeys: other.logKeys.vkeys });
     expect(report.problems.map((problem) => problem.where)).toContain('checkpoint');
     await other.tidy();
+  });
+
+  test('on threads finds the same, in the same order', async () => {
+    await grown();
+    const onThreads = () => fsckOnAllCores(world.folder, { threads: 2, worthThreads: 1 });
+    expect(await onThreads()).toEqual(fsck(world.folder));
+    const database = new DatabaseSync(join(world.folder, 'deed.db'));
+    database.exec(`
+      UPDATE entry SET sig = (SELECT sig FROM entry WHERE idx = 1) WHERE idx IN (0, 7, 100, 301);
+      UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), 'deployment:test', 'deployment:best') AS BLOB) WHERE idx = 50;
+      UPDATE entry SET n = 900 WHERE idx = 200`);
+    const { problems } = fsck(world.folder);
+    expect(problems.filter(({ what }) => what === 'the signature does not verify').map(({ where }) => where)).toEqual(
+      [0, 7, 50, 100, 301].map((index) => `entry ${index}`),
+    );
+    expect(await onThreads()).toEqual(fsck(world.folder));
+    database.exec('PRAGMA foreign_keys = OFF; DELETE FROM entry WHERE idx = 120');
+    database.close();
+    expect(await onThreads(), 'up to the first that is absent').toEqual(fsck(world.folder));
+  });
+
+  test('asks the database for a series that it no longer has in mind', async () => {
+    const ledger = await world.ledger();
+    const tasks = ['1', '2', '3'].map((digit) => `tsk_${digit.repeat(26)}`);
+    for (let n = 0; n < 12; n++) {
+      for (const task of tasks) {
+        ledger.record(draft('', n, { place: { task, chain: n % 3 === 2 ? 'after' : 'seq' } }));
+      }
+      ledger.record(draft('deployment', n));
+    }
+    await world.close(ledger);
+    const forgetful = () => fsck(world.folder, { keptSeries: 1 });
+    expect(forgetful()).toMatchObject({ ok: true, entries: 48, problems: [] });
+    const database = new DatabaseSync(join(world.folder, 'deed.db'));
+    for (const change of [
+      'UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), \'"count":0\', \'"count":9\') AS BLOB) WHERE idx = 0',
+      'UPDATE entry SET n = 90 WHERE idx = 20',
+      "UPDATE entry SET series = 'other' WHERE idx = 30",
+    ]) {
+      database.exec(change);
+      const { problems } = fsck(world.folder);
+      expect(problems.length, change).toBeGreaterThan(1);
+      expect(forgetful().problems, change).toEqual(problems);
+    }
+    database.close();
   });
 });

@@ -1,6 +1,6 @@
 import { authorityExamination } from '@deed/authority';
 import { gatewayExamination } from '@deed/gateway';
-import { type FsckReport, fsck, type RoomExamination } from '@deed/ledger';
+import { type FsckReport, fsck, fsckOnAllCores, type RoomExamination } from '@deed/ledger';
 import { reconcileExamination } from '@deed/reconcile';
 import { readConfig } from './config.ts';
 import { ServerError } from './errors.ts';
@@ -40,7 +40,12 @@ export const examinations: readonly RoomExamination[] = [
   configExamination,
 ];
 
-/** `deed log fsck`: the whole data folder. @throws StoreError absent, newer */
+/** `deed log fsck`: the whole data folder, as fast as the machine goes. @throws StoreError absent, newer */
+export function examineOnAllCores(dir: string): Promise<FsckReport> {
+  return fsckOnAllCores(dir, { rooms: examinations });
+}
+
+/** The same on one thread, which may be slowed down. @throws StoreError absent, newer */
 export function examineFolder(dir: string, breathe: () => void = () => {}): FsckReport {
   return fsck(dir, { rooms: examinations, breathe });
 }

@@ -22,8 +22,10 @@ export {
 export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
 export {
   initWitness,
+  type LogFolderReport,
   startWitness,
   trustLog,
+  verifyLogFolder,
   type WitnessedLog,
   type WitnessHealth,
   type WitnessKeyKind,
@@ -34,7 +36,7 @@ export { type BackupReport, backup } from './backup/backup.ts';
 export { restore, verifyBackup } from './backup/restore.ts';
 export { readConfig } from './config.ts';
 export * from './errors.ts';
-export { examineFolder } from './examination.ts';
+export { examineFolder, examineOnAllCores } from './examination.ts';
 export { mcpProtocol } from './http/listen.ts';
 export { type InitializedServer, initServer } from './init.ts';
 export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey, setSealed } from './key-ceremony.ts';

@@ -1,10 +1,11 @@
-import { examineFolder } from '@deed/server';
+import { examineOnAllCores } from '@deed/server';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, green, print, red } from '../output.ts';
 import { auditCommand, healthCommand } from './log-audit.ts';
 import { consistencyCommand, proofCommand } from './log-proof.ts';
+import { verifyLogCommand } from './log-verify.ts';
 import { tsaCommand } from './tsa.ts';
 import { witnessCommand } from './witness.ts';
 
@@ -15,6 +16,7 @@ export function logCommand(): Command {
     .addCommand(check())
     .addCommand(proofCommand())
     .addCommand(consistencyCommand())
+    .addCommand(verifyLogCommand())
     .addCommand(auditCommand())
     .addCommand(healthCommand())
     .addCommand(witnessCommand())
@@ -48,7 +50,7 @@ function check(): Command {
     'fsck',
     'derive everything again from the entries, open every payload, and name what differs; also while the server runs',
   ).action(async (flags: CommonOptions) => {
-    const report = examineFolder(flags.data);
+    const report = await examineOnAllCores(flags.data);
     const serious = report.problems.filter(({ code }) => code !== 'unfinished');
     print(report, flags.json, () =>
       [

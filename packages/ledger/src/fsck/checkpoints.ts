@@ -13,9 +13,9 @@ import {
   verifyNote,
 } from '@deed/evidence';
 import type { ReadDatabase } from '@deed/store';
+import { readIfThere } from '../log-folder/log-files.ts';
 import { type KnownLogKey, readLogKeySpans, signersOf } from '../log-key-spans.ts';
 import type { Examined } from './examined.ts';
-import { readIfThere } from './log-files.ts';
 
 interface Row {
   readonly size: number;

@@ -3,10 +3,10 @@ import { leafHash, type NodeReader, rootFromLeaves, treeHashBytes } from '@deed/
 import { isTemp, type ReadDatabase } from '@deed/store';
 import { leafOf, readEntries } from '../entry.ts';
 import { LedgerError } from '../errors.ts';
+import { fileReader, filesBelow, filesOfSize, isThere, namesOf } from '../log-folder/log-files.ts';
+import { firstEntries, TileStream } from '../log-folder/tile-stream.ts';
 import { parseTilePath, type TileName, tilePath, tileWidth } from '../tile-path.ts';
 import type { Examined } from './examined.ts';
-import { fileReader, filesBelow, filesOfSize, isThere, namesOf } from './log-files.ts';
-import { firstEntries, TileStream } from './tile-stream.ts';
 
 const maxDiffering = 1000;
 const maxLeafBytes = 0xffff;

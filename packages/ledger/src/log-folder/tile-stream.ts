@@ -22,11 +22,14 @@ const lengthBytes = 2;
  */
 export class TileStream {
   private readonly take: TakeTile;
+  private readonly first: number;
   private readonly levels: Level[] = [];
-  private readonly node = Buffer.alloc(1 + 2 * treeHashBytes, 1);
+  private readonly pair = Buffer.alloc(1 + 2 * treeHashBytes, 1);
 
-  constructor(take: TakeTile) {
+  /** `first`: of which entry the stream begins; what is before it counts for the names of tiles only. */
+  constructor(take: TakeTile, first = 0) {
     this.take = take;
+    this.first = first;
   }
 
   /**
@@ -44,11 +47,24 @@ export class TileStream {
     return count;
   }
 
+  /** Appends what another stream made: a hash of that level, and with it all tiles below. The levels below are empty. */
+  appendSubtree(level: number, root: Uint8Array): void {
+    for (let below = 0; below < level; below++) this.level(below).index += tileWidth ** (level - 1 - below);
+    this.push(level, Buffer.from(root).toString('latin1'));
+  }
+
   /** Hands out the incomplete tiles, and gives the root. Nothing can be appended afterwards. */
   end(): Uint8Array {
-    let root: Buffer | undefined;
     for (const [level, { hashes, width, index }] of this.levels.entries()) {
       if (width > 0) this.take({ level, index, width }, hashes.subarray(0, width * treeHashBytes));
+    }
+    return this.root();
+  }
+
+  /** The root of what was appended. Nothing can be appended afterwards. */
+  root(): Uint8Array {
+    let root: Buffer | undefined;
+    for (const { hashes, width } of this.levels) {
       // Complete subtrees from the right, so from the smallest: as many as the width has bits.
       for (let [left, size] = [width, 1]; left > 0; size *= 2) {
         if (left % (2 * size) === 0) continue;
@@ -63,9 +79,8 @@ export class TileStream {
   }
 
   private push(level: number, hash: string): void {
-    this.levels[level] ??= { hashes: Buffer.alloc(tileWidth * treeHashBytes), width: 0, index: 0 };
-    const tile = this.levels[level];
-    tile.hashes.write(hash, tile.width * treeHashBytes, 'latin1');
+    const tile = this.level(level);
+    put(hash, tile.hashes, tile.width * treeHashBytes);
     tile.width++;
     if (tile.width < tileWidth) return;
     this.take({ level, index: tile.index, width: tileWidth }, tile.hashes);
@@ -74,17 +89,25 @@ export class TileStream {
     this.push(level + 1, this.subtree(tile.hashes));
   }
 
+  private level(level: number): Level {
+    for (let made = this.levels.length; made <= level; made++) {
+      const index = Math.floor(this.first / tileWidth ** (made + 1));
+      this.levels.push({ hashes: Buffer.alloc(tileWidth * treeHashBytes), width: 0, index });
+    }
+    return this.levels[level] as Level;
+  }
+
   /** Hash over a complete row, which is overwritten row by row. */
   private subtree(row: Buffer): string {
     for (let width = row.length / treeHashBytes; width > 1; width /= 2) {
-      for (let i = 0; i < width / 2; i++) row.write(this.parent(row, 2 * i), i * treeHashBytes, 'latin1');
+      for (let i = 0; i < width / 2; i++) put(this.parent(row, 2 * i), row, i * treeHashBytes);
     }
     return row.toString('latin1', 0, treeHashBytes);
   }
 
   private parent(row: Buffer, left: number): string {
-    row.copy(this.node, 1, left * treeHashBytes, (left + 2) * treeHashBytes);
-    return digestText(this.node);
+    for (let i = 1, from = left * treeHashBytes; i < this.pair.length; i++, from++) this.pair[i] = row[from] ?? 0;
+    return digestText(this.pair);
   }
 }
 
@@ -99,6 +122,11 @@ function entryEnd(bundle: Buffer, at: number): number {
   const end = at + lengthBytes <= bundle.length ? at + lengthBytes + bundle.readUInt16BE(at) : Number.POSITIVE_INFINITY;
   if (end > bundle.length) throw new LedgerError('damaged', 'ends in the middle of an entry');
   return end;
+}
+
+/** Byte by byte, which for so few is faster than a call into Node. */
+function put(hash: string, into: Buffer, at: number): void {
+  for (let i = 0; i < treeHashBytes; i++) into[at + i] = hash.charCodeAt(i);
 }
 
 function digestText(bytes: Uint8Array): string {
