@@ -1,5 +1,6 @@
 /** One measurement in a process of its own, so that its peak of memory is its own: prints one line of JSON. */
 import * as crypto from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { parseTrust } from '@deed/evidence';
 import { fsckOnAllCores, leafOf, readEntries, verifyLogFolder } from '@deed/ledger';
 import { openReadOnly } from '@deed/store';
+import { verifyOnThreads } from '../../packages/ledger/src/fsck/signatures.ts';
 import { closedLoop } from '../ledger/load.ts';
 import { makeLog, openMade } from './make.ts';
 
@@ -40,14 +42,23 @@ const measurements: Readonly<Record<string, () => object | Promise<object>>> = {
 
   /** The baseline: every core verifies signatures that lie in memory, and does nothing else. */
   async verifying() {
-    const workers = Array.from(
-      { length: availableParallelism() },
-      () => new Worker(new URL('./verify-worker.ts', import.meta.url), { workerData: { folder, count: inMemory / 4 } }),
-    );
-    const rates = workers.map((worker) => new Promise<number>((resolve) => void worker.once('message', resolve)));
-    await Promise.all(workers.map((worker) => new Promise((resolve) => void worker.once('online', resolve))));
+    const workerData = { folder, count: inMemory / 4 };
+    const rates = Array.from({ length: availableParallelism() }, async () => {
+      const [rate] = await once(new Worker(new URL('./verify-worker.ts', import.meta.url), { workerData }), 'message');
+      return rate as number;
+    });
     return { rate: (await Promise.all(rates)).reduce((sum, rate) => sum + rate, 0) };
   },
+
+  signatures: () =>
+    timed(async () => {
+      const { size } = openHead();
+      const { done, stop } = verifyOnThreads(folder, size, availableParallelism());
+      const { unsigned, unread } = await done;
+      await stop();
+      if (unsigned.length > 0 || unread !== null) throw new Error(unread ?? `entry ${unsigned[0]} does not verify`);
+      return size;
+    }),
 
   fsck: () =>
     timed(async () => {
@@ -100,6 +111,15 @@ function firstEntries() {
   const database = openReadOnly(folder);
   try {
     return readEntries(database, 0, inMemory);
+  } finally {
+    database.close();
+  }
+}
+
+function openHead(): { readonly size: number } {
+  const database = openReadOnly(folder);
+  try {
+    return database.get<{ size: number }>('SELECT size FROM head') ?? { size: 0 };
   } finally {
     database.close();
   }

@@ -8,7 +8,12 @@ export function verifyOnThreads(folder: string, size: number, threads: number) {
   // The sources run as they are, built files under their own name.
   const file = import.meta.url.endsWith('.ts') ? './signature-worker.ts' : './signature-worker.js';
   const workerData: Ranges = { folder, size, taken: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT) };
-  const workers = Array.from({ length: threads }, () => new Worker(new URL(file, import.meta.url), { workerData }));
+  // Rows are forgotten at once: a small room for the young is swept more often, and holds fewer of them.
+  const resourceLimits = { maxYoungGenerationSizeMb: 8 };
+  const workers = Array.from(
+    { length: threads },
+    () => new Worker(new URL(file, import.meta.url), { workerData, resourceLimits }),
+  );
   const done = Promise.all(workers.map(verified)).then((parts): Verified => {
     // Each part has the first it found, so the first of all are among them.
     const unsigned = parts.flatMap((part) => part.unsigned).sort((a, b) => a - b);
