@@ -17,7 +17,7 @@ interface Row {
   readonly body: Uint8Array;
 }
 
-const keptSeries = 4096;
+const keptSeries = 1024;
 
 /** The ends of all series on the way through the log: those in use from memory, a long forgotten one from the rows again. */
 export class SeriesEnds {
