@@ -1,9 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { newId, noPredecessor, pae, randomBytes, statementDigest, toHex } from '@deed/evidence';
+import { newId, noPredecessor, randomBytes, toHex, type WrittenStatement, writeStatement } from '@deed/evidence';
 import { loadLogKeys, makeLogKeys, makeSignerKey, openLedger, pemSigner } from '@deed/ledger';
-import { buildStatement } from '../../packages/ledger/src/statement-builder.ts';
 
 const origin = 'bench.example/log';
 const tasksAtOnce = 64;
@@ -43,9 +42,11 @@ export async function makeLog(root: string, size: number): Promise<void> {
   const next = chains();
   for (let at = 0; at < size; at += batchSize) {
     const rows = Array.from({ length: Math.min(batchSize, size - at) }, next);
-    const signatures = await Promise.all(rows.map(({ body }) => signer.sign(pae(body))));
+    const signatures = await Promise.all(rows.map(({ signed }) => signer.sign(signed)));
     database.exec('BEGIN');
-    for (const [i, { series, n, body }] of rows.entries()) insert.run(at + i, series, n, signatures[i] ?? null, body);
+    for (const [i, { series, n, payload }] of rows.entries()) {
+      insert.run(at + i, series, n, signatures[i] ?? null, payload);
+    }
     database.exec('COMMIT');
   }
   database.prepare('UPDATE head SET size = ?').run(size);
@@ -62,16 +63,16 @@ function chains() {
     const place = count++ % tasksAtOnce;
     const chain = open[place] ?? begin();
     const { task, n, prev } = chain;
-    const body = statement(task, n, prev);
-    open[place] = n + 1 < entriesOfTask ? { task, n: n + 1, prev: toHex(statementDigest(body)) } : begin();
-    return { series: task, n, body };
+    const { payload, signed, digest } = outcome(task, n, prev);
+    open[place] = n + 1 < entriesOfTask ? { task, n: n + 1, prev: digest } : begin();
+    return { series: task, n, payload, signed };
   };
 }
 
-function statement(task: string, n: number, prev: string): Uint8Array {
+function outcome(task: string, n: number, prev: string): WrittenStatement {
   const sha256 = toHex(randomBytes(32));
   const action = newId('action', Date.now());
-  return buildStatement({
+  return writeStatement({
     predicate: 'outcome',
     subject: { name: `action:${action}`, sha256 },
     origin,

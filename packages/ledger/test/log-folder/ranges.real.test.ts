@@ -18,7 +18,7 @@ beforeAll(() => {
   const tree = new TileTree(folder);
   for (let index = 0; index < size; index++) tree.append(Buffer.from(`entry ${index}`));
   tree.writePartials();
-  const text = formatCheckpoint({ origin, size, root: tree.root() });
+  const text = formatCheckpoint({ origin, size, root: tree.view().root() });
   const signatures = world.logKeys.signers.map((signer) => signer.sign(text, 1_700_000_000));
   folder.writeCheckpoint(formatNote({ text, signatures }));
 }, 120_000);

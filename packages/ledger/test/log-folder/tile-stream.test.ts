@@ -2,12 +2,12 @@ import { leafHash, memoryTree, rootOf, toHex } from '@deed/evidence';
 import { describe, expect, test } from 'vitest';
 import { firstEntries, TileStream } from '../../src/log-folder/tile-stream.ts';
 import { tilePath, tileWidth } from '../../src/tile-path.ts';
-import { framed } from '../../src/tile-tree.ts';
+import { bundleOf as encodeBundle } from '../../src/tile-tree.ts';
 import { codeOf } from '../world.ts';
 
 const entryOf = (index: number) => Buffer.from(`entry ${index} ${'x'.repeat(index % 40)}`);
 const bundleOf = (first: number, width: number) =>
-  Buffer.concat(Array.from({ length: width }, (_, i) => framed(entryOf(first + i))));
+  Buffer.from(encodeBundle(Array.from({ length: width }, (_, i) => entryOf(first + i))));
 
 function streamed(size: number, first = 0) {
   const tiles = new Map<string, Buffer>();
