@@ -72,18 +72,22 @@ function chains() {
 function outcome(task: string, n: number, prev: string): WrittenStatement {
   const sha256 = toHex(randomBytes(32));
   const action = newId('action', Date.now());
-  return writeStatement({
-    predicate: 'outcome',
-    subject: { name: `action:${action}`, sha256 },
-    origin,
-    position: { task, chain: 'seq', n },
-    prev,
-    timeMs: Date.now(),
-    observed: 'gateway-observed',
-    separation: { agent: 'other-uid', tool: 'other-uid' },
-    body: {
-      ...{ action, intent: toHex(randomBytes(32)), status: 'ok', effects: null, anchor: null, supersedes: null },
-      result: { sha256, size: 512, type: 'application/json', kept: true },
+  // Loose: a task begins with task-opened, which these chains leave out.
+  return writeStatement(
+    {
+      predicate: 'outcome',
+      subject: { name: `action:${action}`, sha256 },
+      origin,
+      position: { task, chain: 'seq', n },
+      prev,
+      timeMs: Date.now(),
+      observed: 'gateway-observed',
+      separation: { agent: 'other-uid', tool: 'other-uid' },
+      body: {
+        ...{ action, intent: toHex(randomBytes(32)), status: 'ok', effects: null, anchor: null, supersedes: null },
+        result: { sha256, size: 512, type: 'application/json', kept: true },
+      },
     },
-  });
+    { loose: true },
+  );
 }

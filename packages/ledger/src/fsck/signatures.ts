@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { answerOf } from '../thread-answer.ts';
 import { maxProblems } from './found.ts';
 import type { Ranges, Verified } from './signature-worker.ts';
 
@@ -14,20 +14,11 @@ export function verifyOnThreads(folder: string, size: number, threads: number) {
     { length: threads },
     () => new Worker(new URL(file, import.meta.url), { workerData, resourceLimits }),
   );
-  const done = Promise.all(workers.map(verified)).then((parts): Verified => {
+  const done = Promise.all(workers.map((worker) => answerOf<Verified>(worker))).then((parts): Verified => {
     // Each part has the first it found, so the first of all are among them.
     const unsigned = parts.flatMap((part) => part.unsigned).sort((a, b) => a - b);
     return { unsigned: unsigned.slice(0, maxProblems), unread: parts.find((part) => part.unread)?.unread ?? null };
   });
   done.catch(() => {}); // said to whoever awaits it, also when that is later
   return { done, stop: () => Promise.all(workers.map((worker) => worker.terminate())) };
-}
-
-async function verified(worker: Worker): Promise<Verified> {
-  const ended = once(worker, 'exit').then(() => {
-    throw new Error('a thread that verifies signatures ended before its work was done');
-  });
-  ended.catch(() => {});
-  const [message] = await Promise.race([once(worker, 'message'), ended]);
-  return message as Verified;
 }

@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Reason } from '@deed/evidence';
+import { answerOf } from '../thread-answer.ts';
 import { type Bent, Comparison } from './comparison.ts';
 
 /** Entries whose tiles of the two lowest levels can be made apart from all others. */
@@ -16,37 +16,44 @@ export interface ComparedRange {
   readonly reasons: readonly Reason[];
 }
 
-export function compareRange(folder: string, range: number): ComparedRange {
+/** The work of all threads. They take one range after the other, so that none is idle before the end. */
+export interface RangeWork {
+  readonly folder: string;
+  /** How many ranges there are, and how many of them were taken: one 32-bit number. */
+  readonly count: number;
+  readonly taken: SharedArrayBuffer;
+}
+
+export type ComparedRanges = ReadonlyMap<number, ComparedRange>;
+
+/** Compares ranges until none is left to take. */
+export function compareTaken({ folder, count, taken }: RangeWork): ComparedRanges {
+  const counter = new Int32Array(taken);
+  const compared = new Map<number, ComparedRange>();
+  for (let range = Atomics.add(counter, 0, 1); range < count; range = Atomics.add(counter, 0, 1)) {
+    compared.set(range, compareRange(folder, range));
+  }
+  return compared;
+}
+
+/** Compares the first `count` ranges, on so many threads, this one among them. */
+export async function compareRanges(folder: string, count: number, threads: number): Promise<readonly ComparedRange[]> {
+  const work: RangeWork = { folder, count, taken: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT) };
+  // The sources run as they are, built files under their own name.
+  const file = import.meta.url.endsWith('.ts') ? './range-worker.ts' : './range-worker.js';
+  const others = Array.from({ length: Math.max(0, Math.min(count, threads) - 1) }, () => {
+    const worker = new Worker(new URL(file, import.meta.url), { workerData: work });
+    return answerOf<ComparedRanges>(worker);
+  });
+  const parts = [compareTaken(work), ...(await Promise.all(others))];
+  const all = new Map(parts.flatMap((part) => [...part]));
+  return Array.from({ length: count }, (_, range) => all.get(range) as ComparedRange);
+}
+
+function compareRange(folder: string, range: number): ComparedRange {
   const first = range * rangeEntries;
   const comparison = new Comparison(folder, first);
   const isWhole = comparison.appendEntries(first, first + rangeEntries);
   const { entries, files, bent, reasons } = comparison;
   return { root: isWhole ? comparison.stream.root() : null, entries, files, bent, reasons };
-}
-
-/** Compares the first `count` ranges, each thread one after the other. */
-export async function compareRanges(folder: string, count: number, threads: number): Promise<readonly ComparedRange[]> {
-  const compared: ComparedRange[] = [];
-  if (Math.min(count, threads) < 2) {
-    for (let range = 0; range < count; range++) compared.push(compareRange(folder, range));
-    return compared;
-  }
-  // The sources run as they are, built files under their own name.
-  const file = import.meta.url.endsWith('.ts') ? './range-worker.ts' : './range-worker.js';
-  let taken = 0;
-  const work = async () => {
-    const worker = new Worker(new URL(file, import.meta.url), { workerData: folder });
-    try {
-      for (let range = taken++; range < count; range = taken++) {
-        worker.postMessage(range);
-        // Its error is thrown here.
-        const [answer] = await once(worker, 'message');
-        compared[range] = answer;
-      }
-    } finally {
-      await worker.terminate();
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(count, threads) }, work));
-  return compared;
 }
