@@ -58,7 +58,7 @@ describe('fsck', () => {
       fs.rmSync(join(log, stray));
     }
     expect(fsck(world.folder).ok).toBe(true);
-  });
+  }, 120_000);
 
   test('calls what a crash leaves unfinished, and only that', async () => {
     await grown();
@@ -147,7 +147,7 @@ describe('fsck', () => {
     database.exec('PRAGMA foreign_keys = OFF; DELETE FROM entry WHERE idx = 120');
     database.close();
     expect(await onThreads(), 'up to the first that is absent').toEqual(fsck(world.folder));
-  });
+  }, 120_000);
 
   test('asks the database for a series that it no longer has in mind', async () => {
     const ledger = await world.ledger();

@@ -51,8 +51,10 @@ export class Comparison {
     return true;
   }
 
+  /** The first hundred of each verdict: many of a lesser one must not hide a worse. */
   add(verdict: Reason['verdict'], message: string): void {
-    if (this.reasons.length < maxListed) this.reasons.push({ verdict, check: 'files', message });
+    const same = this.reasons.filter((reason) => reason.verdict === verdict);
+    if (same.length < maxListed) this.reasons.push({ verdict, check: 'files', message });
   }
 
   private appendBundle(name: TileName): boolean {

@@ -29,7 +29,7 @@ export interface LogFolderReport {
   readonly entries: number;
   readonly files: number;
   readonly witnesses: HeadReport['witnesses'];
-  /** The first hundred. */
+  /** The worst first, and of all the first hundred. */
   readonly reasons: readonly Reason[];
   /** Files that are no part of a log: nobody reads them. The first hundred. */
   readonly strays: readonly string[];
@@ -55,8 +55,9 @@ export async function verifyLogFolder(folder: string, options: LogFolderOptions)
   const head = note === undefined ? withoutHead : verifyHead(note, { trust, nowMs });
   const { checkpoint } = head;
   const found = checkpoint ? await compareAll(folder, checkpoint, threads) : nothing;
-  const reasons = [...head.reasons, ...found.reasons];
-  const verdict = verdictOrder.find((one) => reasons.some((reason) => reason.verdict === one)) ?? 'VERIFIED';
+  const rank = ({ verdict }: Reason) => verdictOrder.indexOf(verdict);
+  const reasons = [...head.reasons, ...found.reasons].sort((a, b) => rank(a) - rank(b));
+  const verdict = reasons[0]?.verdict ?? 'VERIFIED';
   return {
     verdict,
     code: verdictCodes[verdict],
@@ -96,14 +97,15 @@ async function compareAll(folder: string, { size, root }: Checkpoint, threads: n
   const there = beginningsThere(folder, whole);
   const ranges = await compareRanges(folder, there, threads);
   const all = new Comparison(folder);
+  let isWhole = there === whole;
   for (const { root: subtree, entries, files, bent, reasons } of ranges) {
     all.entries += entries;
     all.files += files;
     for (const [place, one] of bent) if (all.bent.size < maxListed) all.bent.set(place, one);
     for (const { verdict, message } of reasons) all.add(verdict, message);
-    if (subtree) all.stream.appendSubtree(2, subtree);
+    isWhole &&= subtree !== null;
+    if (isWhole && subtree) all.stream.appendSubtree(2, subtree);
   }
-  const isWhole = there === whole && ranges.every((range) => range.root !== null);
   if (there < whole) {
     all.add('INCOMPLETE', `${tilePath({ level: 'entries', index: there * tileWidth, width: tileWidth })}: absent`);
   }

@@ -93,3 +93,15 @@ test('a bundle that is gone is named, and the other ranges are compared all the 
   expect(first.reasons).toContain('tile/entries/256: absent');
   expect(first.verdict).toBe('INCOMPLETE');
 });
+
+test('many files that are gone do not hide the one that was forged', async () => {
+  const [here, away] = [join(log, 'tile/0'), join(world.root, 'away')];
+  fs.mkdirSync(away);
+  const moved = Array.from({ length: 120 }, (_, i) => String(i).padStart(3, '0'));
+  for (const name of moved) fs.renameSync(join(here, name), join(away, name));
+  const { verdict, reasons } = await verifiedWith('tile/0/300', bend);
+  for (const name of moved) fs.renameSync(join(away, name), join(here, name));
+  expect(verdict).toBe('FORGED');
+  expect(reasons).toContain('tile/0/000: absent');
+  expect((await verified()).reasons).toEqual([]);
+});
