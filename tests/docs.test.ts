@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
-const pages = globSync('{*.md,docs/**/*.md,examples/*/*.md}', { cwd: root });
+const pages = globSync('{*.md,docs/**/*.md,examples/*/*.md,vectors/*.md}', { cwd: root });
 
 describe('the documents', () => {
   it('link only to what is there', () => {
@@ -59,5 +59,7 @@ function named(cell: string): string[] {
     .map((end) => join(folder, file + end))
     .find((one) => existsSync(join(root, one)));
   if (!path) return [`${folder}/${file} does not exist`];
-  return read(path).includes(sentence) ? [] : [`${path} has no test "${sentence}"`];
+  // A test may take its sentences from tables, in the folder that is named after it.
+  const tables = globSync(`${join(folder, file)}/*.ts`, { cwd: root });
+  return [path, ...tables].some((one) => read(one).includes(sentence)) ? [] : [`${path} has no test "${sentence}"`];
 }

@@ -1,50 +1,17 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { concat, fromBase64, fromUtf8, toBase64, utf8 } from '../src/encoding.ts';
 import { EvidenceError } from '../src/errors.ts';
-import { makeSshsig, parseSshPublicKey, sshSignedData, sshString, verifySshsig } from '../src/ssh.ts';
-import { makeWord, openWord, type Word, wordChallenge } from '../src/word.ts';
+import { parseSshPublicKey, sshString, verifySshsig } from '../src/ssh.ts';
+import { openWord, type Word, wordChallenge } from '../src/word.ts';
 import { newSigner, signWord } from './support/actors.ts';
-
-interface SshKey {
-  readonly name: string;
-  readonly wire: Uint8Array;
-  readonly privateKey: KeyObject;
-  /** The raw signature that an ssh-agent gives back. */
-  sign(message: Uint8Array): Uint8Array;
-}
-
-function ed25519(): SshKey {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
-  const wire = concat(sshString('ssh-ed25519'), sshString(raw));
-  const signRaw = (message: Uint8Array) => concat(sshString('ssh-ed25519'), sshString(sign(null, message, privateKey)));
-  return { name: 'ssh-ed25519', wire, privateKey, sign: signRaw };
-}
-
-function p256(): SshKey {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-  const point = publicKey.export({ format: 'der', type: 'spki' }).subarray(-65);
-  const wire = concat(sshString('ecdsa-sha2-nistp256'), sshString('nistp256'), sshString(point));
-  const signRaw = (message: Uint8Array) => {
-    const der = sign('sha256', message, privateKey);
-    const rEnd = 4 + (der[3] ?? 0);
-    const blob = concat(sshString(der.subarray(4, rEnd)), sshString(der.subarray(rEnd + 2)));
-    return concat(sshString('ecdsa-sha2-nistp256'), sshString(blob));
-  };
-  return { name: 'ecdsa-sha2-nistp256', wire, privateKey, sign: signRaw };
-}
+import { ed25519, p256, type SshKey, sshWord as signSsh } from './support/ssh-keys.ts';
 
 const domain = 'deed-approval-v1';
 const bytes = utf8('{"v":1,"says":"I approve executing exactly this action, once."}');
 
-function sshWord(key: SshKey, namespace: string = domain): Word {
-  const challenge = wordChallenge(domain, bytes);
-  const blob = makeSshsig(namespace, key.wire, key.sign(sshSignedData(namespace, challenge)));
-  return makeWord(bytes, 'sshsig', key.wire, blob);
-}
+const sshWord = (key: SshKey, namespace: string = domain): Word => signSsh(key, domain, bytes, namespace);
 
 describe('a word', () => {
   for (const make of [ed25519, p256]) {

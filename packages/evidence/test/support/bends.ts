@@ -1,7 +1,5 @@
-import { expect } from 'vitest';
-import type { Report } from '../../src/verify/report.ts';
-import { verdictCodes } from '../../src/verify/report.ts';
-import { examine, makeCase } from './case-maker.ts';
+import { type ApprovalWord, encodeApproval, parseApproval } from '../../src/approval.ts';
+import type { Signer } from './actors.ts';
 import type { Draft } from './log-maker.ts';
 import type { Bend, CallDraft, Story, WordDraft } from './story.ts';
 
@@ -13,6 +11,19 @@ export function at(step: string, change: (draft: Draft, story: Story) => void): 
 /** Sets one field, named by its path, of a step's body. */
 export function set(step: string, path: string, value: unknown | ((story: Story) => unknown)): Bend {
   return at(step, (draft, story) => put(draft.body, path, typeof value === 'function' ? value(story) : value));
+}
+
+export function signedBy(step: string, signer: Signer): Bend {
+  return at(step, (draft) => {
+    draft.signer = signer;
+  });
+}
+
+/** Sets one field of a step's header to another value than it would have. */
+export function inHeader(step: string, field: string, value: unknown): Bend {
+  return at(step, (draft) => {
+    draft.header[field] = value;
+  });
 }
 
 export function skip(...steps: readonly string[]): Bend {
@@ -33,21 +44,28 @@ export function inWord(step: string, change: (word: WordDraft, story: Story) => 
   return { word: (word, story) => (word.step === step ? change(word, story) : undefined) };
 }
 
+/** Bends what the person approves. */
+export function inApproval(change: (word: ApprovalWord) => Partial<ApprovalWord>): Bend {
+  return inWord('push', (draft) => {
+    const word = parseApproval(draft.bytes);
+    draft.bytes = encodeApproval({ ...word, ...change(word) });
+  });
+}
+
 /** Slips statements in after a step. */
 export function after(step: string, add: (story: Story) => void): Bend {
   return { after: (recorded, story) => (recorded.step === step ? add(story) : undefined) };
 }
 
-/** Several bends at once. */
+/** Several bends at once. Each hook runs for each; of what can be said only once, the last counts. */
 export function all(...bends: readonly Bend[]): Bend {
-  const found = bends.map((bend) => bend.anchor).find((anchor) => anchor !== undefined);
   return {
+    ...Object.assign({}, ...bends),
     draft: (draft, story) => bends.forEach((bend) => void bend.draft?.(draft, story)),
     call: (call, story) => bends.forEach((bend) => void bend.call?.(call, story)),
     word: (word, story) => bends.forEach((bend) => void bend.word?.(word, story)),
     after: (recorded, story) => bends.forEach((bend) => void bend.after?.(recorded, story)),
     files: (files, story) => bends.forEach((bend) => void bend.files?.(files, story)),
-    ...(found ? { anchor: found } : {}),
   };
 }
 
@@ -70,18 +88,12 @@ export function put(target: unknown, path: string, value: unknown): void {
   place[last] = value;
 }
 
+/** What a bend leads to: a reason of this check, in these words. */
 export interface Expected {
   readonly bend: Bend;
   readonly check: string;
   readonly says: RegExp;
 }
 
-/** Makes the bent case and expects a verdict, for a reason of the named check. */
-export function expectVerdict(verdict: Report['verdict'], { bend, check, says }: Expected): Report {
-  const report = examine(makeCase(bend).file);
-  expect({ verdict: report.verdict, reasons: report.reasons }).toMatchObject({ verdict });
-  expect(report.code).toBe(verdictCodes[verdict]);
-  const said = report.reasons.filter((reason) => reason.verdict === verdict && reason.check === check);
-  expect(said.map(({ message }) => message).join('\n')).toMatch(says);
-  return report;
-}
+/** Bends by the sentence that says what is wrong then: the tests expect their verdicts, and the vectors hold their cases. */
+export type BentCases = Readonly<Record<string, Expected>>;

@@ -9,7 +9,7 @@ import { formatTrust, parseTrust, type Trust } from '../../src/log/trust.ts';
 import { sha256 } from '../../src/platform.ts';
 import type { Report } from '../../src/verify/report.ts';
 import { verify } from '../../src/verify/verify.ts';
-import { actors, origin } from './actors.ts';
+import { actors, type NoteSigner, origin } from './actors.ts';
 import type { Files } from './log-maker.ts';
 import { start } from './props.ts';
 import { type Bend, Story } from './story.ts';
@@ -21,17 +21,19 @@ export interface MadeCase {
   readonly file: Uint8Array;
 }
 
-/** The trust file that fits the story. */
-export const trustText = formatTrust({
-  logs: actors.logs.map(({ key }) => ({ key })),
-  witnesses: [{ name: 'notary', key: actors.witness.key }],
-  groups: [],
-  quorum: 'notary',
-  root: actors.root.keyid,
-  tsas: [],
-  compromised: [],
-  maxAgeSeconds: 86_400,
-});
+/** The trust file that fits a story whose log has these keys. */
+export const trustTextOf = (logs: readonly NoteSigner[]): string =>
+  formatTrust({
+    logs: logs.map(({ key }) => ({ key })),
+    witnesses: [{ name: 'notary', key: actors.witness.key }],
+    groups: [],
+    quorum: 'notary',
+    root: actors.root.keyid,
+    tsas: [],
+    compromised: [],
+    maxAgeSeconds: 86_400,
+  });
+export const trustText = trustTextOf(actors.logs);
 export const trust = parseTrust(trustText);
 /** An hour after the story began. */
 export const nowMs = start + 3_600_000;
@@ -47,7 +49,7 @@ export function makeCase(bend: Bend = {}): MadeCase {
 export function seal(story: Story, bend: Bend = {}): Files {
   const { log } = story;
   const id = newId('case', start);
-  const { logKeys = actors.logs, witnesses = [actors.witness] } = bend;
+  const { logKeys = story.logs, witnesses = [actors.witness] } = bend;
   const signers = [...logKeys, ...witnesses];
   const files: Files = new Map(log.files);
   const checkpoint = log.checkpoint(log.size, signers);
@@ -55,7 +57,7 @@ export function seal(story: Story, bend: Bend = {}): Files {
     members.caseJson,
     encodeCaseJson({ v: 1, format: 'deed-case', case: id, origin, tasks: [story.task], writer: 'test' }),
   );
-  files.set(members.claimedTrust, utf8(trustText));
+  files.set(members.claimedTrust, utf8(trustTextOf(story.logs)));
   for (const entry of log.entries) {
     files.set(members.statement(entry.index), log.envelope(entry));
     files.set(members.proof(entry.index), log.proof(entry.index, checkpoint));

@@ -14,7 +14,7 @@ export function tellDeployment(story: Story): void {
     ['registrar', roleKey('registrar')],
     ['receipt', roleKey('receipt')],
     ['token', roleKey('token')],
-    ...actors.logs.map((log) => [`log-${log.key.type}`, logKey(log)] as const),
+    ...story.logs.map((log) => [`log-${log.key.type}`, logKey(log)] as const),
   ] as const;
   for (const [name, key] of keys) {
     story.record({

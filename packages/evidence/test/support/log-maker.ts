@@ -47,9 +47,12 @@ export class LogMaker {
   private readonly bend: (draft: Draft) => void;
   nowMs: number;
 
-  constructor(startMs: number, bend: (draft: Draft) => void = () => {}) {
+  private readonly logs: readonly NoteSigner[];
+
+  constructor(startMs: number, bend: (draft: Draft) => void = () => {}, logs: readonly NoteSigner[] = actors.logs) {
     this.nowMs = startMs;
     this.bend = bend;
+    this.logs = logs;
   }
 
   get size(): number {
@@ -117,7 +120,7 @@ export class LogMaker {
   }
 
   /** A checkpoint over the first `size` entries, signed by the log and the given witnesses at the log's present time. */
-  checkpoint(size = this.size, signers: readonly NoteSigner[] = [...actors.logs, actors.witness]) {
+  checkpoint(size = this.size, signers: readonly NoteSigner[] = [...this.logs, actors.witness]) {
     const root = rootFromLeaves(this.leaves.slice(0, size));
     const note = signedNote(formatCheckpoint({ origin, size, root }), signers, Math.floor(this.nowMs / 1000));
     return { size, root: toHex(root), note };

@@ -3,55 +3,13 @@ import { proves } from '../../../../tests/promises.ts';
 import { caseBundle } from '../../src/export/case-bundle.ts';
 import { formatTrust, parseTrust, type Trust } from '../../src/log/trust.ts';
 import type { Report } from '../../src/verify/report.ts';
-import { actors, logKey, newNoteSigner, newSigner, origin, roleKey } from '../support/actors.ts';
-import { after, all, expectVerdict } from '../support/bends.ts';
+import { actors, origin, roleKey } from '../support/actors.ts';
+import { after, all } from '../support/bends.ts';
 import { examine, makeCase, trust, trustText } from '../support/case-maker.ts';
+import { expectVerdict } from '../support/expect-verdict.ts';
+import { tellKey } from '../support/key-events.ts';
 import { examineReceipt, receiptOf } from '../support/receipt-maker.ts';
-import type { Bend, Story } from '../support/story.ts';
-
-const successor = newSigner();
-const [oldLog, otherLog] = actors.logs;
-const newLog = newNoteSigner(origin, 1);
-
-function tell(story: Story, event: 'add' | 'end' | 'compromised', key: object & { keyid: string }, from: number): void {
-  story.record({
-    step: `key:${event}:${key.keyid}`,
-    predicate: 'key-event',
-    place: { series: 'keys' },
-    subject: { name: `key:${key.keyid}`, sha256: key.keyid },
-    body: { event, key, from },
-    signer: actors.root,
-  });
-}
-
-/** After a step the receipt key is given up in this way, and its successor signs all that follows. */
-function rotatedAfter(step: string, event: 'end' | 'compromised', from: (story: Story) => number): Bend {
-  return all(
-    after(step, (story) => {
-      tell(story, 'add', roleKey('receipt', successor), 0);
-      tell(story, event, roleKey('receipt'), from(story));
-    }),
-    {
-      draft(draft, story) {
-        if (story.said.has(`key:${event}:${actors.receipt.keyid}`) && draft.signer === actors.receipt)
-          draft.signer = successor;
-      },
-    },
-  );
-}
-
-/** The log's Ed25519 key is exchanged before the task. Who signs the checkpoints that follow is said by the test. */
-function logRotated(signers: readonly (typeof newLog)[], event: 'end' | 'compromised' = 'end'): Bend {
-  return {
-    ...after('person', (story) => {
-      const from = story.log.size + 2;
-      tell(story, 'add', logKey(newLog), from);
-      tell(story, event, logKey(oldLog), event === 'end' ? from : 0);
-    }),
-    anchor: () => ({ signers: [...signers, actors.witness] }),
-    logKeys: signers,
-  };
-}
+import { logRotated, newLog, oldLog, otherLog, rotatedAfter, successor } from './key-changes/rotations.ts';
 
 const spanOf = ({ key }: typeof newLog, from: number, until: number | '-') =>
   `span ${key.name}+${key.id} ${from} ${until}\n`;
@@ -114,7 +72,7 @@ describe('the root', () => {
   for (const event of ['end', 'compromised'] as const) {
     it(`is not given up by itself (${event})`, () => {
       expectVerdict('FORGED', {
-        bend: after('person', (story) => tell(story, event, roleKey('root'), 0)),
+        bend: after('person', (story) => tellKey(story, roleKey('root'), event, 0)),
         check: 'keys',
         says: /the root cannot be ended/,
       });

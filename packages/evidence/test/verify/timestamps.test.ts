@@ -1,51 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { members } from '../../src/case/members.ts';
-import { fromUtf8, toHex, utf8 } from '../../src/encoding.ts';
-import { parseNote } from '../../src/log/note.ts';
-import { parseTlogProof } from '../../src/log/tlog-proof.ts';
+import { utf8 } from '../../src/encoding.ts';
 import { sha256 } from '../../src/platform.ts';
 import type { Report } from '../../src/verify/report.ts';
 import { discount } from '../../src/verify/timestamps.ts';
 import { all, at, skip } from '../support/bends.ts';
 import { examine, makeCase, nowMs, reasonsOf, trust } from '../support/case-maker.ts';
-import type { Files } from '../support/log-maker.ts';
-import type { Bend, Story } from '../support/story.ts';
-import { TimestampAuthority } from '../support/timestamp-authority.ts';
+import type { Bend } from '../support/story.ts';
+import { absentStamps, forgedStamps } from './timestamps/forged.ts';
+import { anchorText, memberOf, outcomeTime, stamped, stampedHead, stranger, tsa } from './timestamps/stamps.ts';
 
-const tsa = new TimestampAuthority({ name: 'TSA' });
-const stranger = new TimestampAuthority({ name: 'stranger' });
 const asking = { ...trust, tsas: [tsa.sha256] };
-
-const textIn = (files: Files, name: string) =>
-  parseNote(parseTlogProof(fromUtf8(files.get(name) ?? utf8(''))).checkpoint).text;
-const indexOf = (story: Story, step: string) => story.said.get(step)?.index ?? -1;
-const anchorText = (files: Files, story: Story) => textIn(files, members.anchorProof(indexOf(story, 'push:intent')));
-const headText = (files: Files) => textIn(files, members.proof(0));
-const memberOf = (text: string) => members.timestamp(toHex(sha256(utf8(text))));
-const outcomeTime = (story: Story, laterMs = 0) =>
-  Date.parse(JSON.parse(fromUtf8(story.said.get('push:intent')?.envelope.payload ?? utf8('{}'))).predicate.time) +
-  laterMs;
-
-const breakIt = ({ signature }: { readonly signature: Uint8Array }) => {
-  signature[signature.length - 1] = (signature.at(-1) ?? 0) ^ 1;
-};
-
-interface Stamped {
-  readonly by?: TimestampAuthority;
-  /** After the intent's own time. */
-  readonly laterMs?: number;
-}
-
-/** Stamps the checkpoint that the push's outcome names. */
-function stamped({ by = tsa, laterMs = 2000 }: Stamped = {}): Bend {
-  return {
-    files(files, story) {
-      const text = anchorText(files, story);
-      files.set(memberOf(text), by.stamp(utf8(text), outcomeTime(story, laterMs)));
-    },
-  };
-}
-
 const judge = (bend: Bend, over: Parameters<typeof examine>[1] = {}): Report =>
   examine(makeCase(bend).file, { trust: asking, ...over });
 const anchorOf = (report: Report) => report.actions.find(({ tier }) => tier === 'approve')?.layers.anchor.why;
@@ -138,48 +102,16 @@ describe('where the trust file names none', () => {
 
 describe('a timestamp on the checkpoint of the statements', () => {
   it('covers every action', () => {
-    const bend: Bend = {
-      files(files, story) {
-        const text = headText(files);
-        files.set(memberOf(text), tsa.stamp(utf8(text), story.log.nowMs));
-      },
-    };
-    const report = judge(all(stamped(), bend));
+    const report = judge(all(stamped(), stampedHead));
     expect(report).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
     expect(report.timestamps.map(({ size }) => size)).toHaveLength(2);
     for (const { layers } of report.actions) expect(layers.anchor.why).toMatch(/timestamped 2026-11-22T10:/);
-    expect(reasonsOf(judge(bend), 'timestamps').join()).toMatch(/there is none/);
+    expect(reasonsOf(judge(stampedHead), 'timestamps').join()).toMatch(/there is none/);
   });
 });
 
 describe('a case is FORGED whose timestamp', () => {
-  const put = (make: (text: string, files: Files, story: Story) => Uint8Array): Bend => ({
-    files(files, story) {
-      const text = anchorText(files, story);
-      files.set(memberOf(text), make(text, files, story));
-    },
-  });
-  const forged: Readonly<Record<string, readonly [Bend, RegExp]>> = {
-    'was made for another checkpoint': [
-      put((_, files, story) => tsa.stamp(utf8(headText(files)), story.log.nowMs)),
-      /stamps other bytes/,
-    ],
-    'has a broken signature': [
-      put((text, _, story) => tsa.stamp(utf8(text), story.log.nowMs, { signed: breakIt })),
-      /does not verify/,
-    ],
-    'is garbage': [put(() => utf8('a timestamp')), /timestamps\/[0-9a-f]{64}\.tsr: /],
-    'is by nobody that counts and broken all the same': [
-      put((text, _, story) => stranger.stamp(utf8(text), story.log.nowMs, { signed: breakIt })),
-      /does not verify/,
-    ],
-    'is older than a statement under it says it is': [
-      stamped({ laterMs: -62_000 }),
-      /intent .* says it was written at .*, and was timestamped at .* already/,
-    ],
-    'is newer than the export that lists it': [stamped({ laterMs: 200_000 }), /after the export of .* that lists it/],
-  };
-  for (const [sentence, [bend, says]] of Object.entries(forged)) {
+  for (const [sentence, [bend, says]] of Object.entries(forgedStamps)) {
     it(sentence, () => {
       const report = judge(bend);
       expect(report).toMatchObject({ verdict: 'FORGED', code: 5, timestamps: [] });
@@ -192,12 +124,10 @@ describe('a case is FORGED whose timestamp', () => {
   });
 });
 
-it('a timestamp whose checkpoint is absent makes a case INCOMPLETE', () => {
-  const bend: Bend = {
-    files(files) {
-      files.set(memberOf('nothing'), tsa.stamp(utf8('nothing'), nowMs));
-    },
-  };
-  const report = judge(all(stamped(), bend));
-  expect(report).toMatchObject({ verdict: 'INCOMPLETE', code: 4, reasons: [{ check: 'timestamps' }] });
-});
+for (const [sentence, [bend, says]] of Object.entries(absentStamps)) {
+  it(`a case is INCOMPLETE whose timestamp ${sentence}`, () => {
+    const report = judge(bend);
+    expect(report).toMatchObject({ verdict: 'INCOMPLETE', code: 4, reasons: [{ check: 'timestamps' }] });
+    expect(reasonsOf(report, 'timestamps').join()).toMatch(says);
+  });
+}

@@ -1,0 +1,207 @@
+import { members } from '../../src/case/members.ts';
+import type { Verdict } from '../../src/verify/report.ts';
+import { actors, newNoteSigner, origin } from '../support/actors.ts';
+import type { BentCases } from '../support/bends.ts';
+import { makeCase, nowMs, pack } from '../support/case-maker.ts';
+import { erasures } from '../verify/erasures/forged.ts';
+import { neverErased } from '../verify/erasures/incomplete.ts';
+import { actions } from '../verify/forged/actions.ts';
+import { authority } from '../verify/forged/authority.ts';
+import { closing } from '../verify/forged/closing.ts';
+import { events } from '../verify/forged/events.ts';
+import { keys } from '../verify/forged/keys.ts';
+import { payloads } from '../verify/forged/payloads.ts';
+import { people } from '../verify/forged/people.ts';
+import { proofs } from '../verify/forged/proofs.ts';
+import { series } from '../verify/forged/series.ts';
+import { signatures } from '../verify/forged/signatures.ts';
+import { incomplete } from '../verify/incomplete/cases.ts';
+import { operators } from '../verify/operator/forged.ts';
+import { absentStamps, forgedStamps } from '../verify/timestamps/forged.ts';
+import { tsa } from '../verify/timestamps/stamps.ts';
+import { unusable } from '../verify/unusable/forms.ts';
+import { bent, bentCase, type Example, honest } from './example.ts';
+import { anchors } from './honest/anchors.ts';
+import { authorities } from './honest/authority.ts';
+import { erased } from './honest/erasures.ts';
+import { tasks } from './honest/tasks.ts';
+import { proofExamples, receiptExamples } from './receipts.ts';
+import { fewKeys, trustWith } from './trust-files.ts';
+import { unanchoredExamples } from './unanchored.ts';
+
+/** What the same rule refuses for the same reason as its neighbour in the table: the tests have it, the vectors do without. */
+const alike: readonly string[] = [
+  'an outcome by the token key',
+  'a statement by nobody in particular',
+  'an approval of another record',
+  'an approval for another deployment',
+  'a policy activated by nobody',
+  'a token by another issuer',
+  'a proof for another message',
+  'a message with another method',
+  'a decision by another engine',
+  'a record of another tool',
+  'another note than the anchor’s',
+  'takes a proof that lives for days',
+  'names another subject than the statement is about',
+  'cites a grant that was revoked meanwhile',
+  'calls his own word the confirmation of the touched system',
+  'leaves out token and proof of an approved action',
+  'takes a token that names another agent',
+  'an event that is here although it was erased',
+  'an erasure under the second of two holds',
+  'an erasure that names a case which holds none',
+  'an erasure by somebody who was never enrolled',
+  'a hold over another task',
+  'a hold of another deployment',
+  'an erasure signed by the registrar',
+  'a hold for another reason than was signed',
+  'a payload that only the deployment’s series erased',
+  'an approved action whose rendering is withheld',
+  'a task opened by the root',
+  'a first after that does not follow task-opened',
+  'a proof under an older checkpoint',
+  'an approval by somebody who is no approver',
+  'a token for another audience',
+  'a token signed by the receipt key',
+  'an intent although policy failed',
+  'a grant that was denied',
+  'a confirmation of another action',
+  'one action begun twice',
+  'an output left out',
+  'retention by the rule of a lower tier',
+  'a hold that is placed again by its old word',
+  'uses an approval that a refusal consumed',
+  'files the batch of one source under another',
+  'takes a proof that was made after its token had ended',
+  'a series with a head and no statement',
+  'an approved action whose token and proof are withheld',
+  'no policy',
+  'an approval of another task',
+  'a proof for another token',
+  'an anchor that was made after the outcome',
+  'a batch with other counts',
+  'a release by the word that placed it',
+  'an outcome of another action',
+  'a gap in what came after',
+  'no policy files',
+  'a payload, and another was erased',
+  'an approved action whose approval is absent',
+  'another root than the anchor’s',
+  'a token bound to another key',
+  'an intent by the registrar',
+  'ends an intent by the refusal of another action',
+];
+/** Forms of a zip that one rule refuses: there is one byte form. */
+const alikeForms: readonly string[] = [
+  'a zip without members',
+  'a case without its last byte',
+  'another version in the headers',
+  'flags in the headers',
+  'a member with an absolute name',
+  'a case.json in another form',
+  'extra fields',
+  'another date in the headers',
+];
+/** What is missing there contradicts something else as well, so that the verdict is FORGED. */
+const worse: readonly string[] = [
+  'a gap in the series of its task',
+  'no task-opened',
+  'a batch without its tree',
+  'a batch that does not show the credential of the task',
+  'a dropped event',
+  'no enrolment of its agent',
+  'an event that no statement erased',
+];
+
+/** Every vector that is made. */
+export function* examples(): Generator<Example> {
+  for (const table of [tasks, authorities, erased, anchors]) yield* honest(table);
+  for (const table of [keys, signatures, series, proofs, payloads, people, authority, actions, closing, events])
+    yield* bent('FORGED', 'A case that has', leaving(table, alike));
+  yield* bent('FORGED', 'An operator with every key of the server, who', leaving(operators, alike));
+  yield* bent('FORGED', 'A case that has', leaving(erasures, alike));
+  yield* bent('INCOMPLETE', 'A case that has', leaving(incomplete, [...alike, ...worse]));
+  yield* bent('INCOMPLETE', 'A case that calls erased', leaving(neverErased, [...alike, ...worse]));
+  yield* changedMembers();
+  yield* unanchoredExamples();
+  yield* underTrust();
+  yield* stamps();
+  yield* unreadable();
+  yield* receiptExamples();
+  yield* proofExamples();
+}
+
+/** Timestamps that are not what they seem, where the trust file asks for one. */
+function stamps(): Example[] {
+  const trust = trustWith({ tsas: [tsa.sha256] });
+  return Object.entries({ ...forgedStamps, ...absentStamps }).map(([name, [bend]]) => ({
+    name: `a timestamp that ${name}`,
+    what: `A case with a timestamp that ${name}.`,
+    given: bentCase({ bend: { ...bend, parts: ['push'] }, trust }),
+    verdict: name in absentStamps ? 'INCOMPLETE' : 'FORGED',
+    check: 'timestamps',
+  }));
+}
+
+/** Files that are no case. */
+function unreadable(): Example[] {
+  return Object.entries(unusable)
+    .filter(([name]) => !alikeForms.includes(name))
+    .map(([name, make]) => ({
+      name,
+      what: `A file that is or has ${name}.`,
+      given: { kind: 'case', file: make(), trust: trustWith({}), nowMs },
+      verdict: 'unusable',
+    }));
+}
+
+/** Honest cases that the trust file knows to be others'. */
+function underTrust(): Example[] {
+  const another = newNoteSigner(origin, 1).key;
+  const files = {
+    'another root than the trust file names': trustWith({ root: actors.stranger.keyid }),
+    'no signature of a log key that the trust file names': trustWith({ logs: [...fewKeys, { key: another }] }),
+    'another log than the trust file names': trustWith({ logs: [{ key: newNoteSigner('example.org/log', 1).key }] }),
+    'a receipt key that a later trust file says was compromised before': `${trustWith({})}compromised ${actors.receipt.keyid} 5\n`,
+  };
+  return Object.entries(files).map(([name, trust]) => ({
+    name,
+    what: `An honest case with ${name}.`,
+    given: bentCase({ bend: { parts: ['write'] }, trust }),
+    verdict: 'FORGED',
+  }));
+}
+
+/** What somebody who holds a case can do to it with a zip tool. */
+function changedMembers(): Example[] {
+  const { members: held } = makeCase({ logs: fewKeys, parts: ['write'] });
+  const other = makeCase({ logs: fewKeys, parts: ['write'] }).members;
+  const payload = [...held.keys()].find((name) => name.startsWith('payloads/')) ?? '';
+  const seal: string[] = [members.exported, members.exportedProof];
+  const changes: Readonly<Record<string, readonly [Verdict, string, ReadonlyMap<string, Uint8Array>]>> = {
+    'a payload that somebody changed': ['FORGED', 'manifest', new Map(held).set(payload, new Uint8Array(40))],
+    'a listed member that somebody took out': [
+      'INCOMPLETE',
+      'manifest',
+      new Map([...held].filter(([name]) => name !== payload)),
+    ],
+    'the export of another case': [
+      'unusable',
+      'manifest',
+      new Map([...held, ...[...other].filter(([name]) => seal.includes(name))]),
+    ],
+  };
+  return Object.entries(changes).map(([name, [verdict, check, files]]) => ({
+    name,
+    what: `A case with ${name}.`,
+    given: { kind: 'case', file: pack(files), trust: trustWith({}), nowMs },
+    verdict,
+    check,
+  }));
+}
+
+/** The table without these. */
+function leaving(table: BentCases, names: readonly string[]): BentCases {
+  return Object.fromEntries(Object.entries(table).filter(([name]) => !names.includes(name)));
+}

@@ -1,0 +1,157 @@
+import { newId } from '../../../src/ids.ts';
+import { actors, newNoteSigner, origin } from '../../support/actors.ts';
+import { after, all, at, type BentCases, set } from '../../support/bends.ts';
+import { digestOf, start } from '../../support/props.ts';
+import type { Story } from '../../support/story.ts';
+
+export const actions: BentCases = {
+  'a second intent with one approval': {
+    bend: after('push:outcome', (story) => again(story, { approval: story.digest('push:approval') })),
+    check: 'actions',
+    says: /approval was used before|approval is for another action/,
+  },
+  'one action begun twice': {
+    bend: after('push:outcome', (story) => again(story, {})),
+    check: 'actions',
+    says: /was begun before/,
+  },
+  'an approve action without an approval': {
+    bend: set('push:intent', 'approval', null),
+    check: 'actions',
+    says: /without an approval/,
+  },
+  'the approval of another action': {
+    bend: at('push:approval', (draft, story) => {
+      draft.body.action = story.actions.write;
+      draft.subject.name = `action:${story.actions.write}`;
+    }),
+    check: 'actions',
+    says: /approval is for another action/,
+  },
+  'a record of another action': {
+    bend: at('write:intent', (draft) => {
+      draft.body.action = newId('action', start);
+      draft.subject.name = `action:${draft.body.action}`;
+    }),
+    check: 'actions',
+    says: /record is of another action/,
+  },
+  'a record of another tool': {
+    bend: set('write:intent', 'tool.server', 'other'),
+    check: 'actions',
+    says: /record names another tool/,
+  },
+  'a tool that is not as it was pinned': {
+    bend: set('pin:write_file', 'executable', digestOf('another program')),
+    check: 'actions',
+    says: /not as it was pinned/,
+  },
+  'an intent above the ceiling of its task': {
+    bend: set('opened', 'ceiling', 'record'),
+    check: 'actions',
+    says: /above the ceiling of its task/,
+  },
+  'an intent beyond the budget of its task': {
+    bend: set('opened', 'budget', { actions: 2 }),
+    check: 'actions',
+    says: /beyond the budget/,
+  },
+  'an intent after the deadline of its task': {
+    bend: set('opened', 'deadline', '2026-11-22T10:00:16.000Z'),
+    check: 'actions',
+    says: /after the deadline/,
+  },
+  'a second outcome': {
+    bend: after('write:outcome', (story) => outcome(story, 'write', {})),
+    check: 'actions',
+    says: /a second outcome/,
+  },
+  'an intent that was refused and yet has an outcome': {
+    bend: set('denied:refusal', 'cites', (story: Story) => story.digest('write:intent')),
+    check: 'actions',
+    says: /refused, and yet it has an outcome/,
+  },
+  'an outcome of another action': {
+    bend: at('write:outcome', (draft, story) => {
+      draft.body.action = story.actions.read;
+      draft.subject.name = `action:${story.actions.read}`;
+    }),
+    check: 'actions',
+    says: /of another action/,
+  },
+  'an anchor that does not cover its intent': {
+    bend: all(
+      { anchor: (story) => ({ size: (story.said.get('push:intent')?.index ?? 0) - 1 }) },
+      {
+        files(files, { log, said }) {
+          const index = said.get('push:intent')?.index ?? 0;
+          const other = log.proof(index - 2, log.checkpoint(index - 1));
+          files.set(`proofs/${String(index).padStart(12, '0')}-anchor.tlog-proof`, other);
+        },
+      },
+    ),
+    check: 'actions',
+    says: /does not cover its intent/,
+  },
+  'an anchor that was made after the outcome': {
+    bend: {
+      files(files, { log, said }) {
+        const index = said.get('push:intent')?.index ?? 0;
+        files.set(`proofs/${String(index).padStart(12, '0')}-anchor.tlog-proof`, log.proof(index, log.checkpoint()));
+      },
+    },
+    check: 'actions',
+    says: /another checkpoint/,
+  },
+  'another root than the anchor’s': {
+    bend: set('push:outcome', 'anchor.root', digestOf('another root')),
+    check: 'actions',
+    says: /another checkpoint/,
+  },
+  'another note than the anchor’s': {
+    bend: set('push:outcome', 'anchor.note', digestOf('another note')),
+    check: 'actions',
+    says: /another note/,
+  },
+  'an anchor without the log’s signature': {
+    bend: { anchor: () => ({ signers: [newNoteSigner(origin, 1), actors.witness] }) },
+    check: 'actions',
+    says: /not signed by the log's keys/,
+  },
+};
+
+/** Another intent like that of the push. */
+function again(story: Story, over: Record<string, unknown>): void {
+  const first = story.said.get('push:intent');
+  const { predicate } = JSON.parse(new TextDecoder().decode(first?.envelope.payload));
+  const { action, record, tier, method, tool, authority, decision, approval } = predicate;
+  const body = { action, record, tier, method, tool, authority, decision, approval, ...over };
+  story.record({
+    step: 'push:again',
+    predicate: 'intent',
+    place: { task: story.task, chain: 'seq' },
+    subject: { name: `action:${action}`, sha256: record.sha256 },
+    observed: 'gateway-observed',
+    body,
+  });
+}
+
+function outcome(story: Story, name: string, over: Record<string, unknown>): void {
+  story.record({
+    step: `${name}:slipped-in`,
+    predicate: 'outcome',
+    place: { task: story.task, chain: 'seq' },
+    subject: { name: `action:${story.actions[name]}`, sha256: story.records.get(name)?.sha256 ?? '' },
+    observed: 'gateway-observed',
+    body: {
+      action: story.actions[name],
+      intent: story.digest(`${name}:intent`),
+      status: 'ok',
+      result: null,
+      effects: null,
+      anchor: null,
+      supersedes: null,
+      ...over,
+    },
+  });
+}

@@ -1,0 +1,102 @@
+import { effects } from '../../../src/action-record.ts';
+import { fromUtf8, utf8 } from '../../../src/encoding.ts';
+import { after, all, at, inCall, set, skip } from '../../support/bends.ts';
+import { commit } from '../../support/props.ts';
+import type { Bend, Story } from '../../support/story.ts';
+
+export const honest: Readonly<Record<string, Bend>> = {
+  'a push of which the forge took one ref and rejected another': set('push:outcome', 'effects', (story: Story) => {
+    const [ok] = [
+      { kind: 'git-ref', repository: 'site', ref: 'refs/heads/main', old: '0'.repeat(40), new: commit('a') },
+    ];
+    const rejected = { ...ok, ref: 'refs/heads/other', status: 'rejected', request: null };
+    const value = effects.parse({ v: 1, effects: [{ ...ok, status: 'ok', request: null }, rejected] });
+    return story.log.payload(JSON.stringify(value), 'application/vnd.deed.effects+json');
+  }),
+  'a message that spells its method with an escape': inCall('write', (call) => {
+    call.message = call.message.replace('tools/call', 'tools\\/call');
+  }),
+  'a message without arguments': all(
+    inCall('read', (call) => {
+      call.message = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file"}}';
+    }),
+  ),
+  'an unknown outcome that a later one settles': all(
+    set('write:outcome', 'status', 'unknown'),
+    after('write:outcome', (story) => lateOutcome(story, 'seq', story.digest('write:outcome'))),
+  ),
+  'a session of an agent that is not enrolled': implicit(),
+  'a push whose unknown outcome with its anchor is settled by one without': all(
+    set('push:outcome', 'status', 'unknown'),
+    after('push:outcome', (story) => settlePush(story)),
+    set('confirmed', 'outcome', (story: Story) => story.digest('push:settled')),
+    at('confirmed', (draft, story) => {
+      draft.subject.sha256 = story.digest('push:settled');
+    }),
+  ),
+  'an intent that ends only after the task was closed, whose proof was replayed before': endsLate(),
+};
+
+/** The write's outcome comes in `after`; its proof's replay was refused while it was open. */
+function endsLate(): Bend {
+  return all(
+    skip('write:outcome'),
+    set('closed', 'open', (story: Story) => [story.digest('write:intent')]),
+    after('closed', (story) => lateOutcome(story, 'after', null)),
+  );
+}
+
+function lateOutcome(story: Story, chain: 'seq' | 'after', supersedes: string | null): void {
+  story.record({
+    step: 'late:outcome',
+    predicate: 'outcome',
+    place: { task: story.task, chain },
+    subject: { name: `action:${story.actions.write}`, sha256: story.records.get('write')?.sha256 ?? '' },
+    observed: 'gateway-observed',
+    body: {
+      action: story.actions.write,
+      intent: story.digest('write:intent'),
+      status: 'error',
+      result: null,
+      effects: null,
+      anchor: null,
+      supersedes,
+    },
+  });
+}
+
+function settlePush(story: Story): void {
+  const first = story.said.get('push:outcome');
+  const { predicate } = JSON.parse(fromUtf8(first?.envelope.payload ?? utf8('{}')));
+  const { action, intent, result, effects: seen } = predicate;
+  story.record({
+    step: 'push:settled',
+    predicate: 'outcome',
+    place: { task: story.task, chain: 'seq' },
+    subject: { name: `action:${action}`, sha256: story.records.get('push')?.sha256 ?? '' },
+    observed: 'gateway-observed',
+    body: { action, intent, status: 'ok', result, effects: seen, anchor: null, supersedes: first?.digest },
+  });
+}
+
+/** Nobody proved a key: the session of an agent that knows nothing of Deed. */
+function implicit(): Bend {
+  return {
+    draft(draft) {
+      if (draft.step === 'opened') Object.assign(draft.body, { agent: null, implicit: true });
+      if (draft.step === 'replay:refusal') draft.skip = true;
+      if (draft.body.authority)
+        Object.assign(draft.body, { authority: { ...draft.body.authority, pop: 'none', evidence: null } });
+    },
+  };
+}
+
+export function addGap(story: Story): void {
+  story.record({
+    step: 'gap',
+    predicate: 'observe-gap',
+    place: { task: story.task, chain: 'after' },
+    subject: { name: `task:${story.task}`, sha256: story.objective?.sha256 ?? '' },
+    body: { since: '2026-11-22T10:00:00.000Z', detail: 'the server did not end in order' },
+  });
+}
