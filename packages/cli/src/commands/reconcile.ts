@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
-import { bold, green, print, table, wrap, yellow } from '../output.ts';
+import { bold, counted, green, print, table, wrap, yellow } from '../output.ts';
 
 export interface FindingView {
   readonly finding: string;
@@ -36,7 +36,7 @@ export function reconcileCommand(): Command {
         [
           ...result.confirmed.map((action) => green(`confirmed  ${action}`)),
           ...result.findings.map(findingText),
-          `${result.confirmed.length} newly confirmed, ${result.pending} pending, ${result.findings.length} findings.`,
+          `${result.confirmed.length} newly confirmed, ${result.pending} pending, ${counted(result.findings.length, 'finding')}.`,
         ].join('\n'),
       );
     });

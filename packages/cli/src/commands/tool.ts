@@ -78,15 +78,19 @@ function list(): Command {
           ['server', 'kind', 'command'],
           view.tools.map(({ name, kind, argv }) => [name, kind, argv.join(' ')]),
         ),
-        '',
-        table(
-          ['tool', 'definition', 'state'],
-          view.pins.map(({ server, tool, definition, changed }) => [
-            `${server}/${tool}`,
-            definition.slice(0, 16),
-            changed ? 'CHANGED: refused until accepted' : 'pinned',
-          ]),
-        ),
+        ...(view.pins.length === 0
+          ? []
+          : [
+              '',
+              table(
+                ['tool', 'definition', 'state'],
+                view.pins.map(({ server, tool, definition, changed }) => [
+                  `${server}/${tool}`,
+                  definition.slice(0, 16),
+                  changed ? 'CHANGED: refused until accepted' : 'pinned',
+                ]),
+              ),
+            ]),
       ].join('\n'),
     );
   });

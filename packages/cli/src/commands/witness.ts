@@ -249,13 +249,14 @@ function run(): Command {
     .option('--with-parent', 'end when the standard input closes', false)
     .action(async (flags: RunFlags) => {
       const running = await startWitness({ stateFolder: flags.state, host: flags.host, port: parsePort(flags.port) });
+      const ended = untilEnded(flags.withParent); // before it says that it is ready
       const { url, vkeys } = running;
       process.stdout.write(
         flags.json
           ? `${JSON.stringify({ url, vkeys })}\n`
           : `${green('Witness')} at ${url}\n${vkeys.map((vkey) => `  vkey  ${vkey}\n`).join('')}`,
       );
-      await untilEnded(flags.withParent);
+      await ended;
       await running.close();
     });
 }

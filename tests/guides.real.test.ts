@@ -1,0 +1,27 @@
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { readGuide } from './support/guide.ts';
+import { GuideReader } from './support/guide-reader.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const guides = [...globSync('docs/guides/*.md', { cwd: root }), 'docs/restore.md'].sort().filter((page) => {
+  const { blocks } = readGuide(join(root, page));
+  return blocks.some(({ kind }) => kind === 'console');
+});
+// One for each core of a small machine: what a page waits for has a generous limit.
+vi.setConfig({ maxConcurrency: 2 });
+const cache = mkdtempSync(join(tmpdir(), 'deed-compiled-'));
+afterAll(() => rmSync(cache, { recursive: true, force: true }));
+
+describe.concurrent('every example does what its page says', () => {
+  test.for(guides)('%s', async (page) => {
+    const reader = new GuideReader(cache);
+    try {
+      await reader.follow(page);
+    } finally {
+      expect(await reader.end(), 'what did not end as it should').toEqual([]);
+    }
+  });
+});
