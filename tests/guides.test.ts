@@ -8,7 +8,10 @@ import { columns, patternOf, readGuide, readOff } from './support/guide.ts';
 const root = resolve(import.meta.dirname, '..');
 const program = deedProgram();
 const guides = [...globSync('docs/guides/*.md', { cwd: root }), 'docs/restore.md'].sort();
-const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md', { cwd: root })].sort();
+/** Not the list of what is missing: it names what is not there yet. */
+const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md', { cwd: root })]
+  .filter((page) => page !== 'docs/known-gaps.md')
+  .sort();
 const read = (page: string) => readFileSync(join(root, page), 'utf8');
 
 const blocks = guides.flatMap((page) => readGuide(join(root, page)).blocks.map((block) => ({ page, ...block })));
@@ -21,7 +24,6 @@ const isRun = new Set(
 );
 const notRun = blocks.filter((block) => block.kind === 'not-run');
 const notRunCommands = notRun.flatMap(({ text }) => namedIn(text, program).map(({ name }) => name));
-/** A client's configuration starts it (docs/guides/first-deployment.md, step 4). */
 const isDocumented = new Set([...isRun, ...notRunCommands]);
 
 describe('the guides', () => {

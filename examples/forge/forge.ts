@@ -113,4 +113,5 @@ server.listen(Number(values.port), '127.0.0.1', () => {
   const admin = file === undefined ? { admin: adminToken } : {};
   console.log(JSON.stringify({ url: `http://127.0.0.1:${port}/`, ...admin }));
 });
+process.on('SIGINT', () => process.exit(0));
 if (values['with-parent']) process.stdin.on('end', () => process.exit(0)).resume();
