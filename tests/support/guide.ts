@@ -97,9 +97,7 @@ function readTyped(body: readonly string[], where: string, firstLine: number): T
 /** What a page shows, as a pattern: `…` is anything within a line, and alone on a line it is any lines. */
 export function patternOf(shown: readonly string[]): string {
   return shown
-    .map((line) =>
-      line.trim() === '…' ? '(?:.*\\n)*?' : `${columns(line).split('…').map(RegExp.escape).join('.*')}\\n`,
-    )
+    .map((line) => (line.trim() === '…' ? '(?:.*\\n)*?' : `${columns(line).split('…').map(literally).join('.*')}\\n`))
     .join('');
 }
 
@@ -116,10 +114,14 @@ export function columns(text: string): string {
 export function readOff(text: string, output: string): string {
   return text.replaceAll(/(?<word>[^\s…]+ )?(?<begin>[^\s"'=(]*)…(?<next>[^\s"')]?)/g, (...all) => {
     const { word = '', begin = '', next = '' } = all.at(-1) as Readonly<Record<string, string | undefined>>;
-    const before = RegExp.escape(begin === '' ? word : begin);
+    const before = literally(begin === '' ? word : begin);
     const rest = next === '/' ? '[\\w+=-]+(?=/)' : '[\\w+/=-]+';
     const newest = [...output.matchAll(new RegExp(`${before}(${rest})`, 'g'))].at(-1)?.[1];
     if (newest === undefined) throw new Error(`nothing was printed that begins with ${begin || word}`);
     return `${word}${begin}${newest}${next}`;
   });
+}
+
+function literally(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

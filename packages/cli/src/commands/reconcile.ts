@@ -29,7 +29,7 @@ interface SourceFlags extends CommonOptions {
 
 export function reconcileCommand(): Command {
   return command('reconcile', "hold a task's receipts against the other systems' own records")
-    .argument('<task>')
+    .argument('<task>', 'its id')
     .action(async (task: string, flags: CommonOptions) => {
       const result = await new Client(flags.data).post<ReconciledView>(`/v1/tasks/${task}/reconcile`);
       print(result, flags.json, () =>
@@ -45,7 +45,7 @@ export function reconcileCommand(): Command {
 export function findingCommand(): Command {
   return new Command('finding').description('disagreements between receipts and records').addCommand(
     command('list', 'all findings, or those about one task')
-      .option('--task <id>')
+      .option('--task <id>', 'only those about this task')
       .action(async (flags: CommonOptions & { task?: string }) => {
         const query = flags.task === undefined ? '' : `?task=${flags.task}`;
         const { findings } = await new Client(flags.data).get<{ findings: FindingView[] }>(`/v1/findings${query}`);

@@ -98,8 +98,8 @@ function list(): Command {
 
 function accept(): Command {
   return command('accept', 'accept the definition of a tool that was seen last')
-    .argument('<server>')
-    .argument('<tool>')
+    .argument('<server>', 'the name it was registered with')
+    .argument('<tool>', 'its tool')
     .action(async (server: string, tool: string, flags: CommonOptions) => {
       const { definition } = await new Client(flags.data).post<{ definition: string }>('/v1/tools/accept', {
         server,

@@ -75,7 +75,7 @@ function add(): Command {
 
 function remove(): Command {
   return command('remove', 'ask a witness no longer')
-    .argument('<name>')
+    .argument('<name>', 'your name for it')
     .action((name: string, flags: CommonOptions) =>
       change(flags, { change: 'remove', name }, () => [`${name} will not be asked any more.`]),
     );
@@ -86,7 +86,7 @@ function quorum(): Command {
     'quorum',
     'whose cosignatures are enough: a name, all, any, a number, or for instance 2 of local acme beta',
   )
-    .argument('<rule...>')
+    .argument('<rule...>', 'names stand in the list: deed log witness list')
     .action((rule: string[], flags: CommonOptions) =>
       change(flags, { change: 'quorum', rule }, (now) => [
         `Enough will be: ${now.quorum}.`,
