@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
@@ -24,6 +24,35 @@ const needs = (page: string) => {
 };
 for (const page of guides)
   for (const name of needs(page)) console.warn(`SKIPPED the examples of ${page}: there is no ${name}`);
+
+const wrong = {
+  'another output than is shown': ['$ echo one; echo two', 'one'],
+  'less output than is shown': ['$ echo one', 'one', 'two'],
+  'another exit code than 0': ['$ false'],
+  'another exit code than is named': ['$ true   # exit code 3'],
+  'nothing printed of which … could be the rest': ['$ echo tsk_…'],
+  'a command that does not end in order': ["$ sh -c 'echo ready; exec sleep 600'", 'ready', '^C'],
+};
+
+test.for(Object.entries(wrong))('a page is wrong that has %s', async ([what, lines]) => {
+  const reader = new GuideReader(cache);
+  try {
+    const page = join(reader.folder, 'page.md');
+    const block = (info: string, ...body: readonly string[]) => [`\`\`\`console${info}`, ...body, '```', ''];
+    const terminal = lines.includes('^C') ? ' second' : '';
+    writeFileSync(
+      page,
+      [
+        ...block('', '$ X=kept; cd /srv'),
+        ...block('', '$ echo $X in $PWD', 'kept in /srv'),
+        ...block(terminal, ...lines),
+      ].join('\n'),
+    );
+    await expect(reader.follow(page), what).rejects.toThrow(`${page}:11: `);
+  } finally {
+    expect(await reader.end()).toEqual([]);
+  }
+});
 
 describe.concurrent('every example does what its page says', () => {
   test.for(guides.filter((page) => needs(page).length === 0))('%s', async (page) => {

@@ -20,7 +20,6 @@ export class GuideReader {
   private readonly runsOn = new Map<string, { readonly typed: Typed; readonly at: string }>();
   private output = '';
   private at = '';
-  private trace: (text: string) => void = () => {};
 
   /** @param cache where Node keeps what it compiled, for readers to share */
   constructor(cache: string) {
@@ -50,9 +49,8 @@ export class GuideReader {
   }
 
   /** Follows a page, after the steps of the first deployment that it goes on from. @throws Error with page and line */
-  async follow(page: string, trace: (text: string) => void = () => {}): Promise<void> {
-    this.trace = trace;
-    const guide = readGuide(join(root, page));
+  async follow(page: string): Promise<void> {
+    const guide = readGuide(resolve(root, page));
     const { after } = guide;
     if (after !== null) {
       const first = readGuide(join(guides, 'first-deployment.md'));
@@ -67,8 +65,7 @@ export class GuideReader {
   private async read(page: string, { blocks }: Guide): Promise<void> {
     for (const block of blocks) {
       this.at = `${page}:${block.line}`;
-      if (block.kind === 'file')
-        writeFileSync(join(this.where.cwd, block.name), readOff(this.here(block.text), this.output));
+      if (block.kind === 'file') writeFileSync(join(this.where.cwd, block.name), this.asTyped(block.text));
       if (block.kind !== 'console') continue;
       for (const typed of block.typed) {
         this.at = `${page}:${typed.line}`;
@@ -89,10 +86,9 @@ export class GuideReader {
     const runsOn = name !== firstTerminal && typed === all.at(-1);
     if (runsOn) this.runsOn.set(name, { typed, at: this.at });
     await this.seen(terminal, () => !terminal.busy, 'the command before did not end');
-    const command = readOff(this.here(typed.command), this.output);
+    const command = this.asTyped(typed.command);
     const limit = Date.now() + limitMs;
     for (;;) {
-      this.trace(`\n$ ${command}\n`);
       terminal.type(command);
       if (runsOn) return this.watch(terminal, typed);
       await this.seen(terminal, () => !terminal.busy, 'it does not end');
@@ -105,14 +101,12 @@ export class GuideReader {
   /** What runs in a terminal of its own: what is shown appears, or it ends as the page says. */
   private async watch(terminal: Terminal, { command, shown, interrupted }: Typed): Promise<void> {
     const pattern = new RegExp(`^${command === null ? '(?:.*\\n)*?' : ''}${patternOf(this.lines(shown))}`);
-    await this.seen(
-      terminal,
-      () => pattern.test(columns(terminal.output)),
-      `this does not appear:\n${shown.join('\n')}`,
-    );
+    const appeared = () => pattern.test(columns(terminal.output));
+    const missing = `this does not appear:\n${shown.join('\n')}`;
+    await this.seen(terminal, () => appeared() || !terminal.busy, missing);
+    if (!appeared()) throw new Error(`${this.at}: ${missing}\n--- printed\n${terminal.output}`);
     if (!interrupted) return;
-    terminal.interrupt();
-    await this.seen(terminal, () => !terminal.busy, 'Ctrl-C does not end it');
+    await terminal.interrupt(limitMs);
     if (terminal.code !== 0) throw new Error(`${this.at}: Ctrl-C ended it with exit code ${terminal.code}`);
   }
 
@@ -138,10 +132,17 @@ export class GuideReader {
     mkdirSync(folder);
     const made = new Terminal(folder, this.where, (text) => {
       this.output += text;
-      this.trace(text);
     });
     this.terminals.set(name, made);
     return made;
+  }
+
+  private asTyped(text: string): string {
+    try {
+      return readOff(this.here(text), this.output);
+    } catch (cause) {
+      throw new Error(`${this.at}: ${(cause as Error).message}`, { cause });
+    }
   }
 
   private lines(shown: readonly string[]): string[] {
@@ -162,8 +163,7 @@ export class GuideReader {
     const wrong: string[] = [];
     for (const [name, terminal] of this.terminals) {
       if (!terminal.busy) continue;
-      terminal.interrupt();
-      await terminal.until(() => !terminal.busy, limitMs).catch(() => undefined);
+      await terminal.interrupt(limitMs);
       if (terminal.code !== 0) wrong.push(`${name} ended with ${terminal.code}`);
     }
     for (const terminal of this.terminals.values()) await terminal.close();

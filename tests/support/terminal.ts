@@ -4,6 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Where } from './processes.ts';
 
+/** How long after a Ctrl-C the next one is tried, in milliseconds. */
+const againMs = 10_000;
+
 /** A bash into which commands are typed one after the other; it keeps its folder and its variables. */
 export class Terminal {
   private readonly shell: ChildProcessWithoutNullStreams;
@@ -68,15 +71,23 @@ export class Terminal {
     }
   }
 
-  /** What Ctrl-C does: every process of the terminal is told to end. */
-  interrupt(): void {
-    if (this.shell.pid !== undefined) process.kill(-this.shell.pid, 'SIGINT');
+  /** What Ctrl-C does, until it has ended or the limit is over: every process of the terminal is told to end. */
+  async interrupt(limitMs: number): Promise<void> {
+    for (const limit = Date.now() + limitMs; this.busy && Date.now() < limit; ) {
+      this.signal('SIGINT');
+      // Told again now and then: a process that is just being made may not have heard it.
+      await this.until(() => !this.busy, againMs).catch(() => undefined);
+    }
+  }
+
+  private signal(name: NodeJS.Signals): void {
+    if (this.shell.pid !== undefined) process.kill(-this.shell.pid, name);
   }
 
   /** Ends the shell; what runs in it does not outlive it. */
   async close(): Promise<void> {
     const ended = once(this.shell, 'exit');
-    if (this.busy && this.shell.pid !== undefined) process.kill(-this.shell.pid, 'SIGKILL');
+    if (this.busy) this.signal('SIGKILL');
     else this.shell.stdin.end('exit\n');
     await ended;
   }
