@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { appendFileSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -12,11 +12,12 @@ const { values } = parseArgs({
   options: {
     dir: { type: 'string' },
     port: { type: 'string', default: '0' },
+    'admin-token-file': { type: 'string' },
     'with-parent': { type: 'boolean', default: false },
   },
 });
 if (values.dir === undefined) {
-  console.error('usage: node examples/forge/forge.ts --dir DIR [--port 0] [--with-parent]');
+  console.error('usage: node examples/forge/forge.ts --dir DIR [--port 0] [--admin-token-file FILE] [--with-parent]');
   process.exit(2);
 }
 const dir = resolve(values.dir);
@@ -107,6 +108,10 @@ function reply(response: ServerResponse, status: number, text: string): void {
 const server = createServer((request, response) => void handle(request, response));
 server.listen(Number(values.port), '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
-  console.log(JSON.stringify({ url: `http://127.0.0.1:${port}/`, admin: adminToken }));
+  const file = values['admin-token-file'];
+  if (file !== undefined) writeFileSync(file, adminToken, { mode: 0o600 });
+  const admin = file === undefined ? { admin: adminToken } : {};
+  console.log(JSON.stringify({ url: `http://127.0.0.1:${port}/`, ...admin }));
 });
+process.on('SIGINT', () => process.exit(0));
 if (values['with-parent']) process.stdin.on('end', () => process.exit(0)).resume();

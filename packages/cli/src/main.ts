@@ -1,60 +1,9 @@
 import { DeedError } from '@deed/evidence';
-import { version } from '@deed/server';
-import { Command } from 'commander';
 import { Refused } from './client.ts';
-import { agentCommand } from './commands/agent.ts';
-import { approveCommand } from './commands/approve.ts';
-import { backupCommand } from './commands/backup.ts';
-import { caseCommand } from './commands/case.ts';
-import { demoCommand } from './commands/demo.ts';
-import { grantCommand } from './commands/grant.ts';
-import { holdCommand } from './commands/hold.ts';
-import { initCommand } from './commands/init.ts';
-import { keyCommand } from './commands/key.ts';
-import { logCommand } from './commands/log.ts';
-import { mcpCommand } from './commands/mcp.ts';
-import { policyCommand } from './commands/policy.ts';
-import { findingCommand, reconcileCommand, sourceCommand } from './commands/reconcile.ts';
-import { retentionCommand } from './commands/retention.ts';
-import { taskCommand } from './commands/task.ts';
-import { toolCommand } from './commands/tool.ts';
-import { trustCommand } from './commands/trust.ts';
-import { upCommand } from './commands/up.ts';
-import { verifyCommand } from './commands/verify.ts';
-
-const program = new Command('deed')
-  .description('Proof of action and proof of execution for AI agents and other non-human identities')
-  .version(version)
-  .showHelpAfterError('(add --help to see how)');
-
-for (const make of [
-  demoCommand,
-  initCommand,
-  upCommand,
-  agentCommand,
-  taskCommand,
-  toolCommand,
-  mcpCommand,
-  approveCommand,
-  reconcileCommand,
-  findingCommand,
-  holdCommand,
-  retentionCommand,
-  caseCommand,
-  verifyCommand,
-  trustCommand,
-  policyCommand,
-  grantCommand,
-  keyCommand,
-  sourceCommand,
-  logCommand,
-  backupCommand,
-]) {
-  program.addCommand(make());
-}
+import { deedProgram } from './program.ts';
 
 try {
-  await program.parseAsync();
+  await deedProgram().parseAsync();
 } catch (error) {
   const { message } = error as Error;
   const isOurs = error instanceof DeedError || error instanceof Refused || isSystemError(error);

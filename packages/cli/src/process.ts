@@ -11,12 +11,17 @@ export function localWitnessCommand(state: string): string[] {
   return selfCommand('log', 'witness', 'run', '--state', state, '--with-parent', '--json');
 }
 
-/** Resolves when the process is asked to end: by a signal, or, with `withParent`, when its input closes. */
+/**
+ * Resolves when the process is asked to end: by a signal, or, with `withParent`, when its input closes. It stays deaf to further
+ * signals, so that it ends in order: Ctrl-C reaches every process of the terminal, and the one that started this one hands it on.
+ */
 export function untilEnded(withParent: boolean): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGHUP', () => resolve());
+    process.on('SIGTERM', () => resolve());
+    // Of a terminal's signals a child only hears through its parent, which may still need it.
+    const fromTerminal = withParent ? () => {} : () => resolve();
+    process.on('SIGINT', fromTerminal);
+    process.on('SIGHUP', fromTerminal);
     if (withParent)
       process.stdin
         .on('end', () => resolve())

@@ -78,8 +78,8 @@ function list(): Command {
 
 function revoke(): Command {
   return command('revoke', 'nothing that this agent signs is admitted any more')
-    .argument('<id>')
-    .requiredOption('--reason <text>', 'why')
+    .argument('<id>', 'the agent')
+    .requiredOption('--reason <text>', 'why; it stays in the log for ever, so name nobody in it')
     .action(async (id: string, flags: CommonOptions & { reason: string }) => {
       await new Client(flags.data).post(`/v1/agents/${id}/revoke`, { reason: flags.reason });
       print({ revoked: id }, flags.json, () => `Revoked ${id}.`);

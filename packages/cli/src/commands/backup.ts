@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { backup, restore, verifyBackup } from '@deed/server';
 import { Command } from 'commander';
 import { type CommonOptions, command } from '../options.ts';
-import { bold, green, print, red, yellow } from '../output.ts';
+import { bold, counted, green, print, red, yellow } from '../output.ts';
 
 export function backupCommand(): Command {
   return new Command('backup')
@@ -31,7 +31,7 @@ function make(): Command {
           ...(report.goneKeys.length > 0 && !report.pruned
             ? [
                 yellow(
-                  `${report.goneKeys.length} task keys there are gone from the data folder; if erased: --prune-keys.`,
+                  `Gone from the data folder, still there: ${counted(report.goneKeys.length, 'task key')}; if erased: --prune-keys.`,
                 ),
               ]
             : []),
@@ -56,7 +56,7 @@ function check(): Command {
             ? green(
                 `Sound: ${manifest.origin} as of ${manifest.made}, ${manifest.entries} entries, ${files.length} files.`,
               )
-            : red(`${problems.length} problems: do not rely on this backup, make another.`),
+            : red(`${counted(problems.length, 'problem')}: do not rely on this backup, make another.`),
         ].join('\n'),
       );
       process.exitCode = ok ? 0 : 1;

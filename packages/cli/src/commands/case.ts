@@ -18,7 +18,7 @@ export function caseCommand(): Command {
 
 function exportCommand(): Command {
   return command('export', 'write the case of a closed task')
-    .argument('<task>')
+    .argument('<task>', 'its id')
     .option('-o, --output <file>', 'where it goes (default <task>.deed)')
     .option('--html [file]', 'write a page for reading it too (default: the name of the case, with .html)')
     .action(async (task: string, flags: CommonOptions & { output?: string; html?: string | true }) => {

@@ -31,7 +31,7 @@ export function holdCommand(): Command {
 
 function add(): Command {
   return signed('add', 'protect a task: what is kept of it is not erased until the hold is released')
-    .argument('<task>')
+    .argument('<task>', 'open or closed')
     .action(async (task: string, flags: HoldFlags) => {
       const hold = await say(flags, { act: 'placed', task, hold: newId('hold', Date.now()) });
       print(hold, flags.json, () => `${bold(hold.id)} protects ${task}.`);

@@ -2,7 +2,7 @@ import { examineOnAllCores } from '@deed/server';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
-import { bold, green, print, red } from '../output.ts';
+import { bold, counted, green, print, red } from '../output.ts';
 import { auditCommand, healthCommand } from './log-audit.ts';
 import { consistencyCommand, proofCommand } from './log-proof.ts';
 import { verifyLogCommand } from './log-verify.ts';
@@ -62,7 +62,9 @@ function check(): Command {
         ),
         report.ok
           ? green(`Sound: ${report.entries} entries, published up to ${report.publishedSize}.`)
-          : red(`${serious.length} problems. Stop the server and keep a copy of the folder before anything else.`),
+          : red(
+              `${counted(serious.length, 'problem')}. Stop the server and keep a copy of the folder before anything else.`,
+            ),
       ].join('\n'),
     );
     process.exitCode = report.ok ? 0 : 1;

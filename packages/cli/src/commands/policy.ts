@@ -20,7 +20,7 @@ export function policyCommand(): Command {
 function check(): Command {
   return new Command('check')
     .description('validate a policy bundle: a folder with schema.cedarschema and *.cedar')
-    .argument('<folder>')
+    .argument('<folder>', 'where the bundle is')
     .option('--json', 'print JSON', false)
     .action((folder: string, flags: { json: boolean }) => {
       const { digest, files } = checkBundle(resolve(folder));
@@ -37,7 +37,7 @@ interface ActivateFlags extends CommonOptions {
 
 function activate(): Command {
   return command('activate', 'put a policy bundle into force, signed by you')
-    .argument('<folder>')
+    .argument('<folder>', 'where the bundle is')
     .option('--key <file>', 'your sealed key', join(defaultKeyFolder(), 'person.key.json'))
     .option('--passphrase-file <file>', 'read the passphrase from a file')
     .action(async (path: string, flags: ActivateFlags) => {

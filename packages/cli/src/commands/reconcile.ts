@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
-import { bold, green, print, table, wrap, yellow } from '../output.ts';
+import { bold, counted, green, print, table, wrap, yellow } from '../output.ts';
 
 export interface FindingView {
   readonly finding: string;
@@ -29,14 +29,14 @@ interface SourceFlags extends CommonOptions {
 
 export function reconcileCommand(): Command {
   return command('reconcile', "hold a task's receipts against the other systems' own records")
-    .argument('<task>')
+    .argument('<task>', 'its id')
     .action(async (task: string, flags: CommonOptions) => {
       const result = await new Client(flags.data).post<ReconciledView>(`/v1/tasks/${task}/reconcile`);
       print(result, flags.json, () =>
         [
           ...result.confirmed.map((action) => green(`confirmed  ${action}`)),
           ...result.findings.map(findingText),
-          `${result.confirmed.length} newly confirmed, ${result.pending} pending, ${result.findings.length} findings.`,
+          `${result.confirmed.length} newly confirmed, ${result.pending} pending, ${counted(result.findings.length, 'finding')}.`,
         ].join('\n'),
       );
     });
@@ -45,7 +45,7 @@ export function reconcileCommand(): Command {
 export function findingCommand(): Command {
   return new Command('finding').description('disagreements between receipts and records').addCommand(
     command('list', 'all findings, or those about one task')
-      .option('--task <id>')
+      .option('--task <id>', 'only those about this task')
       .action(async (flags: CommonOptions & { task?: string }) => {
         const query = flags.task === undefined ? '' : `?task=${flags.task}`;
         const { findings } = await new Client(flags.data).get<{ findings: FindingView[] }>(`/v1/findings${query}`);

@@ -3,7 +3,7 @@ import { ServerError } from '@deed/server';
 import type { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
-import { bold, print, yellow } from '../output.ts';
+import { bold, counted, print, yellow } from '../output.ts';
 
 interface Plan {
   readonly scope: 'task' | 'payloads';
@@ -51,13 +51,13 @@ function planText(task: string, plan: Plan): string {
     copies.length === 0
       ? 'No exported case holds a copy of them.'
       : yellow(
-          `Cannot be reached, and stay readable: ${copies.length} exported case${copies.length === 1 ? '' : 's'}\n  ${copies.join('\n  ')}`,
+          `Cannot be reached, and stay readable: ${counted(copies.length, 'exported case')}\n  ${copies.join('\n  ')}`,
         );
   return `To be destroyed for good: ${what}.\n${reach}`;
 }
 
 function payloadsText({ payloads }: Plan): string {
-  return payloads.length === 1 ? '1 payload' : `${payloads.length} payloads`;
+  return counted(payloads.length, 'payload');
 }
 
 function erasedText(task: string, erased: Erased): string {

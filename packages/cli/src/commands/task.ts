@@ -78,7 +78,7 @@ function list(): Command {
 
 function show(): Command {
   return command('show', 'one task')
-    .argument('<task>')
+    .argument('<task>', 'its id')
     .action(async (id: string, flags: CommonOptions) => {
       const task = await new Client(flags.data).get<TaskView>(`/v1/tasks/${id}`);
       print(task, flags.json, () => taskText(task));
@@ -87,7 +87,7 @@ function show(): Command {
 
 function close(): Command {
   return command('close', 'close a task: from this instant on nothing is done in its name')
-    .argument('<task>')
+    .argument('<task>', 'its id')
     .option('--output <file...>', 'a file that the task delivered: its name and SHA-256 are recorded')
     .action(async (id: string, flags: CommonOptions & { output?: readonly string[] }) => {
       const outputs = (flags.output ?? []).map((file) => ({
@@ -104,7 +104,7 @@ function close(): Command {
 
 function receipt(): Command {
   return command('receipt', 'write the receipt of a closed task: one small file to keep')
-    .argument('<task>')
+    .argument('<task>', 'its id')
     .option('-o, --output <file>', 'where it goes (default <task>.deed-receipt)')
     .action(async (id: string, flags: CommonOptions & { output?: string }) => {
       const text = await new Client(flags.data).text(`/v1/tasks/${id}/receipt`);

@@ -78,15 +78,19 @@ function list(): Command {
           ['server', 'kind', 'command'],
           view.tools.map(({ name, kind, argv }) => [name, kind, argv.join(' ')]),
         ),
-        '',
-        table(
-          ['tool', 'definition', 'state'],
-          view.pins.map(({ server, tool, definition, changed }) => [
-            `${server}/${tool}`,
-            definition.slice(0, 16),
-            changed ? 'CHANGED: refused until accepted' : 'pinned',
-          ]),
-        ),
+        ...(view.pins.length === 0
+          ? []
+          : [
+              '',
+              table(
+                ['tool', 'definition', 'state'],
+                view.pins.map(({ server, tool, definition, changed }) => [
+                  `${server}/${tool}`,
+                  definition.slice(0, 16),
+                  changed ? 'CHANGED: refused until accepted' : 'pinned',
+                ]),
+              ),
+            ]),
       ].join('\n'),
     );
   });
@@ -94,8 +98,8 @@ function list(): Command {
 
 function accept(): Command {
   return command('accept', 'accept the definition of a tool that was seen last')
-    .argument('<server>')
-    .argument('<tool>')
+    .argument('<server>', 'the name it was registered with')
+    .argument('<tool>', 'its tool')
     .action(async (server: string, tool: string, flags: CommonOptions) => {
       const { definition } = await new Client(flags.data).post<{ definition: string }>('/v1/tools/accept', {
         server,

@@ -21,7 +21,8 @@ function showCommand(): Command {
       print(
         { root, trust: text },
         flags.json,
-        () => `${text}\n${bold('Root, to be read out:')}\n  ${root.match(/.{8}/g)?.join(' ')}`,
+        // What is said beside it is a comment there: the whole may be redirected into a file.
+        () => `${text}\n# ${bold('Root, to be read out:')}\n#   ${root.match(/.{8}/g)?.join(' ')}`,
       );
     },
   );

@@ -27,6 +27,7 @@ export function upCommand(): Command {
         scrub: scrubEvery(flags.scrubHours),
         ...(flags.listen === undefined ? {} : { listen: parseAddress(flags.listen) }),
       });
+      const ended = untilEnded(flags.withParent); // before it says that it is ready
       const { socket, url, deployment } = serving;
       const ready = { ready: true, data: flags.data, origin: deployment.ledger.origin, socket, url };
       if (flags.json) process.stdout.write(`${JSON.stringify(ready)}\n`);
@@ -35,7 +36,7 @@ export function upCommand(): Command {
           `${bold('Serving')} ${ready.origin}\n  data    ${flags.data}\n  socket  ${socket}\n${url ? `  log     ${url}/log/\n` : ''}Stop it with Ctrl-C.\n`,
         );
       }
-      await untilEnded(flags.withParent);
+      await ended;
       await serving.close();
     });
 }

@@ -45,7 +45,8 @@ interface Witnesses {
   readonly inForce: { readonly quorum: string; readonly attest: 'open' | 'closed' } | null;
 }
 
-const nextStart = 'In force from the next start of deed up; hand out the trust file anew then (deed trust show).';
+const nextStart = 'In force from the next start of deed up';
+const newTrustFile = `${nextStart}; hand out the trust file anew then (deed trust show).`;
 
 export function witnessCommand(): Command {
   return new Command('witness')
@@ -67,17 +68,18 @@ function add(): Command {
     .argument('<url>', 'where it takes checkpoints (its submission prefix)')
     .action((name: string, vkey: string, url: string, flags: CommonOptions) =>
       change(flags, { change: 'add', witness: { name, vkey, url } }, (now) => [
-        `${name} will be asked for cosignatures. Its operator must accept your log first: give him your trust file.`,
+        `${name} will be asked for cosignatures. Its operator must accept your log first: give them your trust file.`,
         `Enough are still: ${now.quorum}. To count ${name} as well, for instance: deed log witness quorum all`,
+        newTrustFile,
       ]),
     );
 }
 
 function remove(): Command {
   return command('remove', 'ask a witness no longer')
-    .argument('<name>')
+    .argument('<name>', 'your name for it')
     .action((name: string, flags: CommonOptions) =>
-      change(flags, { change: 'remove', name }, () => [`${name} will not be asked any more.`]),
+      change(flags, { change: 'remove', name }, () => [`${name} will not be asked any more.`, newTrustFile]),
     );
 }
 
@@ -86,11 +88,12 @@ function quorum(): Command {
     'quorum',
     'whose cosignatures are enough: a name, all, any, a number, or for instance 2 of local acme beta',
   )
-    .argument('<rule...>')
+    .argument('<rule...>', 'names stand in the list: deed log witness list')
     .action((rule: string[], flags: CommonOptions) =>
       change(flags, { change: 'quorum', rule }, (now) => [
         `Enough will be: ${now.quorum}.`,
         'Approve actions that were anchored before stay so under the trust file of their time.',
+        newTrustFile,
       ]),
     );
 }
@@ -107,6 +110,7 @@ function attest(): Command {
         how === 'closed'
           ? 'An attest action will wait for the quorum, and be refused (unwitnessed) without it.'
           : 'An attest action will go on when its intent is on the disk, and be anchored later.',
+        `${nextStart}.`,
       ]);
     });
 }
@@ -152,7 +156,7 @@ async function change(
     if (!isAbsent(error)) throw error;
     now = fromFile(changeStopped(flags.data, wanted));
   }
-  print(now, flags.json, () => [...said(now), nextStart].join('\n'));
+  print(now, flags.json, () => said(now).join('\n'));
 }
 
 async function current(flags: CommonOptions): Promise<Witnesses> {
@@ -249,13 +253,14 @@ function run(): Command {
     .option('--with-parent', 'end when the standard input closes', false)
     .action(async (flags: RunFlags) => {
       const running = await startWitness({ stateFolder: flags.state, host: flags.host, port: parsePort(flags.port) });
+      const ended = untilEnded(flags.withParent); // before it says that it is ready
       const { url, vkeys } = running;
       process.stdout.write(
         flags.json
           ? `${JSON.stringify({ url, vkeys })}\n`
           : `${green('Witness')} at ${url}\n${vkeys.map((vkey) => `  vkey  ${vkey}\n`).join('')}`,
       );
-      await untilEnded(flags.withParent);
+      await ended;
       await running.close();
     });
 }

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+
+/** How long a call may take, in milliseconds: it may wait for a person. */
+const callMs = 900_000;
+
+const [config, server = '', tool, args = '{}'] = process.argv.slice(2);
+if (config === undefined) {
+  console.error("usage: node examples/mcp-call/call.ts CONFIG SERVER [TOOL ['ARGUMENTS']]");
+  process.exit(2);
+}
+
+interface Config {
+  readonly mcpServers: Readonly<Record<string, { readonly command: string; readonly args: readonly string[] }>>;
+}
+
+const { mcpServers } = JSON.parse(readFileSync(config, 'utf8')) as Config;
+const start = mcpServers[server];
+if (!start) {
+  console.error(`${config} names no server ${server}`);
+  process.exit(2);
+}
+const env = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => !!entry[1]));
+const client = new Client({ name: 'mcp-call', version: '0.1.0' });
+await client.connect(new StdioClientTransport({ command: start.command, args: [...start.args], env }));
+try {
+  if (tool === undefined) {
+    const { tools } = await client.listTools();
+    for (const { name } of tools) console.log(name);
+  } else {
+    const answer = await client.callTool({ name: tool, arguments: JSON.parse(args) }, { timeout: callMs });
+    for (const part of answer.content as readonly { readonly text?: string }[]) console.log(part.text ?? part);
+    process.exitCode = answer.isError ? 1 : 0;
+  }
+} finally {
+  await client.close();
+}
