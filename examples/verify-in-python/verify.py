@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -16,6 +17,7 @@ from formats import SHAPES, Bad, demand, fits, from_base64, read_as, read_json, 
 from signatures import Checkpoint, Trust, Vkey, party_key, raw_key, root_of_proof, signed, tree_root, word_holds
 from timestamps import read_stamp
 
+BESIDE = ("artifact", "leaf", "statement")
 EXIT_CODES = {"VERIFIED": 0, "unusable": 2, "UNANCHORED": 3, "INCOMPLETE": 4, "FORGED": 5}
 TIERS = ["observe", "record", "attest", "approve"]
 SEQ = ("task-opened", "approval", "intent", "outcome", "refusal", "task-closed")
@@ -69,9 +71,12 @@ class Statement:
         return f"{self.kind} ({self.series} {self.n}, log index {self.index})"
 
 class Case:
-    """The case on the verifier's table."""
-    def __init__(self, members: dict[str, bytes], trust: Trust, now_ms: float) -> None:
-        self.members, self.trust, self.now_ms = members, trust, now_ms
+    """The file on the verifier's table: a case, or a paper as small as a receipt or a tlog-proof."""
+    def __init__(self, file: bytes, trust: Trust, now_ms: float, beside: dict[str, bytes]) -> None:
+        self.file, self.trust, self.now_ms, self.beside = file, trust, now_ms, beside
+        self.members: dict[str, bytes] = {}
+        self.opened: Statement | None = None
+        self.note: Checkpoint | None = None  # under which the statements are proven
         self.missing: list[str] = []
         self.unanchored: list[str] = []
         self.statements: list[Statement] = []  # in the order of the log
@@ -97,26 +102,27 @@ class Case:
         found = self.members.get(f"payloads/{pointer['sha256']}") if pointer else None
         return found and found[16:]
 
-def verify(file: bytes, trust: Trust, now_ms: float) -> tuple[str, list[str]]:
-    """The verdict with its reasons: the first contradiction, or all that is missing."""
+def verify(file: bytes, trust: Trust, now_ms: float, **beside: bytes) -> tuple[str, list[str]]:
+    """The verdict with its reasons: the first contradiction, or all that is missing. The first byte tells what the file is."""
+    case = Case(file, trust, now_ms, beside)
+    form, *checks = {b"{": RECEIPT, b"c": TLOG_PROOF}.get(file[:1], CASE)
     try:
-        try:
-            case = Case(read_zip(file), trust, now_ms)
-            case.about = read_as("case", case.members["case.json"])
-        except (Bad, ValueError, RecursionError) as error:
-            raise Unusable(f"not a case: {error}") from None
-        for check in (manifest, statements, keys, signatures, series, proofs, erasures, payloads, people, authority, actions, closing, events,
-                      timestamps, trusted):
+        for check in (form, *checks):
             check(case)
     except Unusable as reason:
         return "unusable", [str(reason)]
     except Stop:
         pass
     except (Bad, ValueError, LookupError, TypeError, AttributeError, RecursionError) as reason:
-        return "FORGED", [f"{check.__name__}: {reason!r}"]  # whatever cannot be read does not hold
+        # Whatever cannot be read does not hold; if it is the file itself, nothing was said yet.
+        return "unusable" if check is form else "FORGED", [f"{check.__name__}: {reason!r}"]
     if case.missing:
         return "INCOMPLETE", case.missing
     return ("UNANCHORED", case.unanchored) if case.unanchored else ("VERIFIED", [])
+
+def container(case: Case) -> None:
+    case.members = read_zip(case.file)
+    case.about = read_as("case", case.members["case.json"])
 
 def manifest(case: Case) -> None:
     own = ("statements/case-exported.json", "proofs/case-exported.tlog-proof")
@@ -138,12 +144,17 @@ def manifest(case: Case) -> None:
 
 def statements(case: Case) -> None:
     found = [Statement(data, int(name[11:23])) for name, data in case.members.items() if re.fullmatch(r"statements/\d{12}\.json", name)]
-    case.statements = sorted([*found, case.export], key=lambda s: s.index)
+    case.statements = [*found, case.export]
+    lay(case, case.about["origin"], case.about["tasks"])
+
+def lay(case: Case, origin: str, tasks: list[str]) -> None:
+    """All statements of one log and of these tasks, in the order of the log; each about what it says it is about."""
+    case.statements.sort(key=lambda s: s.index)
     case.by_digest = {s.digest: s for s in case.statements}
     demand(len(case.by_digest) == len(case.statements), "a statement twice")
     case.opened = next(iter(case.all("task-opened")), None)
     for s in case.statements:
-        demand(s["origin"] == case.about["origin"] and s["task"] in (None, *case.about["tasks"]), f"{s} is of another log or task")
+        demand(s["origin"] == origin and s["task"] in (None, *tasks), f"{s} is of another log or task")
         name, digest = subject(case, s)
         demand(s.subject["name"] == name and digest in (None, s.subject["digest"]["sha256"]), f"{s}: its subject")
         elsewhere = s["observed"] == "downstream-confirmed"
@@ -237,14 +248,8 @@ def series(case: Case) -> None:
     for s in sorted(case.statements, key=lambda s: s.n):
         chains[s.series].append(s)
     for name, chain in chains.items():
-        first, last = chain[0], chain[-1]
-        case.miss(first.n == 0 or not (name == "keys" or first["task"]), f"the beginning of {name}")
-        if first.n == 0 and case.miss(case.opened or not name.endswith("/after"), f"the task-opened of {name}"):
-            demand(first["prev"] == (case.opened.digest if name.endswith("/after") else "0" * 64), f"{first}: prev")
-        for before, s in zip(chain, chain[1:]):
-            demand(before.n < s.n and before.index < s.index, f"{s}: a number twice, or in the log before its predecessor")
-            if case.miss(before.n + 1 == s.n, f"what stands between {before} and {s}"):
-                demand(s["prev"] == before.digest, f"{s}: prev")
+        last = chain[-1]
+        linked(case, name, chain)
         if name == case.export.series:
             demand(last is case.export, "the export is not the newest of its series")
             continue
@@ -253,6 +258,17 @@ def series(case: Case) -> None:
             demand(last.digest == heads[name]["digest"], f"{name} has another head")
     case.miss(heads.keys() <= chains.keys(), "a series that has a head")
 
+def linked(case: Case, name: str, chain: list[Statement]) -> None:
+    """Numbers without a gap, each bound to the one before, and log indexes that rise."""
+    first = chain[0]
+    case.miss(first.n == 0 or not (name == "keys" or first["task"]), f"the beginning of {name}")
+    if first.n == 0 and case.miss(case.opened or not name.endswith("/after"), f"the task-opened of {name}"):
+        demand(first["prev"] == (case.opened.digest if name.endswith("/after") else "0" * 64), f"{first}: prev")
+    for before, s in zip(chain, chain[1:]):
+        demand(before.n < s.n and before.index < s.index, f"{s}: a number twice, or in the log before its predecessor")
+        if case.miss(before.n + 1 == s.n, f"what stands between {before} and {s}"):
+            demand(s["prev"] == before.digest, f"{s}: prev")
+
 def read_proof(data: bytes) -> tuple[int, list[bytes], Checkpoint]:
     """Index, hashes and checkpoint of a tlog-proof in its one form, without `extra`."""
     match = re.fullmatch(r"c2sp\.org/tlog-proof@v1\nindex (0|[1-9]\d{0,15})\n((?:\S{44}\n){0,63})\n(\S.*)", data.decode(), re.S)
@@ -260,21 +276,23 @@ def read_proof(data: bytes) -> tuple[int, list[bytes], Checkpoint]:
     hashes = [from_base64(line) for line in match[2].split()]
     return int(match[1]), hashes, Checkpoint(match[3])
 
-def prove(case: Case, s: Statement, name: str) -> Checkpoint:
-    """The checkpoint, signed by the log's keys, under which a member proves the statement."""
-    index, hashes, head = read_proof(case.members[name])
+def entry_of(s: Statement) -> bytes:
+    """The log entry of a statement, as leaf.md says."""
     digest, spki = (base64.b64encode(data).decode() for data in (bytes.fromhex(s.digest), s.spki))
     verifier = {"keyDetails": "PKIX_ECDSA_P256_SHA_256", "publicKey": {"rawBytes": spki}}
     spec = {"data": {"algorithm": "SHA2_256", "digest": digest}, "signature": {"content": s.signature["sig"], "verifier": verifier}}
-    leaf = to_json({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": spec}}).encode()
+    return to_json({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": spec}}).encode()
+
+def prove(case: Case, s: Statement, name: str) -> Checkpoint:
+    """The checkpoint, signed by the log's keys, under which a member proves the statement."""
+    index, hashes, head = read_proof(case.members[name])
     demand(index == s.index and head.origin == s["origin"], f"{name} is about something else")
-    demand(root_of_proof(index, head.size, leaf, hashes) == head.root, f"{name} does not hold")
+    demand(root_of_proof(index, head.size, entry_of(s), hashes) == head.root, f"{name} does not hold")
     logs = [key["vkey"] for key in case.keys.values() if key["role"] == "log" and key["from"] < head.size <= key["until"]]
     demand(logs and all(head.times(vkey) for vkey in logs), f"{name}: a key of the log did not sign")
     return head
 
 def proofs(case: Case) -> None:
-    case.note = None
     demand(prove(case, case.export, "proofs/case-exported.tlog-proof").size >= case.export["size"], "the export's tree")
     for s in case.statements:
         name = f"proofs/{s.index:012}.tlog-proof"
@@ -635,8 +653,15 @@ def timestamps(case: Case) -> None:
                 case.unanchored.append(f"{s}: no timestamp that counts on its checkpoint")
 
 def trusted(case: Case) -> None:
-    trust, root = case.trust, next(key for key in case.keys.values() if key["role"] == "root")
-    demand(trust.root in (None, root["keyid"]), "another root than the trust file's")
+    root = next(key for key in case.keys.values() if key["role"] == "root")
+    demand(case.trust.root in (None, root["keyid"]), "another root than the trust file's")
+    if case.trust.root is None:
+        case.unanchored.append("the trust file names no root")
+    believed(case)
+
+def believed(case: Case) -> None:
+    """The log's keys, the witness quorum and the age of each checkpoint against the trust file."""
+    trust = case.trust
     ended = {key["keyid"]: key["until"] for key in case.keys.values() if trust.root}
     for head in {head.note: head for head in (case.note, case.head, *case.anchors.values()) if head}.values():
         spans = [(log, *trust.spans.get(log.label, (0, inf))) for log in trust.logs]
@@ -648,23 +673,73 @@ def trusted(case: Case) -> None:
         if not logs and not successors or when == inf:
             case.unanchored.append("a checkpoint without a log key of the trust file, or without its witness quorum")
         elif head.note == case.head.note:
-            last = max(s.ms for s in case.statements)
+            last = max((s.ms for s in case.statements), default=-inf)
             if when * 1000 + GRACE_MS < last or case.now_ms > (when + trust.max_age) * 1000:
                 case.unanchored.append("the head was witnessed before the last statement was written, or too long ago")
-    if trust.root is None:
-        case.unanchored.append("the trust file names no root")
+
+CASE = (container, manifest, statements, keys, signatures, series, proofs, erasures, payloads, people, authority, actions, closing,
+        events, timestamps, trusted)
+
+def receipt(case: Case) -> None:
+    demand(len(case.file) <= 8 * 2**20, "too large")
+    case.about = read_as("receipt", case.file)
+    demand(len(case.about["keys"]) <= 1000, "too many key-events")
+
+def receipt_statements(case: Case) -> None:
+    """The closing and the key-events, each with its tlog-proof as a case would have it."""
+    for entry in (case.about["closed"], *case.about["keys"]):
+        lines = ["c2sp.org/tlog-proof@v1", f"index {entry['index']}", *entry["proof"], "", case.about["checkpoint"]]
+        case.members[f"proofs/{entry['index']:012}.tlog-proof"] = "\n".join(lines).encode()
+        case.statements.append(Statement(to_json(entry["envelope"]).encode(), entry["index"]))
+    case.closed, *chain = case.statements
+    lay(case, case.closed["origin"], [case.about["task"]])
+    demand(case.closed.series == case.about["task"] and {s.kind for s in chain} == {"key-event"}, "statements that do not belong here")
+    demand(case.closed.kind == "task-closed" and case.closed["count"] == case.closed.n + 1, "not a closing, or its count")
+    linked(case, "keys", sorted(chain, key=lambda s: s.n))
+
+def receipt_proofs(case: Case) -> None:
+    for s in case.statements:
+        case.head = prove(case, s, f"proofs/{s.index:012}.tlog-proof")
+
+def artifact(case: Case) -> None:
+    if "artifact" in case.beside:
+        digests = [output["digest"]["sha256"] for output in case.closed["outputs"] if "sha256" in output["digest"]]
+        case.miss(digests, "an output with a sha256 digest")
+        demand(not digests or sha256(case.beside["artifact"]) in digests, "no output is this file")
+
+RECEIPT = (receipt, receipt_statements, keys, signatures, receipt_proofs, trusted, artifact)
+
+def tlog_proof(case: Case) -> None:
+    case.index, case.hashes, case.head = read_proof(case.file)
+
+def leaf(case: Case) -> None:
+    entry = case.beside.get("leaf")
+    if case.miss(entry is not None, "the entry: nothing is shown to be in the log"):
+        demand(root_of_proof(case.index, case.head.size, entry, case.hashes) == case.head.root, "the entry is not in the tree")
+        if "statement" in case.beside:
+            s = Statement(case.beside["statement"], case.index)
+            verifier = read_json(entry)["spec"]["hashedRekordV002"]["signature"]["verifier"]
+            s.spki = from_base64(verifier["publicKey"]["rawBytes"])
+            demand(entry_of(s) == entry, "the entry of another statement")
+            demand(signed("ES256", raw_key("ES256", s.spki), from_base64(s.signature["sig"]), s.pae), "its signature does not hold")
+
+TLOG_PROOF = (tlog_proof, leaf, believed)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", nargs="?", type=Path)
+    parser.add_argument("file", nargs="?", type=Path, help="a case, a receipt or a tlog-proof")
     parser.add_argument("--trust", type=Path, help="the trust file; without one nothing is better than UNANCHORED")
     parser.add_argument("--now", help="the verifier's clock, for instance 2026-11-22T18:30:00.000Z")
+    parser.add_argument("--artifact", type=Path, help="a delivered file, to compare with the outputs of a receipt")
+    parser.add_argument("--leaf", type=Path, help="the log entry that a tlog-proof is about")
+    parser.add_argument("--statement", type=Path, help="the envelope that the entry is of")
     parser.add_argument("--vectors", type=Path, help="a folder of vectors: says where this verifier disagrees")
     args = parser.parse_args()
     if args.vectors:
         return run_vectors(args.vectors)
+    beside = {name: path.read_bytes() for name in BESIDE if (path := getattr(args, name))}
     trust = Trust(args.trust.read_text("utf-8") if args.trust else "")
-    verdict, reasons = verify(args.case.read_bytes(), trust, to_ms(args.now) if args.now else time.time() * 1000)
+    verdict, reasons = verify(args.file.read_bytes(), trust, to_ms(args.now) if args.now else time.time() * 1000, **beside)
     print(verdict, *reasons, sep="\n  ")
     return EXIT_CODES[verdict]
 
@@ -672,10 +747,12 @@ def run_vectors(folder: Path) -> int:
     files, wrong = sorted(folder.rglob("*.json")), 0
     for path in files:
         vector = json.loads(path.read_text("utf-8"))
-        verdict, reasons = verify(base64.b64decode(vector["file"]), Trust(vector["trust"] or ""), vector["nowMs"])
-        if (verdict, EXIT_CODES[verdict]) != (vector["report"]["verdict"], vector["report"]["code"]):
+        file, beside = gzip.decompress(base64.b64decode(vector["file"])), {key: base64.b64decode(vector[key]) for key in BESIDE if key in vector}
+        verdict, reasons = verify(file, Trust(vector["trust"] or ""), vector["nowMs"], **beside)
+        expected = vector["expected"]
+        if (verdict, EXIT_CODES[verdict]) != (expected["verdict"], expected["code"]):
             wrong += 1
-            print(f"{path.name}: {verdict}, not {vector['report']['verdict']}: {reasons[:3]}")
+            print(f"{path.relative_to(folder)}: {verdict}, not {expected['verdict']}: {reasons[:3]}")
     print(f"{len(files)} vectors, {wrong} disagreements")
     return 1 if wrong or not files else 0
 
