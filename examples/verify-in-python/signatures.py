@@ -159,6 +159,8 @@ class Trust:
         for number, line in enumerate(text.split("\n"), 1):
             try:
                 self.read(line.split())
+                vkeys = [*self.logs, *(one for one in self.members.values() if isinstance(one, Vkey))]
+                demand(len({vkey.key for vkey in vkeys}) == len(vkeys), "a key that is there already")
             except (Bad, LookupError, ValueError) as error:
                 raise ValueError(f"trust file line {number}: {error}") from None
 
@@ -169,8 +171,11 @@ class Trust:
             case ["witness", name, vkey] | ["witness", name, vkey, _]:
                 self.members[name] = Vkey(vkey)
             case ["group", name, count, *names]:
-                self.members[name] = ({"any": 1, "all": len(names)}.get(count) or int(count), names)
+                needed = {"any": 1, "all": len(names)}.get(count) or int(count)
+                demand(set(names) <= self.members.keys() and 0 < needed <= len(names), "its members, or how many")
+                self.members[name] = (needed, names)
             case ["quorum", name]:
+                demand(name == "none" or name in self.members, "a quorum that is not defined above")
                 self.quorum = name
             case ["root", digest]:
                 self.root = digest
