@@ -18,13 +18,15 @@ def base64url(data: bytes) -> str:
 
 def in_force(case: Case, s: Statement) -> Statement | None:
     """The newest grant-decision about the task's agent, or if there is none about it the newest about each."""
-    agent = case.opened and case.opened["agent"] and case.opened["agent"]["id"]
+    opened = case.opened.get(s["task"])
+    agent = opened and opened["agent"] and opened["agent"]["id"]
     grants = [g for g in case.all("grant-decision") if g.index < s.index]
     return next((g for holder in (agent, "*") for g in reversed(grants) if g["agent"] == holder), None)
 
 def authority(case: Case) -> None:
-    opened, first_use = case.opened, {}
-    for s in [s for s in (opened, *case.all("intent", "refusal")) if s]:
+    first_use: dict[tuple[str, str], Statement] = {}
+    for s in case.all("task-opened", "intent", "refusal"):
+        opened = case.opened.get(s["task"])
         agent = opened and opened["agent"]
         cited = s["grant"] if s is opened else s["authority"] and s["authority"]["grant"]
         grant = cited and case.miss(case.find(cited, "grant-decision"), f"{s}: its grant")
@@ -40,8 +42,11 @@ def authority(case: Case) -> None:
         if s["authority"]:
             demand(opened, f"{s}: its task-opened is not here")
             possession(case, s, agent, first_use)
-    if not opened:
-        return
+        if s is opened:
+            for_task(case, s)
+
+def for_task(case: Case, opened: Statement) -> None:
+    """The task's agent was enrolled before, as it says, and its policy activated before."""
     agent, policy = opened["agent"], case.miss(case.find(opened["policy"], "policy-activated"), "the policy of the task")
     demand((agent is None) == opened["implicit"] and (not policy or policy.index < opened.index), f"{opened}: agent or policy")
     s = agent and case.miss(case.find(agent["enrolled"], "agent-enrolled"), "the enrolment of the agent")
@@ -73,7 +78,7 @@ def jwt(text: str, kind: str) -> tuple[dict, bytes, bytes]:
     integers = b"".join(bytes([2, len(one)]) + one for one in (b"\0" * (not one or one[0] > 127) + one for one in numbers))
     return read_json(parts[1]), bytes([0x30, len(integers)]) + integers, text.rpartition(".")[0].encode()
 
-def possession(case: Case, s: Statement, agent: dict | None, first_use: dict[str, Statement]) -> None:
+def possession(case: Case, s: Statement, agent: dict | None, first_use: dict[tuple[str, str], Statement]) -> None:
     """Token and proof belong to this task, agent and message; a proof is used once."""
     pop, evidence = s["authority"]["pop"], s["authority"]["evidence"]
     demand((pop != "none") == bool(agent) and (not agent or evidence), f"{s}: proof of possession")
@@ -85,7 +90,7 @@ def possession(case: Case, s: Statement, agent: dict | None, first_use: dict[str
     issuers = [key for key in case.keys.values() if key["role"] == "token" and key["from"] <= s.index < key["until"]]
     demand(any(signed("ES256", key["raw"], signature, text) for key in issuers), f"{s}: a token that is not of this deployment")
     claims = [token["iss"], token["aud"], token["task"], token["obj"], token["cnf"]["jkt"], token["act"]["sub"]]
-    objective = case.opened["objective"]["sha256"]
+    objective = case.opened[s["task"]]["objective"]["sha256"]
     demand(claims == [s["origin"], s["origin"], s["task"], objective, agent["jkt"], agent["spiffe"]], f"{s}: a token for something else")
     proof, signature, text = jwt(shown["proof"], "wpt+jwt")
     holder = case.find(agent["enrolled"], "agent-enrolled")
@@ -95,7 +100,7 @@ def possession(case: Case, s: Statement, agent: dict | None, first_use: dict[str
     demand(token["exp"] - token["iat"] <= 300 and proof["exp"] - proof["iat"] <= 60, f"{s}: token or proof lives too long")
     demand(max(token["iat"], proof["iat"]) <= s.ms / 1000 + SKEW, f"{s}: token or proof was made later")
     demand(token["iat"] - SKEW < proof["exp"] and proof["iat"] < token["exp"] + SKEW, f"{s}: a proof outside its token's life")
-    first = first_use.setdefault(proof["jti"], s)
+    first = first_use.setdefault((agent["jkt"], proof["jti"]), s)
     demand(first is s or s.kind == "refusal" and s["cites"] == first.digest, f"{s}: a proof that was used before")
     message, call = read_json(shown["message"], one_case=True), s["method"] == "tools/call"
     demand(message["method"] == s["method"] or s.kind == "refusal" and not s["record"] and not s["tool"], f"{s}: another method was signed")
@@ -125,10 +130,11 @@ def actions(case: Case) -> None:
         (outcomes if s.kind == "outcome" else refusals)[cited if ends else None].append(s)
     intents = case.all("intent")
     demand(len({i["action"] for i in intents}) == len(intents), "an action was begun twice")
-    for number, s in enumerate(intents, 1):
+    for before, s in enumerate(intents):
         recorded(case, s)
         demand(all(r["action"] != s["action"] or r.index > s.index for r in case.all("refusal")), f"{s}: it was refused before")
-        strong, opened = s["tier"] in ("attest", "approve"), case.opened
+        strong, opened = s["tier"] in ("attest", "approve"), case.opened.get(s["task"])
+        number = sum(i.series == s.series for i in intents[:before + 1])
         demand(not strong or s["observed"] not in ("self-reported", "hook"), f"{s}: {s['observed']} and above tier record")
         if opened:
             demand(TIERS.index(s["tier"]) <= TIERS.index(opened["ceiling"]), f"{s}: above the ceiling of its task")

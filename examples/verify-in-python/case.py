@@ -86,27 +86,29 @@ def word(case: Case, s: Statement, said: dict, domain: str, role: str) -> tuple[
     return content, person
 
 def erasures(case: Case) -> None:
-    holds: dict[str, str] = {}
+    holds: dict[tuple[str, str], str] = {}  # task and hold, to what was done last
     exports: list[Statement] = []
-    closed = next(iter(case.all("task-closed")), None)
+    closings = {s["task"]: s for s in case.all("task-closed")}
     for s in [s for s in case.all("hold", "erased", "case-exported") if s["task"]]:
+        key, closed = (s["task"], s["hold"]), closings.get(s["task"])
         if s.kind == "case-exported":
             exports.append(s)
         elif s.kind == "hold":
             content, _ = word(case, s, s["word"], "deed-hold-v1", "operator")
             demand(all(content[key] == s[key] for key in ("hold", "act", "person", "reason")), f"{s}: not the word")
-            demand(holds.get(s["hold"]) == (None if s["act"] == "placed" else "placed"), f"{s}: out of order")
-            holds[s["hold"]] = s["act"]
+            demand(holds.get(key) == (None if s["act"] == "placed" else "placed"), f"{s}: out of order")
+            holds[key] = s["act"]
         else:
             gone, by = set(s["payloads"]), s["by"]
-            demand(closed and closed.index < s.index and "placed" not in holds.values(), f"{s}: of an open task, or under a hold")
+            held = any(task == s["task"] and act == "placed" for (task, _), act in holds.items())
+            demand(closed and closed.index < s.index and not held, f"{s}: of an open task, or under a hold")
             demand(s["payloads"] == sorted(gone) and s is not case.export, f"{s}: not sorted")
-            copies = [e["case"] for e in exports if any(one["name"].rpartition("/")[2] in gone for one in e["members"])]
+            copies = [e["case"] for e in exports if e["task"] == s["task"] and any(one["name"].rpartition("/")[2] in gone for one in e["members"])]
             demand(s["copies"] == copies, f"{s}: copies")
             if by["kind"] == "person":
                 enrolled(case, s, by["person"], "operator")
             else:
-                highest = max([TIERS.index(i["tier"]) for i in case.all("intent")], default=0)
+                highest = max([TIERS.index(i["tier"]) for i in case.all("intent") if i["task"] == s["task"]], default=0)
                 demand(by["tier"] == TIERS[highest] and s.ms >= closed.ms + by["days"] * DAY_MS, f"{s}: not the rule, or before its time")
             case.erased |= gone
     here = {name.rpartition("/")[2] for name in case.members}
@@ -178,7 +180,8 @@ def closing(case: Case) -> None:
             demand({one["name"]: one["digest"] for one in s["outputs"] if one["name"].startswith("git:")} == refs, f"{s}: outputs")
 
 def events(case: Case) -> None:
-    own = {one["blinded"] for one in case.opened["credentials"]} if case.opened else set()
+    own = {one["blinded"] for opened in case.opened.values() for one in opened["credentials"]}
+    began = min((opened.index for opened in case.opened.values()), default=inf)
     shown: dict[tuple[str, str], str] = {}  # batch and event of the task's credentials, to the id of the credential
     batches = case.all("events-ingested")
     for s in batches:
@@ -196,8 +199,8 @@ def events(case: Case) -> None:
         heads = [one["head"] for one in s["sources"] if one["head"]]
         case.miss(all(case.find(head, "events-ingested") for head in heads), f"{s}: a batch")
         case.miss(all(f["finding"] in held or f["type"] == "unknown_credential" for f in s["findings"]), f"{s}: a finding")
-    for chain in {s.series: s for s in reversed(batches)}.values():
-        case.miss(chain.n == 0 or not case.opened or chain.index < case.opened.index, f"batches of {chain.series} since the task opened")
+    for first in {s.series: s for s in reversed(batches)}.values():
+        case.miss(first.n == 0 or first.index < began, f"batches of {first.series} since the task opened")
     for digest, event in shown:
         looked = any(r.index > case.by_digest[digest].index for r in reconciled)
         case.miss(not looked or (digest, event) in explained, f"what explains the event {event}")

@@ -51,7 +51,7 @@ class Case:
     def __init__(self, file: bytes, trust: Trust, now_ms: float, beside: dict[str, bytes]) -> None:
         self.file, self.trust, self.now_ms, self.beside = file, trust, now_ms, beside
         self.members: dict[str, bytes] = {}
-        self.opened: Statement | None = None
+        self.opened: dict[str, Statement] = {}  # by the id of the task
         self.note: Checkpoint | None = None  # under which the statements are proven
         self.missing: list[str] = []
         self.unanchored: list[str] = []
@@ -83,7 +83,7 @@ def lay(case: Case, origin: str, tasks: list[str]) -> None:
     case.statements.sort(key=lambda s: s.index)
     case.by_digest = {s.digest: s for s in case.statements}
     demand(len(case.by_digest) == len(case.statements), "a statement twice")
-    case.opened = next(iter(case.all("task-opened")), None)
+    case.opened = {s["task"]: s for s in case.all("task-opened")}
     for s in case.statements:
         demand(s["origin"] == origin and s["task"] in (None, *tasks), f"{s} is of another log or task")
         name, digest = subject(case, s)
@@ -96,6 +96,7 @@ def subject(case: Case, s: Statement) -> tuple[str, str | None]:
     intent = case.find(s["intent"], "intent") if s.kind == "outcome" else None
     pointer = s["record"] or intent and intent["record"] or s["authority"] and s["authority"]["evidence"]
     enrolled = [one.subject["digest"]["sha256"] for one in case.all("agent-enrolled") if one["agent"] == s["id"]]
+    opened = case.opened.get(s["task"])
     rests_on = [one["event"] for one in s["events"] or []] + (s["statements"] or [])
     kind = "nothing" if s["series"] == "deployment" and s.kind == "erased" else s.kind
     name, told = SHAPES[f"subject:{kind}"].split()
@@ -104,7 +105,7 @@ def subject(case: Case, s: Statement) -> tuple[str, str | None]:
         "bundle": lambda: s["bundle"], "definition": lambda: s["definition"], "outcome": lambda: s["outcome"],
         "enrolled": lambda: next(iter(enrolled), None), "root": lambda: s["batch"]["root"],
         "fields": lambda: sha256(to_json({key: s[key] for key in s.p if key in s.fields})),
-        "objective": lambda: case.opened and case.opened["objective"]["sha256"], "opened": lambda: case.opened and case.opened.digest,
+        "objective": lambda: opened and opened["objective"]["sha256"], "opened": lambda: opened and opened.digest,
         "record": lambda: pointer["sha256"] if pointer else sha256(s["action"]) if s.kind == "refusal" else None,
         "first": lambda: next(iter(rests_on), None), "members": lambda: sha256(to_json(s["members"])),
         "payloads": lambda: sha256(to_json(s["payloads"])), "word": lambda: sha256(from_base64(s["word"]["bytes"])),
@@ -154,8 +155,9 @@ def linked(case: Case, name: str, chain: list[Statement]) -> None:
     """Numbers without a gap, each bound to the one before, and log indexes that rise."""
     first = chain[0]
     case.miss(first.n == 0 or not (name == "keys" or first["task"]), f"the beginning of {name}")
-    if first.n == 0 and case.miss(case.opened or not name.endswith("/after"), f"the task-opened of {name}"):
-        demand(first["prev"] == (case.opened.digest if name.endswith("/after") else "0" * 64), f"{first}: prev")
+    after, opened = name.endswith("/after"), case.opened.get(first["task"])
+    if first.n == 0 and case.miss(opened or not after, f"the task-opened of {name}"):
+        demand(first["prev"] == (opened.digest if after else "0" * 64), f"{first}: prev")
     for before, s in zip(chain, chain[1:]):
         demand(before.n < s.n and before.index < s.index, f"{s}: a number twice, or in the log before its predecessor")
         if case.miss(before.n + 1 == s.n, f"what stands between {before} and {s}"):
