@@ -1,6 +1,6 @@
 import { parseActivation } from '../activation.ts';
 import { parseApproval } from '../approval.ts';
-import { encodePolicyManifest, parsePolicyManifest } from '../case/case-json.ts';
+import { encodePolicyManifest } from '../case/case-json.ts';
 import { members } from '../case/members.ts';
 import { toHex } from '../encoding.ts';
 import { EvidenceError } from '../errors.ts';
@@ -76,7 +76,8 @@ function checkActivation(exam: Examination, logged: Logged<StatementWith<'policy
   );
   const held = exam.members.get(members.manifest(body.bundle));
   if (!held) return;
-  for (const { path, sha256: digest } of parsePolicyManifest(held)) {
+  need(toHex(sha256(held)) === body.bundle, 'the manifest that is here is not that of its bundle');
+  for (const { path, sha256: digest } of body.files) {
     const file = exam.members.get(members.policyFile(body.bundle, path));
     if (!file) exam.incomplete(`${label(logged)}: its file ${path} is not here`);
     else need(toHex(sha256(file)) === digest, `its file ${path} is another`);

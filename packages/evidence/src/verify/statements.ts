@@ -2,7 +2,7 @@ import { indexOfStatement } from '../case/members.ts';
 import { decodeEnvelope } from '../dsse.ts';
 import { parseStatement } from '../statement.ts';
 import { type Examination, type Logged, label } from './examination.ts';
-import { misfitOf } from './subjects.ts';
+import { misfitOf, toldElsewhere } from './subjects.ts';
 
 /** Reads each envelope and statement, in the order of the log, and sorts them into their series. */
 export function checkStatements(exam: Examination): string | null {
@@ -29,5 +29,10 @@ export function checkStatements(exam: Examination): string | null {
     exam.series.set(statement.series, series);
   }
   exam.lay(found);
+  for (const logged of found) {
+    const { sha256 } = logged.statement.subject;
+    if ((toldElsewhere(exam, logged) ?? sha256) !== sha256)
+      exam.forged(`${label(logged)}: its subject is not what it is about`);
+  }
   return `${found.length} statements in ${exam.series.size} series`;
 }

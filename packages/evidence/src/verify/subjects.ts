@@ -1,10 +1,12 @@
 import { fromBase64, toHex, utf8 } from '../encoding.ts';
 import { sha256 } from '../platform.ts';
 import type { Statement } from '../statement.ts';
+import type { Examination, Logged } from './examination.ts';
 
-/** What a statement must say of itself in its subject, as far as it is told by the statement alone (docs/formats/predicates.md). */
+/** What a statement must say of itself in its subject (docs/formats/predicates.md). */
 interface Subject {
   readonly name: string;
+  /** Undefined where another statement tells it, see {@link toldElsewhere}. */
   readonly sha256?: string | undefined;
 }
 
@@ -34,9 +36,9 @@ function subjectOf(statement: Statement): Subject {
     case 'key-event':
       return { name: `key:${body.key.keyid}`, sha256: body.key.keyid };
     case 'person-enrolled':
-      return { name: `person:${body.person}` };
+      return { name: `person:${body.person}`, sha256: toHex(sha256(fromBase64(body.key.public))) };
     case 'agent-enrolled':
-      return { name: `agent:${body.agent}` };
+      return { name: `agent:${body.agent}`, sha256: toHex(sha256(fromBase64(body.key.spki))) };
     case 'revoked':
       return { name: `agent:${body.id}` };
     case 'policy-activated':
@@ -51,7 +53,10 @@ function subjectOf(statement: Statement): Subject {
     case 'intent':
       return { name: `action:${body.action}`, sha256: body.record.sha256 };
     case 'refusal':
-      return { name: `action:${body.action}`, sha256: body.record?.sha256 };
+      return {
+        name: `action:${body.action}`,
+        sha256: body.record?.sha256 ?? body.authority?.evidence?.sha256 ?? toHex(sha256(utf8(body.action))),
+      };
     case 'outcome':
       return { name: `action:${body.action}` };
     case 'confirmed':
@@ -63,9 +68,9 @@ function subjectOf(statement: Statement): Subject {
     case 'events-ingested':
       return { name: `source:${body.source}`, sha256: body.batch.root };
     case 'finding':
-      return { name: `finding:${body.finding}` };
+      return { name: `finding:${body.finding}`, sha256: body.events[0]?.event ?? body.statements[0] };
     case 'case-exported':
-      return { name: `case:${body.case}` };
+      return { name: `case:${body.case}`, sha256: toHex(sha256(utf8(JSON.stringify(body.members)))) };
     case 'erased':
       return {
         name: 'task' in position ? task : `deployment:${origin}`,
@@ -76,4 +81,17 @@ function subjectOf(statement: Statement): Subject {
     case 'rejects-counted':
       return { name: `deployment:${origin}` };
   }
+}
+
+/** The subject's digest where another statement of the case tells it; undefined where that is not here, or not asked. */
+export function toldElsewhere(exam: Examination, { statement }: Logged): string | undefined {
+  const { predicate, body, position } = statement;
+  const opened = exam
+    .all('task-opened')
+    .find(({ statement }) => 'task' in position && statement.series === position.task);
+  if (predicate === 'outcome') return exam.find(body.intent, 'intent')?.statement.body.record.sha256;
+  if (predicate === 'reconciled') return opened?.statement.digest;
+  if (predicate === 'task-closed' || predicate === 'observe-gap') return opened?.statement.body.objective.sha256;
+  if (predicate !== 'revoked') return undefined;
+  return exam.all('agent-enrolled').find(({ statement }) => statement.body.agent === body.id)?.statement.subject.sha256;
 }

@@ -5,7 +5,7 @@ import { encodeLeaf } from '../../src/log/leaf.ts';
 import { inclusionProof, leafHash, rootFromLeaves } from '../../src/log/merkle.ts';
 import { formatTlogProof } from '../../src/log/tlog-proof.ts';
 import { makePayload } from '../../src/payload.ts';
-import { randomBytes } from '../../src/platform.ts';
+import { randomBytes, sha256 } from '../../src/platform.ts';
 import type { Observed, PayloadRef, PredicateName, Separation } from '../../src/predicates.ts';
 import { noPredecessor, predicateType, statementType } from '../../src/statement-form.ts';
 import { actors, type NoteSigner, origin, type Signer, signedNote } from './actors.ts';
@@ -44,6 +44,7 @@ export class LogMaker {
   readonly files: Files = new Map();
   private readonly leaves: Uint8Array[] = [];
   private readonly heads = new Map<string, Recorded>();
+  private readonly objectives = new Map<string, string>();
   private readonly bend: (draft: Draft) => void;
   nowMs: number;
 
@@ -74,7 +75,9 @@ export class LogMaker {
       skip: false,
       ...fields,
     };
+    const named = draft.subject.sha256;
     this.bend(draft);
+    if (draft.subject.sha256 === named) draft.subject.sha256 = this.subjectOf(draft) ?? named;
     const { place } = draft;
     const series = 'series' in place ? place.series : place.chain === 'seq' ? place.task : `${place.task}/after`;
     const before = this.heads.get(series);
@@ -103,12 +106,23 @@ export class LogMaker {
     const envelope = { payload, keyid: draft.signer.keyid, signature: draft.signer.sign(pae(payload)) };
     const digest = statementDigest(payload);
     const recorded = { step: draft.step, index: this.size, digest: toHex(digest), series, n, envelope };
-    if (draft.predicate === 'task-opened' && 'task' in place) this.heads.set(`${place.task}#opened`, recorded);
+    if (draft.predicate === 'task-opened' && 'task' in place) {
+      this.heads.set(`${place.task}#opened`, recorded);
+      this.objectives.set(place.task, draft.subject.sha256);
+    }
     if (draft.skip) return recorded;
     this.entries.push(recorded);
     this.heads.set(series, recorded);
     this.leaves.push(leafHash(encodeLeaf({ digest, signature: envelope.signature, spki: draft.signer.spki })));
     return recorded;
+  }
+
+  /** The subject's digest where a bend of something else changes it (docs/formats/predicates.md). */
+  private subjectOf({ predicate, place, body }: Draft): string | undefined {
+    if (predicate === 'grant-decision' || predicate === 'rejects-counted') {
+      return toHex(sha256(utf8(JSON.stringify(body))));
+    }
+    return predicate === 'task-closed' && 'task' in place ? this.objectives.get(place.task) : undefined;
   }
 
   /** Keeps a payload object and returns what statements say of it; `kept: false` forgets it. */

@@ -2,18 +2,19 @@ import { encodeActivation } from '../../../src/activation.ts';
 import { fromUtf8, toBase64, toHex, utf8 } from '../../../src/encoding.ts';
 import { newId } from '../../../src/ids.ts';
 import { sha256 } from '../../../src/platform.ts';
-import { predicates } from '../../../src/predicates.ts';
+import { type PayloadRef, predicates } from '../../../src/predicates.ts';
 import { actors, newSigner, origin, signWord } from '../../support/actors.ts';
 import { digestOf, start } from '../../support/props.ts';
 import type { Story } from '../../support/story.ts';
 
 export function refuse(story: Story, name: string, over: Record<string, unknown>): void {
   const action = String(over.action ?? newId('action', start));
+  const { evidence } = (over.authority ?? {}) as { readonly evidence?: PayloadRef };
   story.record({
     step: `${name}:slipped-in`,
     predicate: 'refusal',
     place: { task: story.task, chain: 'seq' },
-    subject: { name: `action:${action}`, sha256: toHex(sha256(utf8(action))) },
+    subject: { name: `action:${action}`, sha256: evidence?.sha256 ?? toHex(sha256(utf8(action))) },
     observed: 'gateway-observed',
     body: {
       action,
