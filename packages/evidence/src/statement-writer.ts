@@ -84,12 +84,10 @@ export function writeStatement(parts: StatementParts, { loose = false } = {}): W
     refuse(name, 'body', schema.safeParse(body));
     if (!mayStand(name as PredicateName, position)) throw bad(`${name} may not stand at ${JSON.stringify(place)}`);
   }
-  const text = JSON.stringify({
-    _type: statementType,
-    subject: [about],
-    predicateType: predicateType(name),
-    predicate: { ...header, ...body },
-  });
+  const [head, rest] = [JSON.stringify(header), JSON.stringify(body)];
+  const predicate = rest === '{}' ? head : `${head.slice(0, -1)},${rest.slice(1)}`;
+  const [type, of] = [JSON.stringify(predicateType(name)), JSON.stringify(about)];
+  const text = `{"_type":"${statementType}","subject":[${of}],"predicateType":${type},"predicate":${predicate}}`;
   // What JSON can write and a strict reader may refuse: half of a surrogate pair, a key that some readers lose.
   if (text.includes('\\ud') || text.includes('"__proto__"')) parseStrictJson(text);
   const { payload, signed } = paeOf(text);
