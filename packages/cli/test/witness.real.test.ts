@@ -132,7 +132,7 @@ test('with a witness of the quorum away deed up waits and says for whom, and the
     (text) => text.includes('witness acme gives no usable answer'),
   );
   const locked = await run('log', 'witness', 'quorum', 'local', '--data', data);
-  expect(locked).toMatchObject({ code: 1, err: expect.stringContaining('[locked]') });
+  expect(locked).toMatchObject({ code: 1, err: expect.stringContaining('[not-ready]') });
   const ended = once(up.child, 'exit');
   process.kill(Number(readFileSync(join(data, 'lock.pid'), 'utf8')), 'SIGTERM');
   await ended;
