@@ -50,5 +50,5 @@ export type { CloseReason, Principal, Task, TaskFields } from './tasks/task.ts';
 export type { Allow } from './tokens/allow.ts';
 export { makeAssertion, makeProof } from './tokens/proof.ts';
 export type { IssuedToken } from './tokens/tokens.ts';
-export { deploymentTask, TaskKeys } from './vault/task-keys.ts';
+export { deploymentTask, readTaskKey, TaskKeys } from './vault/task-keys.ts';
 export { openVault, type Vault } from './vault/vault.ts';

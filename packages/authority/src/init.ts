@@ -79,9 +79,13 @@ export function objectFolder(dir: string): string {
 /**
  * Makes a deployment in a fresh folder: keys, key-events signed by the root, the first person, the default policy activated
  * by that person's word, and the waiver under which everything begins. Opens and closes the ledger itself.
+ * @param configure sets up what the rooms above need, and may say so in the log; its answer comes back as `configured`
  * @throws AuthorityError folder (not fresh), passphrase, policy-invalid
  */
-export async function initDeployment(options: InitOptions): Promise<Initialized> {
+export async function initDeployment<T = undefined>(
+  options: InitOptions,
+  configure: (ledger: Ledger) => Promise<T> = async () => undefined as T,
+): Promise<Initialized & { readonly configured: T }> {
   const { dir, passphrase, rootFile, personFile, clock = systemClock } = options;
   const policyFolder = options.policyFolder ?? defaultPolicyFolder;
   const origin = options.origin ?? `${toHex(randomBytes(4))}.deed.local`;
@@ -126,11 +130,12 @@ export async function initDeployment(options: InitOptions): Promise<Initialized>
     const word = await signer.word('deed-activation-v1', authority.policy.wordBytes(bundle.digest, person.id));
     const policy = await authority.policy.activate(policyFolder, word);
     const grant = await authority.grants.waive(options.waiverDays ?? 30);
+    const configured = await configure(ledger);
     await authority.close();
     createNew(join(dir, deploymentFile), utf8(`${JSON.stringify({ v: 1, origin })}\n`));
     return {
       ...{ origin, root: rootSigner.keyid, vkeys: ledger.vkeys, keys: roleKeysOf(ledger.series('keys')) },
-      ...{ person: person.id, policy: policy.bundle.digest, grant: grant.digest },
+      ...{ person: person.id, policy: policy.bundle.digest, grant: grant.digest, configured },
     };
   } finally {
     await ledger.close();

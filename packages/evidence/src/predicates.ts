@@ -330,6 +330,13 @@ export const predicates = {
     reason: name,
     word,
   }),
+  'configuration-stated': z.strictObject({
+    /** The exact bytes of config.json. */
+    config: payloadRef,
+    /** Each registered tool server, and each source, as its row stands. */
+    tools: z.array(z.strictObject({ name, registration: payloadRef })),
+    sources: z.array(z.strictObject({ name, registration: payloadRef })),
+  }),
   'rejects-counted': z.strictObject({
     since: timestamp,
     until: timestamp,

@@ -108,6 +108,7 @@ const namedSeries: Readonly<Record<string, string>> = {
   'policy-activated': 'policy',
   'tool-pinned': 'tools',
   'grant-decision': 'grants',
+  'configuration-stated': 'deployment',
   'rejects-counted': 'deployment',
   finding: 'deployment', // one about no task
   erased: 'deployment', // of payloads of no task

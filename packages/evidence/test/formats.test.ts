@@ -226,6 +226,14 @@ function addRareKinds(story: Story): void {
     subject: { name: `agent:${story.agent}`, sha256: actors.agent.keyid },
     body: { what: 'agent', id: story.agent, reason: 'its work is done' },
   });
+  const config = story.log.payload('{"v":1,"origin":"deed.local/3f9a12c4"}', 'application/json', false);
+  story.record({
+    step: 'configuration',
+    predicate: 'configuration-stated',
+    place: { series: 'deployment' },
+    subject: { name: 'deployment:deed.local/3f9a12c4', sha256: config.sha256 },
+    body: { config, tools: [], sources: [] },
+  });
   story.record({
     step: 'rejects',
     predicate: 'rejects-counted',

@@ -18,6 +18,7 @@ import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
 import { type Config, type ForgeConfig, ledgerSettings, readConfig, retentionOf, timestampPlan } from './config.ts';
+import { stateConfiguration } from './configuration.ts';
 import { startRetention } from './retention-job.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
@@ -115,6 +116,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     const retention = retentionOf(config);
     const clock = systemClock;
     const authority = await openAuthority({ dir, keys, ledger, db, objects, clock, brokers, retention });
+    await stateConfiguration(dir, ledger);
     await closeImplicitTasks(authority);
     const relay = await GitRelay.start();
     const timestamps = new Timestamps({ ledger, clock: now });

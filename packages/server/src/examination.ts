@@ -3,17 +3,20 @@ import { gatewayExamination } from '@deed/gateway';
 import { type FsckReport, fsck, fsckOnAllCores, type RoomExamination } from '@deed/ledger';
 import { reconcileExamination } from '@deed/reconcile';
 import { readConfig } from './config.ts';
+import { type Configuration, configurationOf, differencesOf } from './configuration.ts';
 import { ServerError } from './errors.ts';
 
-/** config.json: that it reads, and names this log and a witness that the log knows. What else it says is the operator's. */
+/** config.json, tools and sources: that they are as the newest statement says; and that config.json names this log and a known witness. */
 const configExamination: RoomExamination = {
   tables: [],
   owns: (path) => path === 'config.json',
   begin({ folder, database, add }) {
     let origin: string | null = null;
+    let stated: Configuration | null = null;
     return {
       statement({ statement }) {
         origin = statement.origin;
+        if (statement.predicate === 'configuration-stated') stated = statement.body;
       },
       end() {
         try {
@@ -23,7 +26,13 @@ const configExamination: RoomExamination = {
           if (known.length > 0 && !known.includes(config.witness.vkey)) {
             add('file', 'config.json', 'names a witness that this log never asked');
           }
+          if (!stated) return;
+          for (const where of differencesOf(stated, configurationOf(folder, database))) {
+            const code = where === 'config.json' ? 'file' : 'state';
+            add(code, where, 'is not as the log says; if you changed it, start `deed up`, which says so in the log');
+          }
         } catch (error) {
+          if (isAbsent(error)) return; // the deployment's key, which its own room misses too
           if (!(error instanceof ServerError)) throw error;
           add('file', 'config.json', error.message);
         }
@@ -31,6 +40,10 @@ const configExamination: RoomExamination = {
     };
   },
 };
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
 
 /** Each room examines its own; a table or a file that none of them names is a stray. */
 export const examinations: readonly RoomExamination[] = [

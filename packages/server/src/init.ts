@@ -1,7 +1,8 @@
 import { realpathSync } from 'node:fs';
 import { type Initialized, type InitOptions, initDeployment } from '@deed/authority';
-import { initWitness, trustLog } from '@deed/ledger';
+import { initWitness, type Ledger, trustLog } from '@deed/ledger';
 import { writeConfig } from './config.ts';
+import { stateConfiguration } from './configuration.ts';
 import { defaultWitnessFolder } from './paths.ts';
 import { trustFileOf } from './trust-file.ts';
 
@@ -21,12 +22,18 @@ export interface InitializedServer extends Initialized {
  * @throws AuthorityError folder, passphrase; LedgerError witness
  */
 export async function initServer(options: InitServerOptions): Promise<InitializedServer> {
-  const made = await initDeployment(options);
-  const dir = realpathSync(options.dir);
-  const witnessFolder = options.witnessFolder ?? defaultWitnessFolder(dir);
-  const [vkey = ''] = initWitness(witnessFolder, { name: `${made.origin}/witness` });
-  trustLog(witnessFolder, { origin: made.origin, vkeys: made.vkeys });
-  const witness = { name: 'local', state: realpathSync(witnessFolder), vkey } as const;
-  const config = writeConfig(dir, { v: 1, origin: made.origin, witness, forges: [] });
-  return { ...made, witnessFolder: witness.state, trustFile: trustFileOf(made.keys, config) };
+  const configure = async (ledger: Ledger) => {
+    const dir = realpathSync(options.dir);
+    const { origin, vkeys } = ledger;
+    const witnessFolder = options.witnessFolder ?? defaultWitnessFolder(dir);
+    const [vkey = ''] = initWitness(witnessFolder, { name: `${origin}/witness` });
+    trustLog(witnessFolder, { origin, vkeys });
+    const witness = { name: 'local', state: realpathSync(witnessFolder), vkey } as const;
+    const written = writeConfig(dir, { v: 1, origin, witness, forges: [] });
+    await stateConfiguration(dir, ledger);
+    return written;
+  };
+  const made = await initDeployment(options, configure);
+  const { witness } = made.configured;
+  return { ...made, witnessFolder: witness.state, trustFile: trustFileOf(made.keys, made.configured) };
 }

@@ -57,6 +57,7 @@ test('a push that the relay refuses is a refusal in the chain of the task', asyn
     await git('commit', '--quiet', '--message', 'first');
     const pushed = await git('push', `${forge.url}service.git`, 'main');
     expect(pushed.exitCode).not.toBe(0);
+    await world.settled();
     const refusal = world.statements(task).find(({ predicate }) => predicate === 'refusal');
     expect(refusal?.body).toMatchObject({ reason: 'denied', method: 'git-receive-pack', authority: null });
     expect(refusal?.body).toHaveProperty(

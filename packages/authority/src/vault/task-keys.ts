@@ -9,6 +9,11 @@ export const deploymentTask = 'deployment';
 const keySize = 32;
 const cachedKeys = 1024;
 
+/** The key of a task whose payloads were not erased, from a data folder that is only read. */
+export function readTaskKey(dir: string, task: string): Uint8Array {
+  return readFileSync(join(dir, 'keys', 'tasks', task));
+}
+
 /**
  * Keys and secrets of tasks, in DIR/keys/tasks and DIR/keys/secrets, 0600. The key opens the payloads for as long as it
  * exists; deleting it erases them. The secret makes the salts of an open task and is destroyed at its end.

@@ -78,6 +78,8 @@ function subjectOf(statement: Statement): Subject {
       };
     case 'hold':
       return { name: `hold:${body.hold}`, sha256: toHex(sha256(fromBase64(body.word.bytes))) };
+    case 'configuration-stated':
+      return { name: `deployment:${origin}`, sha256: body.config.sha256 };
     case 'rejects-counted':
       return { name: `deployment:${origin}` };
   }

@@ -12,6 +12,7 @@ import { FolderComparison } from './files.ts';
 import { type Found, inOrder, maxProblems } from './found.ts';
 import type { RoomExamination } from './room.ts';
 import { verifyOnThreads } from './signatures.ts';
+import { checkTimestamps } from './timestamps.ts';
 
 export interface FsckReport {
   /** No problem but unfinished ones. */
@@ -185,6 +186,7 @@ function examine(
       breathe,
     };
     const publishedSize = checkCheckpoints(examined, keys, origin);
+    checkTimestamps(database, add);
     files.report(examined, publishedSize);
     return { entries: size, publishedSize, reached, found };
   } catch (error) {

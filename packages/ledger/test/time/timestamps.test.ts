@@ -1,6 +1,7 @@
 import { parseNote, utf8, verifyTimestamp } from '@deed/evidence';
+import type { SqlValue } from '@deed/store';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Ledger, Timestamps } from '../../src/index.ts';
+import { fsck, type Ledger, Timestamps } from '../../src/index.ts';
 import { codeOf, draft, World } from '../world.ts';
 import { type Behaviour, HttpAuthority, honest, send } from './http-authority.ts';
 
@@ -150,4 +151,21 @@ describe('an authority harms nothing that', () => {
     await stamping.close();
     expect(await waiting).toBeUndefined();
   });
+});
+
+test('fsck verifies each stored stamp, and names the row in which anything was changed', async () => {
+  const [before] = ledger.database.all<Record<string, SqlValue>>('SELECT * FROM timestamp WHERE response IS NOT NULL');
+  const size = before?.size ?? null;
+  const changed = () => fsck(world.folder).problems.map(({ where }) => where);
+  expect(changed()).toEqual([]);
+  const token = Uint8Array.from(before?.response as Uint8Array);
+  token[token.length - 9] = (token.at(-9) ?? 0) ^ 4;
+  const changes: Readonly<Record<string, SqlValue>> = { response: token, certificate: '00', time: 1 };
+  for (const [column, value] of Object.entries(changes)) {
+    const put = (to: SqlValue) =>
+      ledger.database.transaction((tx) => tx.run(`UPDATE timestamp SET ${column} = ? WHERE size = ?`, to, size));
+    put(value);
+    expect(changed(), column).toEqual([`timestamp row ${size}`]);
+    put(before?.[column] ?? null);
+  }
 });

@@ -44,6 +44,8 @@ export function tell(statement: Statement): string {
       return `${body.confirmed} confirmed, ${body.findings.length} findings`;
     case 'case-exported':
       return `${body.members.length} members under a tree of ${body.size}`;
+    case 'configuration-stated':
+      return `${body.tools.length} tools, ${body.sources.length} sources`;
     case 'rejects-counted':
       return body.counts.map(({ code, count }) => `${count} ${code}`).join(', ');
     default:

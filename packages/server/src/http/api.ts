@@ -4,6 +4,7 @@ import { addSource, listSources } from '@deed/reconcile';
 import { Hono } from 'hono';
 import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
+import { stateConfiguration } from '../configuration.ts';
 import { brokerOf, type Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { receiptOf } from '../proofs.ts';
@@ -20,11 +21,25 @@ import * as shapes from './shapes.ts';
 const witnessMs = 20_000;
 const longestWaitSeconds = 25;
 
+/** Where a POST changes what an operator has set. */
+const configures: ReadonlySet<string> = new Set([
+  '/v1/witnesses',
+  '/v1/timestamps',
+  '/v1/timestamps/off',
+  '/v1/tools',
+  '/v1/sources',
+]);
+
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
 export function adminApi(deployment: Deployment, version: string, health: () => Health | null = () => null): Hono {
   const { authority, ledger, tools, pins, reconcile, dir } = deployment;
   const db = ledger.database;
   const app = new Hono();
+
+  app.use(async (c, next) => {
+    await next();
+    if (c.req.method === 'POST' && c.res.ok && configures.has(c.req.path)) await stateConfiguration(dir, ledger);
+  });
 
   app.get('/v1/status', (c) =>
     c.json({
