@@ -72,6 +72,11 @@ const schema = z
     recosignMinutes: z.int().min(1).max(1440).default(10),
     /** Whether an attest action waits for the witnesses (`closed`) or goes on and is anchored later (`open`). */
     attest: z.enum(['open', 'closed']).default('open'),
+    /** Where others reach what `deed up --listen` serves, without a slash at the end. Default: the address that it listens on. */
+    publicUrl: z
+      .url({ protocol: /^https?$/ })
+      .regex(/^[^\s?#@]+[^/]$/, 'a URL without user, query, fragment or slash at the end')
+      .optional(),
     forges: z.array(forge),
     timestamps: timestamps.optional(),
     /** Per tier; what is absent is as `defaultRetention` says. A task is kept as long as the highest tier among its actions. */

@@ -3,13 +3,14 @@ import type { Server } from 'node:http';
 import { type Deployment, type OpenOptions, openDeployment } from './deployment.ts';
 import { adminApi } from './http/api.ts';
 import { listenOnSocket, listenOnTcp, type Served } from './http/listen.ts';
+import { publicApi } from './http/public-api.ts';
 import { waitingApi } from './http/waiting-api.ts';
 import { socketPath } from './paths.ts';
 import { defaultScrub, type Scrub, type ScrubOptions, startScrub } from './scrub.ts';
 import { version } from './version.ts';
 
 export interface ServeOptions extends Omit<OpenOptions, 'whileWaiting'> {
-  /** Where to serve the log on TCP, if anywhere: a loopback address unless the operator says otherwise. */
+  /** Where to serve the log and the public API on TCP, if anywhere: a loopback address unless the operator says otherwise. */
   readonly listen?: { readonly host: string; readonly port: number };
   /** How the folder is checked in the background; null: not at all. Default: {@link defaultScrub}. */
   readonly scrub?: ScrubOptions | null;
@@ -42,13 +43,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     deployment = await openDeployment({
       ...options,
       whileWaiting: async (waiting) =>
-        void (await show({ ledger: waiting.ledger, app: waitingApi(waiting, version), deployment: null })),
+        void (await show({ ledger: waiting.ledger, app: waitingApi(waiting, version), open: null, deployment: null })),
     });
     const opened = deployment;
     const pace = options.scrub === undefined ? defaultScrub : options.scrub;
     if (pace) scrub = startScrub(options.dir, pace);
     const app = adminApi(opened, version, () => scrub?.health() ?? null);
-    const { url, close } = await show({ ledger: opened.ledger, app, deployment: opened });
+    const open = publicApi({
+      deployment: opened,
+      url: () => opened.config.publicUrl ?? doors?.url ?? 'http://localhost',
+    });
+    const { url, close } = await show({ ledger: opened.ledger, app, open, deployment: opened });
     return {
       deployment: opened,
       socket,

@@ -19,7 +19,7 @@ test('a second server on one folder is refused', async () => {
   expect((await world.api('GET', '/v1/status')).body.ready).toBe(true);
 });
 
-test('the TCP listener serves the log and nothing else', async () => {
+test('the TCP listener serves the log and the public API, and never the administration', async () => {
   const { url } = world.serving;
   await world.settled();
   const checkpoint = await fetch(`${url}/log/checkpoint`);

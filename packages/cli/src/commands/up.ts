@@ -15,7 +15,7 @@ interface UpFlags extends CommonOptions {
 
 export function upCommand(): Command {
   return command('up', 'serve a data folder: the one process that writes')
-    .option('--listen <address>', 'also serve the log (and nothing else) on TCP, for instance 127.0.0.1:8080')
+    .option('--listen <address>', 'also serve the log and the public API on TCP, for instance 127.0.0.1:8080')
     .option('--scrub-hours <n>', 'hours between background checks of the whole folder; 0: none', '24')
     .option('--with-parent', 'end when the standard input closes', false)
     .option(...keyPassphraseOption)

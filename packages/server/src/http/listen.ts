@@ -11,6 +11,7 @@ import { z } from 'zod';
 import type { Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { attachMcp } from '../mcp-attach.ts';
+import { problem } from './problem.ts';
 
 /** The protocol that a shim asks for with `Upgrade`. */
 export const mcpProtocol = 'deed-mcp';
@@ -20,6 +21,8 @@ export interface Served {
   readonly ledger: Ledger;
   /** The administration. */
   readonly app: Hono;
+  /** What is open to the network beside the log, once there is anything. */
+  readonly open: Hono | null;
   /** Null while it waits for its witnesses. */
   readonly deployment: Deployment | null;
 }
@@ -49,14 +52,19 @@ export async function listenOnSocket(path: string, served: () => Served): Promis
   return { server, endSessions: async () => void (await Promise.all([...sessions].map(endSession))) };
 }
 
-/** Serves the log, and nothing else, on TCP. @returns the server and its URL */
+/** Serves the log and what is open to the network on TCP, and never the administration. @returns the server and its URL */
 export async function listenOnTcp(
   host: string,
   port: number,
   served: () => Served,
 ): Promise<{ readonly server: Server; readonly url: string }> {
   const server = createServer(
-    getRequestListener(withLog(served, () => new Response('only /log/ is served here\n', { status: 404 }))),
+    getRequestListener(
+      withLog(
+        served,
+        (request) => served().open?.fetch(request) ?? problem(503, 'not-ready', 'only /log/ is served yet'),
+      ),
+    ),
   );
   await listening(server, () => server.listen(port, host));
   const address = server.address() as AddressInfo;
