@@ -1,5 +1,6 @@
 import { type Envelope, keyId, verifyEnvelope } from './dsse.ts';
-import { fromBase64 } from './encoding.ts';
+import { equalBytes, fromBase64 } from './encoding.ts';
+import { parseVkey } from './log/note.ts';
 import type { KeyRole } from './predicates.ts';
 import type { StatementWith } from './statement.ts';
 
@@ -59,6 +60,7 @@ function apply(keys: Map<string, RoleKey>, { index, statement }: LoggedKeyEvent,
   if (keyId(spki) !== key.keyid || statement.subject.sha256 !== key.keyid)
     return "the key's id is not the digest of the key";
   if (event === 'add') {
+    if (!fitsVkey(key.role, key.vkey, spki)) return "the key's vkey is not that of the key";
     if (known) return 'the key has a role already';
     if (key.role === 'root' && !isFirst) return 'a second root';
     const span = { from: Math.max(from, index), until: Number.POSITIVE_INFINITY };
@@ -72,6 +74,13 @@ function apply(keys: Map<string, RoleKey>, { index, statement }: LoggedKeyEvent,
   const compromised = known.compromised || event === 'compromised';
   keys.set(key.keyid, { ...known, until: Math.min(known.until, until), compromised });
   return null;
+}
+
+/** A log key, and no other, has a note verifier key: its raw public key is the end of the SPKI (RFC 8410, RFC 9881). */
+function fitsVkey(role: KeyRole, vkey: string | null, spki: Uint8Array): boolean {
+  if (role !== 'log' || vkey === null) return role !== 'log' && vkey === null;
+  const { publicKey } = parseVkey(vkey);
+  return equalBytes(spki.subarray(-publicKey.length), publicKey);
 }
 
 /** True where a statement at this log index may be signed by the key. */

@@ -148,9 +148,12 @@ function checkEnd(exam: Examination, intent: Intent, { outcomes, refusals }: End
   const strong = body.tier === 'attest' || body.tier === 'approve';
   if (strong && last.statement.body.status === 'unknown')
     exam.incomplete(`${label(intent)}: what came of it is unknown`);
-  const anchored = outcomes.find(({ statement }) => statement.body.anchor !== null) ?? last;
-  if (body.tier !== 'approve' && anchored.statement.body.anchor === null) return;
-  exam.attempt(label(anchored), () => checkAnchor(exam, intent, anchored, outcomes[0]?.index ?? anchored.index));
+  const end = outcomes[0]?.index ?? last.index;
+  const anchored = outcomes.filter(({ statement }) => statement.body.anchor !== null);
+  for (const outcome of anchored) exam.attempt(label(outcome), () => checkAnchor(exam, intent, outcome, end));
+  if (body.tier === 'approve' && anchored.length === 0) {
+    exam.unanchored(`${label(last)}: an approve action without a cosigned checkpoint`);
+  }
 }
 
 /** A refused replay cites the first use of its proof; that does not end the first use. */
@@ -175,10 +178,7 @@ function checkOutcomes(exam: Examination, intent: Intent, outcomes: readonly Out
 /** The checkpoint that the outcome names covered the intent before the outcome was written, and witnesses had signed it. */
 function checkAnchor(exam: Examination, intent: Intent, outcome: Outcome, end: number): void {
   const { anchor } = outcome.statement.body;
-  if (anchor === null) {
-    exam.unanchored(`${label(outcome)}: an approve action without a cosigned checkpoint`);
-    return;
-  }
+  if (anchor === null) return;
   const bytes = exam.members.get(members.anchorProof(intent.index));
   if (!bytes) {
     exam.incomplete(`${label(outcome)}: the proof under its cosigned checkpoint is not here`);
@@ -195,6 +195,8 @@ function checkAnchor(exam: Examination, intent: Intent, outcome: Outcome, end: n
   if (!judged) return; // no trust file: the check `trust` says so
   if (judged.badSignatures.length > 0)
     throw new EvidenceError('signature', `the anchor: bad signature by ${judged.badSignatures.join()}`);
+  if (judged.missingLogKeys.length > 0)
+    throw new EvidenceError('signature', `the anchor: no valid signature by ${judged.missingLogKeys.join()}`);
   if (judged.quorumMet && judged.witnessedTime !== undefined) exam.anchored.add(intent.statement.digest);
   else exam.unanchored(`${label(outcome)}: its checkpoint has no witness quorum of the trust file`);
 }

@@ -46,7 +46,7 @@ function subjectOf(statement: Statement): Subject {
     case 'tool-pinned':
       return { name: `tool:${body.server}/${body.tool}`, sha256: body.definition };
     case 'grant-decision':
-      return { name: `grant:${body.grant}` };
+      return { name: `grant:${body.grant}`, sha256: digestOf(body) };
     case 'task-opened':
       return { name: task, sha256: body.objective.sha256 };
     case 'approval':
@@ -81,8 +81,13 @@ function subjectOf(statement: Statement): Subject {
     case 'configuration-stated':
       return { name: `deployment:${origin}`, sha256: body.config.sha256 };
     case 'rejects-counted':
-      return { name: `deployment:${origin}` };
+      return { name: `deployment:${origin}`, sha256: digestOf(body) };
   }
+}
+
+/** Of the fields after the header, in the order of docs/formats/predicates.md, without spaces. */
+function digestOf(body: object): string {
+  return toHex(sha256(utf8(JSON.stringify(body))));
 }
 
 /** The subject's digest where another statement of the case tells it; undefined where that is not here, or not asked. */

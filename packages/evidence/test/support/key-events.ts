@@ -1,10 +1,10 @@
-import { actors, type logKey, type roleKey } from './actors.ts';
+import { actors } from './actors.ts';
 import type { Story } from './story.ts';
 
 /** Says of a key that it is added, has ended or was compromised from a log index on. */
 export function tellKey(
   story: Story,
-  key: ReturnType<typeof roleKey | typeof logKey>,
+  key: { readonly keyid: string; readonly [field: string]: unknown },
   event: 'add' | 'end' | 'compromised' = 'add',
   from = 0,
 ): void {

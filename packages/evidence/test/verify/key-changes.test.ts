@@ -3,9 +3,9 @@ import { proves } from '../../../../tests/promises.ts';
 import { caseBundle } from '../../src/export/case-bundle.ts';
 import { formatTrust, parseTrust, type Trust } from '../../src/log/trust.ts';
 import type { Report } from '../../src/verify/report.ts';
-import { actors, origin, roleKey } from '../support/actors.ts';
+import { actors, logKey, newNoteSigner, origin, roleKey } from '../support/actors.ts';
 import { after, all } from '../support/bends.ts';
-import { examine, makeCase, trust, trustText } from '../support/case-maker.ts';
+import { examine, makeCase, reasonsOf, trust, trustText } from '../support/case-maker.ts';
 import { expectVerdict } from '../support/expect-verdict.ts';
 import { tellKey } from '../support/key-events.ts';
 import { examineReceipt, receiptOf } from '../support/receipt-maker.ts';
@@ -68,6 +68,31 @@ describe('a receipt key that is exchanged', () => {
   });
 });
 
+describe('a log key', () => {
+  const fresh = newNoteSigner(origin, 1);
+  it('whose vkey is that of another key is FORGED', () => {
+    const mixed = { ...logKey(fresh), vkey: newNoteSigner(origin, 1).vkey };
+    expectVerdict('FORGED', {
+      bend: after('person', (story) => tellKey(story, mixed)),
+      check: 'keys',
+      says: /vkey is not that of the key/,
+    });
+  });
+
+  it('without a vkey is FORGED, and so is another key that has one', () => {
+    for (const key of [
+      { ...logKey(fresh), vkey: null },
+      { ...roleKey('receipt', successor), vkey: fresh.vkey },
+    ]) {
+      expectVerdict('FORGED', {
+        bend: after('person', (story) => tellKey(story, key)),
+        check: 'keys',
+        says: /vkey is not that of the key/,
+      });
+    }
+  });
+});
+
 describe('the root', () => {
   for (const event of ['end', 'compromised'] as const) {
     it(`is not given up by itself (${event})`, () => {
@@ -98,6 +123,15 @@ describe('a log key that is exchanged', () => {
     expect(JSON.stringify(bundle)).toContain(
       `"keyId":"${Buffer.from(newLog.key.id, 'hex').toString('base64').slice(0, 5)}`,
     );
+  });
+
+  it('must have signed the anchor of each approve action, at whose size it held', () => {
+    const honest = makeCase();
+    const { size } = honest.story.log;
+    const stood = parseTrust(`log ${newLog.vkey}\n${trustText}${spanOf(newLog, 0, size - 1)}`);
+    const report = examine(honest.file, { trust: stood });
+    expect(report).toMatchObject({ verdict: 'FORGED' });
+    expect(reasonsOf(report, 'actions').join()).toMatch(/the anchor: no valid signature by/);
   });
 
   it('is not followed where the trust file names no root, or another', () => {

@@ -10,7 +10,17 @@ import type { Bend } from '../support/story.ts';
 const another = toHex(sha256(utf8('something else')));
 
 describe('a statement whose subject has another digest than what it is about is FORGED:', () => {
-  const steps = ['person', 'agent', 'denied:refusal', 'read:outcome', 'closed', 'finding', 'reconciled', 'exported'];
+  const steps = [
+    'person',
+    'grant',
+    'agent',
+    'denied:refusal',
+    'read:outcome',
+    'closed',
+    'finding',
+    'reconciled',
+    'exported',
+  ];
   it.each(steps)('%s', (step) => {
     const bend = at(step, (draft) => {
       draft.subject.sha256 = another;

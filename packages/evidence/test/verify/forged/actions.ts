@@ -113,6 +113,16 @@ export const actions: BentCases = {
     check: 'actions',
     says: /another note/,
   },
+  'an anchor that a second outcome names for itself': {
+    bend: after('push:outcome', (story) => {
+      const first = story.said.get('push:outcome');
+      const { anchor } = JSON.parse(new TextDecoder().decode(first?.envelope.payload)).predicate;
+      const another = { ...anchor, root: digestOf('another root') };
+      outcome(story, 'push', { anchor: another, supersedes: story.digest('push:outcome') });
+    }),
+    check: 'actions',
+    says: /another checkpoint/,
+  },
   'an anchor without the log’s signature': {
     bend: { anchor: () => ({ signers: [newNoteSigner(origin, 1), actors.witness] }) },
     check: 'actions',
