@@ -339,15 +339,7 @@ export class CaseWorker {
       ...{ v: 1, action, task: this.task.id, method, server: name, tool, definition: digest, executable },
       ...{ arguments: args, operands },
     };
-    const gitFacet = { kind: 'git', remote: url, repository: 'service', ref: main } as const;
-    return {
-      ...{ action, method, record, hints: {}, tool: { server: name, name: tool, definition: digest, executable } },
-      facets: push
-        ? [{ ...gitFacet, deletes: false, forced: false, tag: false }]
-        : path === undefined
-          ? []
-          : [{ kind: 'path', real: path }],
-    };
+    return { action, method, record, hints: {}, tool: { server: name, name: tool, definition: digest, executable } };
   }
 }
 

@@ -73,4 +73,9 @@ export const authorityMigrations = [
       CREATE TABLE retention_clock (one INTEGER PRIMARY KEY CHECK (one = 1), seen_ms INTEGER NOT NULL) STRICT;
     `,
   },
+  {
+    // Which entry of the allowed actions admitted it; null in an implicit task.
+    id: 'authority/entries',
+    up: 'ALTER TABLE intents ADD COLUMN entry INTEGER;',
+  },
 ] as const;

@@ -2,7 +2,15 @@ import type { KeyObject } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ActionRecord, newId, parseStatement, type Statement, type ToolRef, utf8 } from '@deed/evidence';
+import {
+  type ActionRecord,
+  newId,
+  type Operands,
+  parseStatement,
+  type Statement,
+  type ToolRef,
+  utf8,
+} from '@deed/evidence';
 import { type Ledger, openLedger } from '@deed/ledger';
 import { type Migration, openObjects } from '@deed/store';
 import type { Admitted, Proposal } from '../src/actions/proposal.ts';
@@ -142,37 +150,38 @@ export class Worker {
     return this.world.authority.actions.admit(await this.message(tool, args));
   }
 
-  propose(tool: string, over: Partial<Proposal> & { readonly args?: string; readonly server?: string } = {}): Proposal {
+  propose(tool: string, over: Wanted = {}): Proposal {
     return propose(this.world, this.task.id, tool, over);
   }
 }
+
+/** What a proposal is to be, where it is not as the others. */
+type Wanted = Partial<Proposal> & { readonly args?: string; readonly server?: string; readonly operands?: Operands };
 
 export function propose(
   world: World,
   task: string,
   name: string,
-  {
-    args = '{}',
-    server = 'files',
-    ...over
-  }: Partial<Proposal> & { readonly args?: string; readonly server?: string } = {},
+  { args = '{}', server = 'files', operands = { kind: 'none' }, ...over }: Wanted = {},
 ): Proposal {
   const action = newId('action', world.clock.now());
   const tool: ToolRef = { server, name, definition: null, executable };
   const method = 'tools/call';
   const record: ActionRecord = {
     ...{ v: 1, action, task, method, server, tool: name, definition: null, executable },
-    ...{ arguments: args, operands: { kind: 'none' } },
+    ...{ arguments: args, operands },
   };
-  return { action, method, tool, record, facets: [], hints: {}, ...over };
+  return { action, method, tool, record, hints: {}, ...over };
 }
 
-export const pushFacet = {
-  kind: 'git',
-  remote: 'http://forge/acme/site.git',
+export const push: Operands = {
+  kind: 'git-push',
+  remote: 'origin',
+  url: 'http://forge/acme/site.git',
   repository: 'acme/site',
-  ref: 'refs/heads/fix',
-  deletes: false,
-  forced: false,
-  tag: false,
-} as const;
+  updates: [{ ref: 'refs/heads/fix', old: '1'.repeat(40), new: '2'.repeat(40), kind: 'forward' }],
+  rejected: [],
+  commits: 1,
+  log: [{ id: '2'.repeat(40), subject: 'mend it' }],
+  diffstat: ' a | 1 +',
+};

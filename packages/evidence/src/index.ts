@@ -1,5 +1,9 @@
 export * from './action-record.ts';
 export * from './activation.ts';
+export * from './allow/allow.ts';
+export { type Argument, type Constraint, isNarrower, satisfies } from './allow/constraint.ts';
+export { type Facet, facetsOf } from './allow/facets.ts';
+export { isNarrowerAllow } from './allow/narrower.ts';
 export * from './approval.ts';
 export * from './case/batch-tree.ts';
 export * from './case/case-json.ts';

@@ -18,7 +18,7 @@ import type { PublishedCheckpoint, Recorded } from '@deed/ledger';
 import type { Answer, Call } from './call.ts';
 import { dispatchThroughWindow } from './dispatch.ts';
 import { GatewayError } from './errors.ts';
-import { facetsOf, resolveOperands } from './operands.ts';
+import { resolveOperands } from './operands.ts';
 import { renderAction } from './rendering.ts';
 import type { Definition } from './tools/pins.ts';
 
@@ -243,7 +243,7 @@ function unresolved(action: string, admitted: Admitted, call: Call): Proposal {
     arguments: call.arguments.raw,
     operands: { kind: 'none' },
   };
-  return { action, method: call.method, tool, record, facets: [], hints: {} };
+  return { action, method: call.method, tool, record, hints: {} };
 }
 
 /** Fixes what will be done: the pinned definition and the operands, both as they are now. */
@@ -264,7 +264,6 @@ async function resolved(proposal: Proposal, call: Call): Promise<Proposal> {
     ...proposal,
     tool: { ...proposal.tool, definition: digest },
     record: { ...proposal.record, definition: digest, operands },
-    facets: facetsOf(operands),
     hints: definition?.hints ?? {},
   };
 }

@@ -1,4 +1,3 @@
-import type { Facet } from '@deed/authority';
 import type { Json, Operands } from '@deed/evidence';
 import { GatewayError } from './errors.ts';
 import { resolvePaths } from './git/paths.ts';
@@ -48,20 +47,4 @@ export async function resolveOperands(options: ResolveOptions): Promise<Operands
   const vague = tool.kind === 'filesystem' && paths.find(({ given }) => !given.startsWith('/'));
   if (vague) throw new GatewayError('operands', `${vague.argument} must be an absolute path`);
   return paths.length === 0 ? { kind: 'none' } : { kind: 'paths', paths: [...paths] };
-}
-
-/** What policy is asked about: each path and each ref on its own. */
-export function facetsOf(operands: Operands): Facet[] {
-  if (operands.kind === 'none') return [];
-  if (operands.kind === 'paths') return operands.paths.map(({ real }) => ({ kind: 'path', real }));
-  const { url, repository, updates } = operands;
-  return updates.map(({ ref, kind }) => ({
-    kind: 'git',
-    remote: url,
-    repository,
-    ref,
-    deletes: kind === 'delete',
-    forced: kind === 'rewrite' || kind === 'tag-move',
-    tag: ref.startsWith('refs/tags/'),
-  }));
 }

@@ -1,4 +1,4 @@
-import { fromUtf8, newId, parseStrictJson, utf8 } from '@deed/evidence';
+import { type Allow, fromUtf8, newId, parseStrictJson, utf8 } from '@deed/evidence';
 import type { Agent, Agents } from '../agents.ts';
 import { AuthorityError } from '../errors.ts';
 import type { Ground } from '../ground.ts';
@@ -38,7 +38,8 @@ export function admit(parts: AdmitParts, caller: Caller): Admitted {
   );
   const { first, use } = parts.proofs.reserve(agent.jkt, jti, exp, task.id);
   const { epoch } = task;
-  const admitted = { task, epoch, agent, pop: caller.pop ?? ('shim' as const), evidence, proof: use };
+  const { allow } = checked;
+  const admitted = { task, epoch, allow, agent, pop: caller.pop ?? ('shim' as const), evidence, proof: use };
   if (!first) return refuseReplay(parts, admitted, use, caller.body);
   if (!parts.tasks.isOpen(task.id)) return refuseClosed(parts, admitted, methodOf(caller.body));
   return admitted;
@@ -56,7 +57,15 @@ function admitImplicit(parts: AdmitParts, id: string): Admitted {
   const { tasks, rejects } = parts;
   const task = tasks.get(id);
   if (!task?.implicit) throw rejects.count(new AuthorityError('unknown-task', 'there is no such implicit task'));
-  const admitted = { task, epoch: task.epoch, agent: null, pop: 'none' as const, evidence: null, proof: null };
+  const admitted = {
+    task,
+    epoch: task.epoch,
+    allow: null,
+    agent: null,
+    pop: 'none' as const,
+    evidence: null,
+    proof: null,
+  };
   if (!tasks.isOpen(id)) return refuseClosed(parts, admitted, 'unknown');
   return admitted;
 }
@@ -65,11 +74,11 @@ function admitImplicit(parts: AdmitParts, id: string): Admitted {
 function checkStranger(
   { ground, agents, tasks, rejects }: AdmitParts,
   { token, proof, body }: TokenCaller,
-): { readonly task: Task; readonly agent: Agent; readonly jti: string; readonly exp: number } {
+): { readonly task: Task; readonly agent: Agent; readonly jti: string; readonly exp: number; readonly allow: Allow } {
   try {
     const { origin, clock, keys } = ground;
     const nowMs = clock.now();
-    const claims = readTaskToken(token, { origin, keys: [keys.token.spki], nowMs });
+    const { claims, allow } = readTaskToken(token, { origin, key: keys.token.spki, nowMs });
     const task = tasks.get(claims.task);
     const agent = agents.byJkt(claims.cnf.jkt);
     if (!task || !agent || task.agent !== agent.id || agent.spiffe !== claims.act.sub) {
@@ -82,7 +91,7 @@ function checkStranger(
     if (task.state === 'open' && claims.epoch !== task.epoch) {
       throw new AuthorityError('token-epoch', 'the task token is of an older epoch: ask for a new one');
     }
-    return { task, agent, jti, exp };
+    return { task, agent, jti, exp, allow };
   } catch (error) {
     throw rejects.count(error);
   }

@@ -1,12 +1,11 @@
-import type { Authority } from '@deed/evidence';
+import { type Attempt, type Authority, admittedBy, attemptOf } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 import { type Grants, judgeTier } from '../grants.ts';
 import type { Ground } from '../ground.ts';
 import type { Policy } from '../policy/activation.ts';
 import { cedarEngine } from '../policy/engine.ts';
 import { evaluate, isAbove } from '../policy/evaluate.ts';
-import { actionOf, encodeInputs, policyRequests } from '../policy/request.ts';
-import { allows } from '../tokens/allow.ts';
+import { encodeInputs, policyRequests } from '../policy/request.ts';
 import {
   type Admitted,
   decisionType,
@@ -23,6 +22,12 @@ export interface DecideParts {
   readonly policy: Policy;
 }
 
+/** What the task allows, and what the token does: a token may be asked for with less. */
+export function isAllowed({ task, allow }: Admitted, attempt: Attempt): boolean {
+  if (task.implicit) return true;
+  return admittedBy(task.allow, attempt, task.counts) !== null && admittedBy(allow ?? [], attempt) !== null;
+}
+
 /**
  * Decides a proposal, narrowest first: the task's allowed actions and ceiling, the grant in force, policy. Nothing is recorded;
  * the payloads that its statements will cite are put into the vault (at tier observe only named).
@@ -31,13 +36,12 @@ export interface DecideParts {
 export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposal): Verdict {
   const { vault } = parts.ground;
   const { task, agent, pop } = admitted;
-  const { method, tool, facets, hints } = proposal;
+  const { method, tool, hints } = proposal;
   const bytes = recordBytes(task.id, proposal);
   const grant = parts.grants.newestFor(task.agent);
   if (!grant) throw new AuthorityError('grant-expired', 'there is no grant at all');
   const { bundle } = parts.policy.current();
-  const isCall = actionOf(method) === 'call';
-  const attempt = { method, server: tool.server, tool: isCall ? tool.name : null, facets };
+  const attempt = attemptOf(proposal.record);
 
   const verdict = (over: Partial<Verdict> & Pick<Verdict, 'tier'>): Verdict => {
     const keep = over.tier !== 'observe' || over.reason !== undefined;
@@ -61,8 +65,8 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     };
   };
 
-  if (!task.implicit && !allows(task.allow, attempt)) {
-    const detail = `${method} ${tool.server}/${tool.name} is not among the allowed actions of the task`;
+  if (!isAllowed(admitted, attempt)) {
+    const detail = `${method} ${tool.server}/${tool.name} with these arguments is not among the allowed actions, or no more of them`;
     return verdict({ tier: 'record', reason: 'outside-grant', detail });
   }
   const requests = policyRequests({
@@ -78,7 +82,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     server: tool.server,
     tool: attempt.tool,
     hints,
-    facets,
+    facets: attempt.facets,
   });
   const { outcome, tier, reasons, errors } = evaluate(bundle, requests);
   const denied = outcome === 'deny';

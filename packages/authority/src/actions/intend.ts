@@ -1,11 +1,11 @@
-import type { RefusalReason } from '@deed/evidence';
+import { admittedBy, attemptOf, type RefusalReason } from '@deed/evidence';
 import type { Recorded } from '@deed/ledger';
 import type { Agents } from '../agents.ts';
 import type { ApprovalUses } from '../approvals/approval-uses.ts';
 import { AuthorityError, type AuthorityErrorCode } from '../errors.ts';
 import type { LiveTask } from '../tasks/task.ts';
 import type { Tasks } from '../tasks/tasks.ts';
-import { type DecideParts, decide } from './decide.ts';
+import { type DecideParts, decide, isAllowed } from './decide.ts';
 import type { Intents } from './intents.ts';
 import type { ProofUses } from './proof-uses.ts';
 import { type Admitted, actHeader, type Proposal, recordBytes, recordType, type Verdict } from './proposal.ts';
@@ -51,7 +51,7 @@ export function intend(
   const record = vault.stage(id, bytes, recordType, verdict.tier !== 'observe');
   const hindrance = !task
     ? closed
-    : (hinders(parts, task, admitted, verdict) ??
+    : (hinders(parts, task, admitted, proposal, verdict) ??
       (record.sha256 === given.record.sha256 ? null : changed) ??
       (verdict.needsApproval || approval !== null
         ? approvals.hinders(approval, proposal.action, record.sha256)
@@ -71,7 +71,11 @@ export function intend(
   }
 
   const { observed, separation } = actHeader(proposal);
-  const begun = { task: id, action: proposal.action, record: record.sha256, tier: verdict.tier, observed, separation };
+  const entry = task.implicit ? null : admittedBy(task.allow, attemptOf(proposal.record), task.counts);
+  const begun = {
+    ...{ task: id, action: proposal.action, record: record.sha256, tier: verdict.tier, entry },
+    ...{ observed, separation },
+  };
   const recorded = ground.record({
     predicate: 'intent',
     place: { task: id, chain: 'seq' },
@@ -100,6 +104,7 @@ export function intend(
   if (approval !== null) approvals.spend(approval, proposal.action);
   if (proof) proof.spent = true;
   task.used++;
+  if (entry !== null) task.counts[entry] = (task.counts[entry] ?? 0) + 1;
   task.begun.add(proposal.action);
   task.openIntents.add(digest);
   tasks.counted(id);
@@ -127,13 +132,23 @@ function current(parts: IntendParts, admitted: Admitted, proposal: Proposal, giv
   return { ...now, record: given.record };
 }
 
-function hinders({ agents }: IntendParts, task: LiveTask, admitted: Admitted, verdict: Verdict): Hindrance | null {
+function hinders(
+  { agents }: IntendParts,
+  task: LiveTask,
+  admitted: Admitted,
+  proposal: Proposal,
+  verdict: Verdict,
+): Hindrance | null {
   if (task.epoch !== admitted.epoch) return closed;
   if (task.agent !== null && agents.get(task.agent)?.revoked !== null) {
     return { code: 'agent-revoked', reason: 'denied', detail: 'the agent was revoked' };
   }
   if (task.used >= task.budget) {
     const detail = `the budget of ${task.budget} actions is used up`;
+    return { code: 'outside-grant', reason: 'outside-grant', detail };
+  }
+  if (!verdict.reason && !isAllowed(admitted, attemptOf(proposal.record))) {
+    const detail = 'the allowed actions admit no more of these';
     return { code: 'outside-grant', reason: 'outside-grant', detail };
   }
   if (verdict.reason) return { code: verdict.reason, reason: verdict.reason, detail: verdict.detail };

@@ -12,6 +12,8 @@ export interface IntentState {
   /** The action digest. */
   readonly record: string;
   readonly tier: Tier;
+  /** The place of the entry of the allowed actions that admitted it; null in an implicit task. */
+  readonly entry: number | null;
   readonly observed: Observed;
   readonly separation: Separation;
   /** Digest of the outcome or refusal that ends it. */
@@ -34,6 +36,7 @@ interface Row {
   readonly ended: string | null;
   readonly status: OutcomeStatus | null;
   readonly settled: number;
+  readonly entry: number | null;
 }
 
 const select = 'SELECT * FROM intents WHERE';
@@ -67,11 +70,11 @@ export class Intents {
     this.alive.set(intent.digest, intent);
   }
 
-  writeBegin(tx: Transaction, { digest, task, action, record, tier, observed, separation }: IntentState): void {
+  writeBegin(tx: Transaction, { digest, task, action, record, tier, entry, observed, separation }: IntentState): void {
     tx.run(
-      `INSERT INTO intents (digest, task, action, record, tier, observed, agent_distance, tool_distance, settled)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
-      ...[digest, task, action, record, tier, observed, separation.agent, separation.tool],
+      `INSERT INTO intents (digest, task, action, record, tier, entry, observed, agent_distance, tool_distance, settled)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+      ...[digest, task, action, record, tier, entry, observed, separation.agent, separation.tool],
     );
   }
 
@@ -102,7 +105,7 @@ export class Intents {
 }
 
 function toState(row: Row): IntentState {
-  const { digest, task, action, record, tier, observed, ended, status } = row;
+  const { digest, task, action, record, tier, entry, observed, ended, status } = row;
   const separation = { agent: row.agent_distance, tool: row.tool_distance };
-  return { digest, task, action, record, tier, observed, separation, ended, status, settled: row.settled === 1 };
+  return { digest, task, action, record, tier, entry, observed, separation, ended, status, settled: row.settled === 1 };
 }

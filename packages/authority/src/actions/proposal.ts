@@ -1,5 +1,6 @@
 import {
   type ActionRecord,
+  type Allow,
   type Authority,
   type Decision,
   encodeActionRecord,
@@ -12,7 +13,7 @@ import {
 } from '@deed/evidence';
 import type { Agent } from '../agents.ts';
 import { AuthorityError } from '../errors.ts';
-import type { Facet, Hints } from '../policy/request.ts';
+import type { Hints } from '../policy/request.ts';
 import type { Task } from '../tasks/task.ts';
 import type { ProofUse } from './proof-uses.ts';
 
@@ -34,6 +35,8 @@ export interface Admitted {
   readonly task: Task;
   /** The epoch at which it was admitted. */
   readonly epoch: number;
+  /** What its token allows: never more than the task does. Null for an implicit task. */
+  readonly allow: Allow | null;
   readonly agent: Agent | null;
   readonly pop: Authority['pop'];
   /** Token, proof and message verbatim: the payload that the statements of this message cite. */
@@ -56,7 +59,6 @@ export interface Refusable {
 export interface Proposal extends Refusable {
   readonly tool: ToolRef;
   readonly record: ActionRecord;
-  readonly facets: readonly Facet[];
   readonly hints: Hints;
 }
 

@@ -1,27 +1,6 @@
-import { fromUtf8, parseStrictJson, utf8 } from '@deed/evidence';
+import { type Facet, fromUtf8, parseStrictJson, utf8 } from '@deed/evidence';
 import { z } from 'zod';
 import { AuthorityError } from '../errors.ts';
-
-/** One thing that an action touches. Each facet is decided on its own; every one of them must be allowed. */
-export type Facet =
-  | {
-      readonly kind: 'path';
-      /** Absolute, all links resolved. */
-      readonly real: string;
-    }
-  | {
-      readonly kind: 'git';
-      /** The push URL. */
-      readonly remote: string;
-      /** The repository's name at the forge. */
-      readonly repository: string;
-      /** The full ref name. */
-      readonly ref: string;
-      readonly deletes: boolean;
-      /** Not a fast-forward. */
-      readonly forced: boolean;
-      readonly tag: boolean;
-    };
 
 /** What the tool's server says of the tool (MCP annotations). Untrusted. */
 export interface Hints {

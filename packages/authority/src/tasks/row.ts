@@ -1,5 +1,4 @@
-import { openPayload, type PayloadRef, type Tier } from '@deed/evidence';
-import { decodeAllow } from '../tokens/allow.ts';
+import { decodeAllow, openPayload, type PayloadRef, type Tier } from '@deed/evidence';
 import type { Vault } from '../vault/vault.ts';
 import { decodePrincipal, type Task } from './task.ts';
 
@@ -45,6 +44,7 @@ export function rowToTask(row: TaskRow, vault: Vault): Task {
     objective,
     allowRef,
     allow: allowBytes ? decodeAllow(allowBytes) : [],
+    counts: [],
     principalId: principalBytes ? decodePrincipal(principalBytes).id : 'erased',
     ceiling: row.ceiling,
     budget: row.budget,

@@ -1,7 +1,6 @@
-import { fromUtf8, type Output, type PayloadRef, parseStrictJson, type Tier, utf8 } from '@deed/evidence';
+import { type Allow, fromUtf8, type Output, type PayloadRef, parseStrictJson, type Tier, utf8 } from '@deed/evidence';
 import { z } from 'zod';
 import { AuthorityError } from '../errors.ts';
-import type { Allow } from '../tokens/allow.ts';
 
 export const defaultDeadlineMs = 8 * 3_600_000;
 export const defaultBudget = 10_000;
@@ -62,6 +61,8 @@ export interface Task {
   readonly objective: PayloadRef;
   readonly allowRef: PayloadRef;
   readonly allow: Allow;
+  /** How many actions began under each entry of `allow`, by its place. Empty once the task is closed. */
+  readonly counts: readonly number[];
   /** Opaque id of the principal. */
   readonly principalId: string;
   readonly ceiling: Tier;
@@ -82,6 +83,7 @@ export interface LiveTask extends Task {
   state: 'open' | 'closed';
   epoch: number;
   used: number;
+  counts: number[];
   closed: string | null;
   /** Statements in `seq` so far, those on their way included. */
   seqCount: number;

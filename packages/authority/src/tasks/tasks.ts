@@ -1,10 +1,14 @@
 import {
+  type Allow,
+  EvidenceError,
+  encodeAllow,
   newId,
   type Output,
   openPayload,
   outputsOf,
   type PayloadRef,
   type PredicateBody,
+  parseAllow,
   parseEffects,
   parseStatement,
   utf8,
@@ -16,7 +20,6 @@ import type { Grants } from '../grants.ts';
 import { type Ground, serverAct } from '../ground.ts';
 import type { Policy } from '../policy/activation.ts';
 import { isAbove } from '../policy/evaluate.ts';
-import { encodeAllow, parseAllow } from '../tokens/allow.ts';
 import { rowToTask, selectTask, type TaskRow } from './row.ts';
 import {
   type CloseReason,
@@ -59,7 +62,7 @@ export class Tasks {
   async open(fields: TaskFields): Promise<Task> {
     const { clock, vault } = this.ground;
     const implicit = fields.implicit ?? false;
-    const allow = parseAllow(fields.allow);
+    const allow = readAllow(fields.allow);
     const ceiling = fields.ceiling ?? 'record';
     check(implicit === (fields.agent === null), 'a task has an agent, unless it is implicit');
     check(!implicit || !isAbove(ceiling, 'record'), 'an implicit task is capped at tier record');
@@ -125,6 +128,7 @@ export class Tasks {
         objective,
         allowRef,
         allow,
+        counts: allow.map(() => 0),
         ceiling,
         budget,
         used: 0,
@@ -281,12 +285,14 @@ export class Tasks {
 
   private takeUp(row: TaskRow): void {
     this.ground.vault.taskKeys.load(row.id);
-    const intents = this.ground.db.all<{ digest: string; action: string; ended: string | null }>(
-      'SELECT digest, action, ended FROM intents WHERE task = ?',
+    const intents = this.ground.db.all<{ digest: string; action: string; ended: string | null; entry: number | null }>(
+      'SELECT digest, action, ended, entry FROM intents WHERE task = ?',
       row.id,
     );
+    const task = rowToTask(row, this.ground.vault);
     this.live.set(row.id, {
-      ...rowToTask(row, this.ground.vault),
+      ...task,
+      counts: task.allow.map((_, i) => intents.filter(({ entry }) => entry === i).length),
       seqCount: this.ground.ledger.series(row.id).length,
       outputs: this.deliveredBefore(row.id),
       openIntents: new Set(intents.filter(({ ended }) => ended === null).map(({ digest }) => digest)),
@@ -318,6 +324,16 @@ export class Tasks {
   /** Without a caller to tell: a ledger that cannot write has stopped, and says so itself. */
   private closeQuietly(task: LiveTask): void {
     this.close(task.id, 'deadline').catch(() => {});
+  }
+}
+
+/** @throws AuthorityError task */
+function readAllow(value: unknown): Allow {
+  try {
+    return parseAllow(value);
+  } catch (cause) {
+    if (!(cause instanceof EvidenceError)) throw cause;
+    throw new AuthorityError('task', cause.message, { cause });
   }
 }
 

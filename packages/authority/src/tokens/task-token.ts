@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { idPattern, randomBytes, sha256Hex, toBase64Url } from '@deed/evidence';
+import { type Allow, idPattern, parseAllow, randomBytes, sha256Hex, toBase64Url } from '@deed/evidence';
 import { z } from 'zod';
 import { AuthorityError } from '../errors.ts';
 import { readJwt, signJwt, skewSeconds } from './jwt.ts';
@@ -40,19 +40,48 @@ export function makeTaskToken(
   return signJwt(key, taskTokenType, { ...claims, jti: toBase64Url(randomBytes(16)), iat, exp });
 }
 
+/** A task token that holds, read. */
+export interface TaskToken {
+  readonly claims: TaskTokenClaims;
+  /** Its authorization_details. */
+  readonly allow: Allow;
+}
+
+/** Tokens whose signature and form hold, by key and exact text: what time and state decide is looked at each time. Bounded. */
+const knownOf = new WeakMap<Uint8Array, Map<string, TaskToken>>();
+const maxKnown = 4096;
+
 /** @throws AuthorityError token-invalid, token-expired */
 export function readTaskToken(
   text: string,
-  expected: { readonly origin: string; readonly keys: readonly Uint8Array[]; readonly nowMs: number },
-): TaskTokenClaims {
-  const claims = readJwt(text, taskTokenType, expected.keys, schema, 'token-invalid');
+  expected: { readonly origin: string; readonly key: Uint8Array; readonly nowMs: number },
+): TaskToken {
+  const known = knownOf.get(expected.key) ?? new Map<string, TaskToken>();
+  knownOf.set(expected.key, known);
+  const token = known.get(text) ?? openToken(text, expected.key);
+  const { claims } = token;
   if (claims.iss !== expected.origin || claims.aud !== expected.origin) {
     throw new AuthorityError('token-invalid', 'the task token is for another deployment');
   }
   const now = expected.nowMs / 1000;
-  if (claims.exp <= now) throw new AuthorityError('token-expired', 'the task token has expired: ask for a new one');
-  if (claims.exp - claims.iat > maxTokenSeconds || claims.iat > now + skewSeconds) {
+  if (claims.exp <= now) {
+    known.delete(text);
+    throw new AuthorityError('token-expired', 'the task token has expired: ask for a new one');
+  }
+  if (claims.iat > now + skewSeconds) throw new AuthorityError('token-invalid', 'the task token is from the future');
+  if (known.size >= maxKnown) known.clear();
+  known.set(text, token);
+  return token;
+}
+
+function openToken(text: string, key: Uint8Array): TaskToken {
+  const claims = readJwt(text, taskTokenType, [key], schema, 'token-invalid');
+  if (claims.exp - claims.iat > maxTokenSeconds) {
     throw new AuthorityError('token-invalid', 'the lifetime of the task token is not accepted');
   }
-  return claims;
+  try {
+    return { claims, allow: parseAllow(claims.authorization_details.map(({ type: _, ...entry }) => entry)) };
+  } catch (cause) {
+    throw new AuthorityError('token-invalid', 'the authorization_details of the task token are not in form', { cause });
+  }
 }

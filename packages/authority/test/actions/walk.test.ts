@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
 import { replayDecision } from '../../src/policy/evaluate.ts';
 import { refused } from '../refused.ts';
-import { pushFacet, Worker, World } from '../world.ts';
+import { push, Worker, World } from '../world.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -11,6 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.end());
 
+const written = { kind: 'paths' as const, paths: [{ argument: 'path', given: 'a', real: '/srv/a' }] };
 const last = (series: string) => world.statements(series).at(-1);
 
 test('an action leaves an intent and an outcome that name agent, authority, decision, record and result', async () => {
@@ -18,12 +19,12 @@ test('an action leaves an intent and an outcome that name agent, authority, deci
   const worker = await Worker.begin(world);
   const { actions, vault } = world.authority;
   const admitted = await worker.admitted('write_file', '{"path": "a"}');
-  const proposal = worker.propose('write_file', { args: '{"path": "a"}', facets: [{ kind: 'path', real: '/srv/a' }] });
+  const proposal = worker.propose('write_file', { args: '{"path": "a"}', operands: written });
   expect(actions.decide(admitted, proposal)).toMatchObject({ outcome: 'deny', reason: 'outside-grant' });
 
   const free = await Worker.begin(world, { allow: [{ server: 'files', paths: { under: ['/srv'] } }] });
   const in_ = await free.admitted('write_file', '{"path": "a"}');
-  const what = free.propose('write_file', { args: '{"path": "a"}', facets: [{ kind: 'path', real: '/srv/a' }] });
+  const what = free.propose('write_file', { args: '{"path": "a"}', operands: written });
   const verdict = actions.decide(in_, what);
   expect(verdict).toMatchObject({ outcome: 'allow', tier: 'record', needsApproval: false, unearned: false });
   const intent = actions.intend(in_, what, verdict, null);
@@ -143,7 +144,7 @@ test('a policy that changes while an action waits is asked again', async () => {
   const worker = await Worker.begin(world);
   const { actions, grants } = world.authority;
   const admitted = await worker.admitted('git_push');
-  const proposal = worker.propose('git_push', { server: 'git', facets: [pushFacet] });
+  const proposal = worker.propose('git_push', { server: 'git', operands: push });
   const verdict = actions.decide(admitted, proposal);
   expect(verdict).toMatchObject({ outcome: 'allow', needsApproval: true, unearned: true });
   const before = grants.current(null);
@@ -202,7 +203,7 @@ test('an action that was refused begins no more', async () => {
 test('what was not seen by the gateway itself is capped at tier record', async () => {
   const worker = await Worker.begin(world);
   const admitted = await worker.admitted('git_push');
-  const push = worker.propose('git_push', { server: 'git', facets: [pushFacet], observed: 'hook' });
-  const verdict = world.authority.actions.decide(admitted, push);
+  const hooked = worker.propose('git_push', { server: 'git', operands: push, observed: 'hook' });
+  const verdict = world.authority.actions.decide(admitted, hooked);
   expect(verdict).toMatchObject({ outcome: 'deny', reason: 'outside-grant' });
 });

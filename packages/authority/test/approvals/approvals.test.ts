@@ -14,7 +14,7 @@ import { proves } from '../../../../tests/promises.ts';
 import { newP256 } from '../../src/keys/p256.ts';
 import { keyPersonSigner } from '../../src/keys/person-signer.ts';
 import { refused } from '../refused.ts';
-import { pushFacet, Worker, World } from '../world.ts';
+import { push, Worker, World } from '../world.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -28,7 +28,7 @@ async function held(ttlSeconds?: number) {
   const worker = await Worker.begin(world);
   const { actions, approvals } = world.authority;
   const admitted = await worker.admitted('git_push');
-  const proposal = worker.propose('git_push', { server: 'git', facets: [pushFacet] });
+  const proposal = worker.propose('git_push', { server: 'git', operands: push });
   const verdict = actions.decide(admitted, proposal);
   const hold = approvals.hold(admitted, proposal, verdict, shown, ttlSeconds);
   const say = (decision: 'approve' | 'reject') =>
@@ -186,7 +186,7 @@ test('a rendering that hides characters is not shown to anybody', async () => {
   const worker = await Worker.begin(world);
   const { actions, approvals } = world.authority;
   const admitted = await worker.admitted('git_push');
-  const proposal = worker.propose('git_push', { server: 'git', facets: [pushFacet] });
+  const proposal = worker.propose('git_push', { server: 'git', operands: push });
   const verdict = actions.decide(admitted, proposal);
   for (const text of ['a\u202eb', 'a\u200bb', 'a\x1b[2Jb', ''])
     expect(await refused(() => approvals.hold(admitted, proposal, verdict, utf8(text)))).toBe('rendering');

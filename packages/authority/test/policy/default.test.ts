@@ -1,9 +1,10 @@
+import type { Facet } from '@deed/evidence';
 import { expect, test } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
 import { checkBundle } from '../../src/policy/bundle.ts';
 import { defaultPolicyFolder } from '../../src/policy/default.ts';
 import { evaluate, replayDecision } from '../../src/policy/evaluate.ts';
-import { encodeInputs, type Facet, type Hints, policyRequests } from '../../src/policy/request.ts';
+import { encodeInputs, type Hints, policyRequests } from '../../src/policy/request.ts';
 
 const bundle = checkBundle(defaultPolicyFolder);
 const git = { kind: 'git', remote: 'http://f', repository: 'a/b', deletes: false, forced: false, tag: false } as const;

@@ -10,6 +10,7 @@ import { refused } from '../refused.ts';
 const origin = 'deed.local/test';
 const clock = testClock();
 const [server, agent] = [newP256(), newP256()];
+const serverSpki = spkiOf(server);
 const claims = {
   iss: origin,
   aud: origin,
@@ -19,14 +20,14 @@ const claims = {
   epoch: 0,
   obj: '0'.repeat(64),
   cnf: { jkt: 'x'.repeat(43) },
-  authorization_details: [{ type: 'deed-actions' as const }],
+  authorization_details: [{ type: 'deed-actions' as const, server: 'files' }],
   policy: '1'.repeat(64),
   grant: '2'.repeat(64),
 };
 const body = utf8('{"jsonrpc":"2.0"}');
 const token = await makeTaskToken(server, claims, clock.now());
 const readToken = (text: string, ms = clock.now(), of = origin) =>
-  readTaskToken(text, { origin: of, keys: [spkiOf(server)], nowMs: ms });
+  readTaskToken(text, { origin: of, key: serverSpki, nowMs: ms }).claims;
 const read = (text: string, over: object = {}) =>
   readProof(text, { origin, key: spkiOf(agent), token, body, nowMs: clock.now(), ...over });
 

@@ -3,6 +3,7 @@ import { fromBase64 } from '../encoding.ts';
 import { jwkThumbprint } from '../jwk.ts';
 import { type Authority, type Decision, type Tier, tiers } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
+import { checkAllowed } from './allowed.ts';
 import { type Examination, type Logged, label } from './examination.ts';
 import { checkPossession, type Decided } from './possession.ts';
 
@@ -12,6 +13,7 @@ const policyGraceSeconds = 60;
 /** Under what each task ran and each action was decided: agent, grant, policy, token and the proof of possession. */
 export function checkAuthority(exam: Examination): string | null {
   for (const opened of exam.all('task-opened')) exam.attempt(label(opened), () => checkTask(exam, opened));
+  checkAllowed(exam);
   const proofs = new Map<string, Decided>();
   let shown = 0;
   const decided: Decided[] = [...exam.all('intent'), ...exam.all('refusal')];

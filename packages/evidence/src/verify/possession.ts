@@ -1,10 +1,12 @@
 import { parseActionRecord } from '../action-record.ts';
+import { type Allow, admittedBy, attemptOf, decodeAllow, parseAllow } from '../allow/allow.ts';
+import { isNarrowerAllow } from '../allow/narrower.ts';
 import { fromBase64, toBase64Url, utf8 } from '../encoding.ts';
 import { EvidenceError } from '../errors.ts';
 import { type Json, parseStrictJson } from '../json.ts';
 import { type CompactJwt, parseJwt } from '../jwt.ts';
 import { sha256 } from '../platform.ts';
-import type { Authority } from '../predicates.ts';
+import type { Authority, PayloadRef } from '../predicates.ts';
 import { holdsAt } from '../role-keys.ts';
 import type { StatementWith } from '../statement.ts';
 import { type Examination, type Logged, need } from './examination.ts';
@@ -57,6 +59,7 @@ export function checkPossession(exam: Examination, logged: Decided, authority: A
   need(proofJwt.claims.deed_bdh === toBase64Url(sha256(utf8(message))), 'the proof is for another message');
   checkLives(tokenJwt, proofJwt, Date.parse(logged.statement.time) / 1000);
   checkMessage(exam, logged, message);
+  checkDetails(exam, logged, tokenJwt, opened.body.allow);
   const id = proofJwt.claims.jti;
   if (typeof id !== 'string') throw new EvidenceError('case', 'the proof has no id');
   return `${agent.jkt}.${id}`;
@@ -87,6 +90,31 @@ function lifeOf({ claims }: CompactJwt): { readonly iat: number; readonly exp: n
   if (typeof iat !== 'number' || typeof exp !== 'number')
     throw new EvidenceError('case', 'a token or proof without end');
   return { iat, exp };
+}
+
+/** What the token allows: no more than the task, and an intent's action. Nothing is said of what is withheld or erased. */
+function checkDetails(exam: Examination, logged: Decided, token: CompactJwt, allow: PayloadRef): void {
+  const details = allowOfToken(token.claims.authorization_details);
+  const task = exam.payload(allow);
+  need(!task || isNarrowerAllow(details, decodeAllow(task)), 'the token allows more than its task');
+  const { record } = logged.statement.body;
+  const bytes = logged.statement.predicate === 'intent' ? exam.payload(record) : null;
+  need(
+    !bytes || admittedBy(details, attemptOf(parseActionRecord(bytes))) !== null,
+    'the token does not allow the action',
+  );
+}
+
+/** @throws EvidenceError statement */
+function allowOfToken(details: Json | undefined): Allow {
+  if (!Array.isArray(details)) throw new EvidenceError('case', 'the token has no authorization_details');
+  return parseAllow(
+    details.map((entry: Json) => {
+      const { type, ...rest } = (entry ?? {}) as { readonly [key: string]: Json };
+      need(type === 'deed-actions', 'the token has authorization_details of another type');
+      return rest;
+    }),
+  );
 }
 
 /** The action record says, to the letter, what the message says that the agent signed: method, tool and arguments. */

@@ -1,4 +1,5 @@
 import { encodeActionRecord, type Operands, parseEffects } from '../../src/action-record.ts';
+import type { Allow, AllowEntry } from '../../src/allow/allow.ts';
 import { encodeApproval } from '../../src/approval.ts';
 import { members } from '../../src/case/members.ts';
 import { blindCredential } from '../../src/credential.ts';
@@ -55,9 +56,18 @@ export interface Bend {
   logKeys?: readonly NoteSigner[];
   /** The keys that the log has. Default: Ed25519 and ML-DSA-44. */
   logs?: readonly NoteSigner[];
+  /** What the task allows. Default: {@link wide}. */
+  allow?: Allow;
   /** What of the story is told. Default: all of it. */
   parts?: readonly Part[];
 }
+
+/** The one entry of what the task allows. */
+export const wide: AllowEntry = {
+  server: 'files',
+  paths: { under: ['/srv/site'] },
+  git: { repositories: ['site'], refs: ['refs/heads/main'] },
+};
 
 export interface ForgePush {
   readonly time: string;
@@ -99,10 +109,12 @@ export class Story {
   readonly records = new Map<string, PayloadRef>();
   readonly bend: Bend;
   readonly logs: readonly NoteSigner[];
+  readonly allow: Allow;
 
   constructor(bend: Bend = {}) {
     this.bend = bend;
     this.logs = bend.logs ?? actors.logs;
+    this.allow = bend.allow ?? [wide];
     this.log = new LogMaker(start, (draft) => bend.draft?.(draft, this), this.logs);
   }
 
@@ -136,13 +148,6 @@ export class Story {
     const { log } = this;
     this.objective = log.payload('Mend the broken link in docs/index.md and push it.', 'text/plain');
     const principal = { v: 1, kind: 'person', id: this.person, authenticated: 'es256 key' };
-    const allow = [
-      {
-        server: 'files',
-        paths: { under: ['/srv/site'] },
-        git: { repositories: ['site'], refs: ['refs/heads/main'] },
-      },
-    ];
     this.record({
       step: 'opened',
       predicate: 'task-opened',
@@ -158,7 +163,7 @@ export class Story {
           jkt: this.jkt,
           enrolled: this.digest('agent'),
         },
-        allow: log.payload(JSON.stringify(allow), 'application/vnd.deed.allow+json'),
+        allow: log.payload(JSON.stringify(this.allow), 'application/vnd.deed.allow+json'),
         ceiling: 'approve',
         budget: { actions: 100 },
         deadline: '2026-11-22T18:00:00.000Z',
@@ -451,7 +456,7 @@ export class Story {
         epoch: 0,
         obj: this.objective?.sha256,
         cnf: { jkt: this.jkt },
-        authorization_details: [{ type: 'deed-actions', server: 'files' }],
+        authorization_details: this.allow.map((entry) => ({ type: 'deed-actions', ...entry })),
         policy: this.bundle,
         grant: this.digest('grant'),
         jti: toBase64Url(randomBytes(16)),

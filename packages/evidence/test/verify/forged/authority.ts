@@ -3,7 +3,7 @@ import { newId } from '../../../src/ids.ts';
 import { actors } from '../../support/actors.ts';
 import { all, type BentCases, inCall, set } from '../../support/bends.ts';
 import { digestOf, start } from '../../support/props.ts';
-import type { Story } from '../../support/story.ts';
+import { type Story, wide } from '../../support/story.ts';
 
 export const authority: BentCases = {
   'a token of another task': {
@@ -106,6 +106,43 @@ export const authority: BentCases = {
     bend: set('opened', 'agent.definition', digestOf('another configuration')),
     check: 'authority',
     says: /another agent than was enrolled/,
+  },
+  'an intent outside of what its task allows': {
+    bend: { allow: [{ ...wide, tools: ['read_file', 'write_file'] }] },
+    check: 'authority',
+    says: /not among the allowed actions of its task/,
+  },
+  'an intent with an argument that its task does not allow': {
+    bend: {
+      allow: [
+        { ...wide, tools: ['write_file'], arguments: { path: { exact: 'other.md' } }, otherArguments: 'allowed' },
+        { ...wide, tools: ['read_file', 'git_push'] },
+      ],
+    },
+    check: 'authority',
+    says: /not among the allowed actions of its task/,
+  },
+  'more intents than its task allows of a kind': {
+    bend: { allow: [{ ...wide, maxCount: 1 }] },
+    check: 'authority',
+    says: /not among the allowed actions of its task/,
+  },
+  'a token that allows more than its task': {
+    bend: inCall('write', ({ token }) => {
+      token.authorization_details = [
+        { type: 'deed-actions', server: 'files' },
+        { type: 'deed-actions', server: 'git' },
+      ];
+    }),
+    check: 'authority',
+    says: /the token allows more than its task/,
+  },
+  'a token that does not allow the action': {
+    bend: inCall('write', ({ token }) => {
+      token.authorization_details = [{ type: 'deed-actions', ...wide, tools: ['read_file'] }];
+    }),
+    check: 'authority',
+    says: /the token does not allow the action/,
   },
   'an intent above the ceiling of an earned grant': {
     bend: all(set('grant', 'verdict', 'GRANTED'), set('push:intent', 'authority.unearned', false)),
