@@ -3,9 +3,9 @@ import { toHex, utf8 } from '../../../src/encoding.ts';
 import { newId } from '../../../src/ids.ts';
 import { sha256 } from '../../../src/platform.ts';
 import { actors } from '../../support/actors.ts';
-import { after, all, at, put, set, skip } from '../../support/bends.ts';
+import { after, all, at, inCall, put, set, skip } from '../../support/bends.ts';
 import { digestOf, start } from '../../support/props.ts';
-import type { Bend, Story } from '../../support/story.ts';
+import { type Bend, type Story, wide } from '../../support/story.ts';
 import { withheld } from '../../verify/incomplete/cases.ts';
 import { refuse, secondTask } from '../../verify/operator/slipped-in.ts';
 import { addGap, honest } from '../../verify/verify/honest.ts';
@@ -20,6 +20,23 @@ export const tasks: HonestCases = {
   'one task in a log that has a post-quantum key alone': { bend: { logs: actors.logs.slice(1) } },
   'a task that did nothing': { bend: { parts: [] } },
   'a task that only read, of which nothing but digests was kept': { bend: { parts: ['read'] } },
+  'a task whose allowed actions name arguments and counts': {
+    bend: {
+      allow: [
+        {
+          ...{ server: 'files', tools: ['write_file'], maxCount: 1, paths: { under: ['/srv/site/docs/'] } },
+          ...{ arguments: { path: { set: ['docs/index.md'] } }, otherArguments: 'allowed' },
+        },
+        { ...wide, methods: ['tools/call'], maxCount: 2 },
+      ],
+    },
+  },
+  'a task with a token that allows less than it does': {
+    bend: inCall('write', ({ token }) => {
+      const write = { server: 'files', tools: ['write_file'], paths: { under: ['/srv/site/docs'] } };
+      token.authorization_details = [{ type: 'deed-actions', ...write, arguments: {}, otherArguments: 'allowed' }];
+    }),
+  },
   'a task that only wrote': { bend: { parts: ['write'] } },
   'a task that wished one thing, and was denied it': { bend: { parts: ['denied'] } },
   'a push that nobody has reconciled yet': { bend: { parts: ['push'] } },
