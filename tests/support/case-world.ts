@@ -10,6 +10,7 @@ import {
   authorityMigrations,
   type Conclusion,
   enrolmentChallenge,
+  type IssuedToken,
   keySigner,
   makeAssertion,
   objectFolder,
@@ -170,8 +171,8 @@ export class CaseWorld {
       ...over,
     });
     const of = { spiffe: agent.spiffe, origin: this.init.origin, task: task.id };
-    const { token } = await tokens.issue(task.id, await makeAssertion(key, of, systemClock));
-    return new CaseWorker(this, key, agent, task, token);
+    const issued = await tokens.issue(task.id, await makeAssertion(key, of, systemClock));
+    return new CaseWorker(this, key, agent, task, issued);
   }
 
   pinned(tool: string): { readonly server: Tool; readonly digest: string } {
@@ -247,13 +248,15 @@ export class CaseWorker {
   readonly agent: Agent;
   readonly task: Task;
   private readonly token: string;
+  private readonly nonce: string;
 
-  constructor(world: CaseWorld, key: KeyObject, agent: Agent, task: Task, token: string) {
+  constructor(world: CaseWorld, key: KeyObject, agent: Agent, task: Task, { token, nonce }: IssuedToken) {
     this.world = world;
     this.key = key;
     this.agent = agent;
     this.task = task;
     this.token = token;
+    this.nonce = nonce;
   }
 
   get credential(): { readonly id: string; readonly secret: string } {
@@ -266,7 +269,7 @@ export class CaseWorker {
     const { actions } = this.world.authority;
     const { tool, args = '{}' } = call;
     const body = utf8(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"${tool}","arguments":${args}}}`);
-    const proof = await makeProof(this.key, this.token, body, systemClock);
+    const proof = await makeProof(this.key, this.token, body, systemClock, this.nonce);
     const admitted = await actions.admit({ kind: 'token', token: this.token, proof, body });
     const proposal = this.propose(call);
     return { admitted, proposal, verdict: actions.decide(admitted, proposal) };

@@ -23,6 +23,8 @@ import { Erasures } from './retention/erasures.ts';
 import { LegalHolds } from './retention/legal-holds.ts';
 import { defaultRetention, Retention, type RetentionRules } from './retention/retention.ts';
 import { Tasks } from './tasks/tasks.ts';
+import { Clients } from './tokens/clients.ts';
+import { Nonces } from './tokens/nonces.ts';
 import { Tokens } from './tokens/tokens.ts';
 import { TaskKeys } from './vault/task-keys.ts';
 import { openVault, type Vault } from './vault/vault.ts';
@@ -51,6 +53,7 @@ export interface Authority {
   readonly grants: Grants;
   readonly policy: Policy;
   readonly tokens: Tokens;
+  readonly clients: Clients;
   readonly tasks: Tasks;
   readonly actions: Actions;
   readonly approvals: Approvals;
@@ -98,7 +101,20 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const approvalUses = new ApprovalUses(ground);
   const refusals = new Refusals(ground, tasks, grants, proofs, intents, approvalUses);
   const rejects = new Rejects(ground);
-  const parts = { ground, agents, tasks, grants, policy, proofs, intents, approvals: approvalUses, refusals, rejects };
+  const nonces = new Nonces(clock);
+  const parts = {
+    ground,
+    agents,
+    nonces,
+    tasks,
+    grants,
+    policy,
+    proofs,
+    intents,
+    approvals: approvalUses,
+    refusals,
+    rejects,
+  };
   const actions = new Actions(parts);
   const approvals = new Approvals(ground, people, tasks, approvalUses);
   const custody = new Custody();
@@ -114,7 +130,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   credentials.resume((task) => tasks.isOpen(task));
 
   return {
-    ...{ origin, people, agents, grants, policy, tokens: new Tokens(ground, agents, tasks, grants, policy) },
+    ...{ origin, people, agents, grants, policy, tokens: new Tokens(ground, agents, tasks, grants, policy, nonces) },
+    clients: new Clients(ground, agents, tasks),
     ...{ tasks, actions, approvals, credentials, vault, custody, legalHolds, erasures, retention },
     async close() {
       approvals.stop();

@@ -25,6 +25,7 @@ export type AuthorityErrorCode =
   | 'token-expired'
   | 'token-epoch'
   | 'assertion-invalid'
+  | 'client-invalid' // who asks the token endpoint did not show who he is
   | 'proof-invalid'
   | 'proof-expired'
   | 'proof-body'
@@ -37,6 +38,7 @@ export type AuthorityErrorCode =
   | 'proposal' // a proposal that does not fit its task, action or verdict
   | 'denied'
   | 'outside-grant'
+  | 'stale-proof' // tier approve, and no nonce of the server in the proof
   | 'operands-changed'
   | 'unknown-intent'
   | 'outcome' // the intent has its one outcome already

@@ -26,6 +26,7 @@ import { readSealedKey } from '../src/keys/sealed-key.ts';
 import { authorityMigrations } from '../src/schema.ts';
 import type { Task, TaskFields } from '../src/tasks/task.ts';
 import { makeAssertion, makeProof } from '../src/tokens/proof.ts';
+import type { IssuedToken } from '../src/tokens/tokens.ts';
 import { type TestClock, testClock } from './clock.ts';
 
 export const executable = 'e'.repeat(64);
@@ -102,9 +103,9 @@ export class World {
     });
   }
 
-  async token(key: KeyObject, agent: Agent, task: string): Promise<string> {
+  async token(key: KeyObject, agent: Agent, task: string): Promise<IssuedToken> {
     const of = { spiffe: agent.spiffe, origin: this.init.origin, task };
-    return (await this.authority.tokens.issue(task, await makeAssertion(key, of, this.clock))).token;
+    return this.authority.tokens.issue(task, await makeAssertion(key, of, this.clock));
   }
 
   /** Every statement of a series, parsed by the reader of the verifier. */
@@ -120,13 +121,16 @@ export class Worker {
   readonly agent: Agent;
   readonly task: Task;
   private token: string;
+  /** For proofs at tier approve. */
+  private nonce: string;
 
-  constructor(world: World, key: KeyObject, agent: Agent, task: Task, token: string) {
+  constructor(world: World, key: KeyObject, agent: Agent, task: Task, { token, nonce }: IssuedToken) {
     this.world = world;
     this.key = key;
     this.agent = agent;
     this.task = task;
     this.token = token;
+    this.nonce = nonce;
   }
 
   static async begin(world: World, over: Partial<TaskFields> = {}): Promise<Worker> {
@@ -138,12 +142,14 @@ export class Worker {
   /** A message of the agent: its bytes, with token and proof. */
   async message(tool: string, args = '{}') {
     const body = utf8(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"${tool}","arguments":${args}}}`);
-    const proof = await makeProof(this.key, this.token, body, this.world.clock);
+    const proof = await makeProof(this.key, this.token, body, this.world.clock, this.nonce);
     return { kind: 'token', token: this.token, proof, body } as const;
   }
 
   async renew(): Promise<void> {
-    this.token = await this.world.token(this.key, this.agent, this.task.id);
+    const { token, nonce } = await this.world.token(this.key, this.agent, this.task.id);
+    this.token = token;
+    this.nonce = nonce;
   }
 
   async admitted(tool: string, args = '{}'): Promise<Admitted> {

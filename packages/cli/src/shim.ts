@@ -1,10 +1,12 @@
 import type { KeyObject } from 'node:crypto';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { LineSplitter, makeAssertion, makeProof, maxLineBytes, systemClock } from '@deed/server';
+import { type IssuedToken, LineSplitter, makeAssertion, makeProof, maxLineBytes, systemClock } from '@deed/server';
 import type { Client } from './client.ts';
 
 /** A token is renewed this long before it ends, in milliseconds. */
 const renewMs = 60_000;
+/** And its nonce so long before, which is what a message may take to the server. */
+const nonceSpareMs = 20_000;
 
 /** Who the agent is, for a task: its key, and what its token request says. */
 export interface AgentIdentity {
@@ -71,7 +73,7 @@ async function send(stream: Duplex, line: Uint8Array, tokens: TaskTokens | null)
 export class TaskTokens {
   private readonly client: Client;
   private readonly agent: AgentIdentity;
-  private current: { readonly token: string; readonly expiresMs: number } | undefined;
+  private current: IssuedToken | undefined;
 
   constructor(client: Client, agent: AgentIdentity) {
     this.client = client;
@@ -80,12 +82,14 @@ export class TaskTokens {
 
   /** `<token> <proof>` for one message. A closed task gives no new token: the old one goes on, and the server refuses. */
   async header(body: Uint8Array): Promise<string> {
-    const token = await this.token();
-    return `${token} ${await makeProof(this.agent.key, token, body, systemClock)}`;
+    const { token, nonce } = await this.token();
+    return `${token} ${await makeProof(this.agent.key, token, body, systemClock, nonce)}`;
   }
 
-  private async token(): Promise<string> {
-    if (this.current && this.current.expiresMs - systemClock.now() > renewMs) return this.current.token;
+  private async token(): Promise<IssuedToken> {
+    const { current } = this;
+    const now = systemClock.now();
+    if (current && current.expiresMs - now > renewMs && current.nonceExpiresMs - now > nonceSpareMs) return current;
     const { key, task } = this.agent;
     try {
       const assertion = await makeAssertion(key, this.agent, systemClock);
@@ -94,6 +98,6 @@ export class TaskTokens {
       if (!this.current) throw error;
     }
     if (!this.current) throw new Error('no token was issued');
-    return this.current.token;
+    return this.current;
   }
 }

@@ -12,6 +12,21 @@ export function jwkThumbprint(spki: Uint8Array): string {
   return toBase64Url(sha256(utf8(`{"crv":"P-256","kty":"EC","x":"${x}","y":"${y}"}`)));
 }
 
+export interface Jwk {
+  readonly kty: 'EC';
+  readonly crv: 'P-256';
+  readonly x: string;
+  readonly y: string;
+  /** The thumbprint. */
+  readonly kid: string;
+}
+
+/** A P-256 key as a JWK. @throws EvidenceError key */
+export function jwkOf(spki: Uint8Array): Jwk {
+  const kid = jwkThumbprint(spki);
+  return { kty: 'EC', crv: 'P-256', x: toBase64Url(spki.subarray(27, 59)), y: toBase64Url(spki.subarray(59, 91)), kid };
+}
+
 /** A JWS ES256 signature is r || s (RFC 7518 section 3.4); everything else here speaks DER. */
 export function derFromP1363(signature: Uint8Array): Uint8Array {
   if (signature.length !== 64) throw new EvidenceError('signature', 'an ES256 signature has 64 bytes');

@@ -13,16 +13,18 @@ export interface CompactJwt {
 }
 
 /**
- * Reads a compact JWT whose header is `alg` ES256 and this `typ`, with nothing critical in it.
+ * Reads a compact JWT whose header is `alg` ES256 and this `typ` (of several: one of them; undefined: none), with nothing critical
+ * in it.
  * @throws EvidenceError json, encoding, signature (another algorithm, type or form), limit
  */
-export function parseJwt(text: string, typ: string): CompactJwt {
+export function parseJwt(text: string, typ: string | readonly (string | undefined)[]): CompactJwt {
   if (text.length > maxJwtBytes) throw new EvidenceError('limit', `a JWT larger than ${maxJwtBytes} bytes`);
   const parts = text.split('.');
   const [head, body, sig] = parts;
   if (parts.length !== 3 || !head || !body || !sig) throw new EvidenceError('encoding', 'not a compact JWT');
   const header = object(head);
-  const accepted = header.alg === 'ES256' && header.typ === typ && !('crit' in header) && !('b64' in header);
+  const typed = typeof typ === 'string' ? header.typ === typ : typ.some((each) => header.typ === each);
+  const accepted = header.alg === 'ES256' && typed && !('crit' in header) && !('b64' in header);
   if (!accepted) throw new EvidenceError('signature', `not a JWT of type ${typ} with algorithm ES256`);
   const signature = derFromP1363(fromBase64Url(sig));
   return { claims: object(body), verify: (spki) => verifyP256(spki, utf8(`${head}.${body}`), signature) };

@@ -97,6 +97,7 @@ export const refusalReasons = [
   'expired', // nobody answered in time
   'cancelled', // the caller cancelled or went away while it was held
   'operands-changed', // what would run is no longer what was approved
+  'stale-proof', // tier approve asks for a proof with a nonce of the server
   'proof-replayed', // the proof was used before
   'task-closed', // the task was no longer open
   'tool-unknown', // the tool is not offered by the registered server

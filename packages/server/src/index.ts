@@ -2,6 +2,7 @@ export {
   checkBundle,
   enrolmentChallenge,
   type FileSigner,
+  type IssuedToken,
   isSealed,
   keyPersonSigner,
   keySigner,

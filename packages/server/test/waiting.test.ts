@@ -34,7 +34,9 @@ async function asked(path: string) {
     try {
       return await world.api('GET', path);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      // No socket yet, or one that is just being opened or closed.
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (!['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(String(code))) throw error;
     }
   }
 }

@@ -1,9 +1,10 @@
-import { type Allow, fromUtf8, newId, parseStrictJson, utf8 } from '@deed/evidence';
+import { fromUtf8, newId, parseStrictJson, utf8 } from '@deed/evidence';
 import type { Agent, Agents } from '../agents.ts';
 import { AuthorityError } from '../errors.ts';
 import type { Ground } from '../ground.ts';
 import type { Task } from '../tasks/task.ts';
 import type { Tasks } from '../tasks/tasks.ts';
+import type { Nonces } from '../tokens/nonces.ts';
 import { readProof } from '../tokens/proof.ts';
 import { readTaskToken } from '../tokens/task-token.ts';
 import type { ProofUse, ProofUses } from './proof-uses.ts';
@@ -16,6 +17,7 @@ export type TokenCaller = Extract<Caller, { kind: 'token' }>;
 export interface AdmitParts {
   readonly ground: Ground;
   readonly agents: Agents;
+  readonly nonces: Nonces;
   readonly tasks: Tasks;
   readonly proofs: ProofUses;
   readonly rejects: Rejects;
@@ -38,8 +40,8 @@ export function admit(parts: AdmitParts, caller: Caller): Admitted {
   );
   const { first, use } = parts.proofs.reserve(agent.jkt, jti, exp, task.id);
   const { epoch } = task;
-  const { allow } = checked;
-  const admitted = { task, epoch, allow, agent, pop: caller.pop ?? ('shim' as const), evidence, proof: use };
+  const { allow, isFresh } = checked;
+  const admitted = { task, epoch, allow, isFresh, agent, pop: caller.pop ?? ('shim' as const), evidence, proof: use };
   if (!first) return refuseReplay(parts, admitted, use, caller.body);
   if (!parts.tasks.isOpen(task.id)) return refuseClosed(parts, admitted, methodOf(caller.body));
   return admitted;
@@ -61,6 +63,7 @@ function admitImplicit(parts: AdmitParts, id: string): Admitted {
     task,
     epoch: task.epoch,
     allow: null,
+    isFresh: false,
     agent: null,
     pop: 'none' as const,
     evidence: null,
@@ -70,11 +73,19 @@ function admitImplicit(parts: AdmitParts, id: string): Admitted {
   return admitted;
 }
 
+/** A message of which token, proof, binding and expiry hold. */
+interface Stranger extends Pick<Admitted, 'allow' | 'isFresh'> {
+  readonly task: Task;
+  readonly agent: Agent;
+  readonly jti: string;
+  readonly exp: number;
+}
+
 /** Everything that does not depend on the task being open. */
 function checkStranger(
-  { ground, agents, tasks, rejects }: AdmitParts,
+  { ground, agents, nonces, tasks, rejects }: AdmitParts,
   { token, proof, body }: TokenCaller,
-): { readonly task: Task; readonly agent: Agent; readonly jti: string; readonly exp: number; readonly allow: Allow } {
+): Stranger {
   try {
     const { origin, clock, keys } = ground;
     const nowMs = clock.now();
@@ -86,12 +97,12 @@ function checkStranger(
     }
     if (agent.revoked) throw new AuthorityError('agent-revoked', 'the agent was revoked: enrol a new key');
     const expected = { origin, key: agent.spki, token, body, nowMs };
-    const { jti, exp } = readProof(proof, expected);
+    const { jti, exp, nonce } = readProof(proof, expected);
     readMessage(body);
     if (task.state === 'open' && claims.epoch !== task.epoch) {
       throw new AuthorityError('token-epoch', 'the task token is of an older epoch: ask for a new one');
     }
-    return { task, agent, jti, exp, allow };
+    return { task, agent, jti, exp, allow, isFresh: nonces.holds(nonce, agent.jkt) };
   } catch (error) {
     throw rejects.count(error);
   }

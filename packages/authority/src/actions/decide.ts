@@ -110,6 +110,11 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     const detail = `grant ${grant.id} (${grant.verdict}, ceiling ${grant.ceiling}) does not carry tier ${tier} now`;
     return verdict({ tier, decision, reason: 'outside-grant', detail });
   }
+  if (tier === 'approve' && agent && !admitted.isFresh) {
+    const detail =
+      "at tier approve a proof repeats the server's nonce, which comes with each token: sign again with it";
+    return verdict({ tier, decision, reason: 'stale-proof', detail });
+  }
   return verdict({ tier, decision });
 }
 

@@ -37,6 +37,8 @@ export interface Admitted {
   readonly epoch: number;
   /** What its token allows: never more than the task does. Null for an implicit task. */
   readonly allow: Allow | null;
+  /** Its proof repeats a nonce that the server gave. */
+  readonly isFresh: boolean;
   readonly agent: Agent | null;
   readonly pop: Authority['pop'];
   /** Token, proof and message verbatim: the payload that the statements of this message cite. */
@@ -66,7 +68,7 @@ export interface Proposal extends Refusable {
 export interface Verdict {
   readonly outcome: 'allow' | 'deny';
   /** Why not; null when allowed. */
-  readonly reason: 'denied' | 'outside-grant' | null;
+  readonly reason: 'denied' | 'outside-grant' | 'stale-proof' | null;
   /** In words, for the caller and the refusal. */
   readonly detail: string;
   readonly tier: Tier;

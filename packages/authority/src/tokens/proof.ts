@@ -24,6 +24,11 @@ const proofSchema = z.strictObject({
   jti,
   iat: seconds,
   exp: seconds,
+  /** What the server gave last: tier approve asks for it. */
+  nonce: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{22,128}$/)
+    .optional(),
 });
 export type ProofClaims = z.infer<typeof proofSchema>;
 
@@ -39,9 +44,15 @@ export type AssertionClaims = z.infer<typeof assertionSchema>;
 
 /**
  * The agent's side: one proof for one message, bound to the token and to the exact bytes of the body (docs/formats/token.md).
- * `key` is the agent's P-256 private key.
+ * `key` is the agent's P-256 private key, `nonce` what came with the token: an action at tier approve needs it.
  */
-export function makeProof(key: KeyObject, token: string, body: Uint8Array, clock: Clock): Promise<string> {
+export function makeProof(
+  key: KeyObject,
+  token: string,
+  body: Uint8Array,
+  clock: Clock,
+  nonce?: string,
+): Promise<string> {
   const iat = Math.floor(clock.now() / 1000);
   return signJwt(key, proofType, {
     aud: decodeJwt(token).aud,
@@ -50,6 +61,7 @@ export function makeProof(key: KeyObject, token: string, body: Uint8Array, clock
     jti: toBase64Url(randomBytes(16)),
     iat,
     exp: iat + maxProofSeconds,
+    ...(nonce === undefined ? {} : { nonce }),
   });
 }
 

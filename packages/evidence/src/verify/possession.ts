@@ -57,12 +57,19 @@ export function checkPossession(exam: Examination, logged: Decided, authority: A
   );
   need(proofJwt.claims.ath === toBase64Url(sha256(utf8(token))), 'the proof is for another token');
   need(proofJwt.claims.deed_bdh === toBase64Url(sha256(utf8(message))), 'the proof is for another message');
+  const strict = logged.statement.predicate === 'intent' && logged.statement.body.tier === 'approve';
+  need(!strict || isNonce(proofJwt.claims.nonce), 'its tier asks for a proof with a nonce of the server');
   checkLives(tokenJwt, proofJwt, Date.parse(logged.statement.time) / 1000);
   checkMessage(exam, logged, message);
   checkDetails(exam, logged, tokenJwt, opened.body.allow);
   const id = proofJwt.claims.jti;
   if (typeof id !== 'string') throw new EvidenceError('case', 'the proof has no id');
   return `${agent.jkt}.${id}`;
+}
+
+/** That it was the server's, then, nobody else can tell. */
+function isNonce(value: Json | undefined): boolean {
+  return typeof value === 'string' && /^[A-Za-z0-9_-]{22,128}$/.test(value);
 }
 
 function readEvidence(bytes: Uint8Array): { readonly token: string; readonly proof: string; readonly message: string } {

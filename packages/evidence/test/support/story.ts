@@ -464,7 +464,10 @@ export class Story {
         exp: seconds + 300,
       },
       tokenSigner: actors.token,
-      proof: { aud: origin, jti: toBase64Url(randomBytes(16)), iat: seconds, exp: seconds + 60 },
+      proof: {
+        ...{ aud: origin, jti: toBase64Url(randomBytes(16)), iat: seconds, exp: seconds + 60 },
+        ...(act.tier === 'approve' ? { nonce: toBase64Url(randomBytes(16)) } : {}),
+      },
       proofSigner: actors.agent,
     };
     this.bend.call?.(call, this);

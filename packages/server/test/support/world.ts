@@ -154,8 +154,9 @@ export class World {
     });
     const { origin } = this.made;
     const assertion = await makeAssertion(agent.key, { spiffe: agent.spiffe, origin, task }, systemClock);
-    const { token } = await this.post(`/v1/tasks/${task}/token`, { assertion });
-    return { agent, task, sign: async (body) => `${token} ${await makeProof(agent.key, token, body, systemClock)}` };
+    const { token, nonce } = await this.post(`/v1/tasks/${task}/token`, { assertion });
+    const sign: Sign = async (body) => `${token} ${await makeProof(agent.key, token, body, systemClock, nonce)}`;
+    return { agent, task, sign };
   }
 
   connect(argv: readonly string[], worker: Worker | null): Promise<Connection> {

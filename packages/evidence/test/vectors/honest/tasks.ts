@@ -32,10 +32,24 @@ export const tasks: HonestCases = {
     },
   },
   'a task with a token that allows less than it does': {
-    bend: inCall('write', ({ token }) => {
-      const write = { server: 'files', tools: ['write_file'], paths: { under: ['/srv/site/docs'] } };
-      token.authorization_details = [{ type: 'deed-actions', ...write, arguments: {}, otherArguments: 'allowed' }];
-    }),
+    bend: all(
+      parts('write'),
+      inCall('write', ({ token }) => {
+        const write = { server: 'files', tools: ['write_file'], paths: { under: ['/srv/site/docs'] } };
+        token.authorization_details = [{ type: 'deed-actions', ...write, arguments: {}, otherArguments: 'allowed' }];
+      }),
+    ),
+  },
+  'a proof with a nonce that its tier does not ask for': {
+    bend: all(
+      parts('write'),
+      inCall('write', ({ proof }) => {
+        proof.nonce = 'A'.repeat(22);
+      }),
+    ),
+  },
+  'a task with no limit on what arguments its calls have': {
+    bend: all(parts('write'), { allow: [{ ...wide, tools: ['write_file'] }] }),
   },
   'a task that only wrote': { bend: { parts: ['write'] } },
   'a task that wished one thing, and was denied it': { bend: { parts: ['denied'] } },

@@ -127,6 +127,13 @@ export const authority: BentCases = {
     check: 'authority',
     says: /not among the allowed actions of its task/,
   },
+  'an approve action whose proof has no nonce of the server': {
+    bend: inCall('push', ({ proof }) => {
+      delete proof.nonce;
+    }),
+    check: 'authority',
+    says: /a proof with a nonce of the server/,
+  },
   'a token that allows more than its task': {
     bend: inCall('write', ({ token }) => {
       token.authorization_details = [
