@@ -68,7 +68,7 @@ describe('the vectors', () => {
 
   it('are small', () => {
     const bytes = names.reduce((sum, name) => sum + statSync(join(vectorsFolder, name)).size, 0);
-    expect(bytes).toBeLessThan(8_000_000);
+    expect(bytes).toBeLessThan(10_000_000);
   });
 
   it('are refused with a member that nobody knows', () => {
