@@ -12,6 +12,7 @@ export type AuthorityErrorCode =
   | 'name' // a name that is not accepted
   | 'code' // a one-time code that is unknown, used or too old
   | 'proof-of-key' // the new key did not sign the challenge
+  | 'person' // a deployment has people already
   | 'unknown-person'
   | 'unknown-agent'
   | 'agent-revoked'

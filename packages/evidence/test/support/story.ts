@@ -483,7 +483,7 @@ export class Story {
     return { pop: 'shim', evidence, grant: this.digest('grant'), unearned: act.tier === 'approve' };
   }
 
-  signed(step: string, domain: 'deed-approval-v1' | 'deed-activation-v1', bytes: Uint8Array) {
+  signed(step: string, domain: WordDomain, bytes: Uint8Array) {
     const draft: WordDraft = { step, bytes, signer: actors.person };
     this.bend.word?.(draft, this);
     return draft.sign?.(domain, draft.bytes) ?? signWord(domain, draft.bytes, draft.signer);

@@ -154,7 +154,7 @@ export function adminApi(deployment: Deployment, version: string, health: () => 
     return c.json({ kind });
   });
   app.get('/v1/people', (c) =>
-    c.json({ people: authority.people.list().map(({ id, key, roles, label }) => ({ id, key, roles, label })) }),
+    c.json({ people: authority.people.list().map(({ id, keys, roles, label }) => ({ id, keys, roles, label })) }),
   );
 
   app.get('/v1/sources', (c) => c.json({ sources: listSources(db).map(({ position: _, ...source }) => source) }));
