@@ -22,6 +22,7 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
   'unknown-hold': 404,
   'unknown-person': 403,
   'not-approver': 403,
+  people: 403,
   'unknown-payload': 404,
   'task-open': 409,
   'task-busy': 409,
