@@ -13,6 +13,7 @@ export type AuthorityErrorCode =
   | 'code' // a one-time code that is unknown, used or too old
   | 'proof-of-key' // the new key did not sign the challenge
   | 'person' // a deployment has people already
+  | 'login' // a login that is another person's
   | 'unknown-person'
   | 'unknown-agent'
   | 'agent-revoked'

@@ -43,6 +43,21 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
   '/v1/grants/waive': [async () => ['/v1/grants/waive', { days: 1 }], 'administered'],
   '/v1/retention': [async () => ['/v1/retention', { dryRun: false, acceptClock: true }], 'administered'],
   '/v1/people/invite': [async () => ['/v1/people/invite', { label: 'Grace', roles: ['approver'] }], 'administered'],
+  '/v1/people/oidc': [
+    async () => [
+      '/v1/people/oidc',
+      { oidc: { issuer: 'https://id.example', clientId: 'deed', clientSecretFile: '/x' } },
+    ],
+    'administered',
+  ],
+  '/v1/people/:id/link': [
+    async () => {
+      const { logins } = world.serving.deployment.authority.people;
+      const code = logins.stranger({ issuer: 'https://id.example', subject: 'Ada' });
+      return [`/v1/people/${world.made.person}/link`, { code }];
+    },
+    'administered',
+  ],
   '/v1/people/:id/withdraw': [async () => [`/v1/people/${(await invited()).person}/withdraw`, {}], 'administered'],
   '/v1/people/:id/erase': [async () => [`/v1/people/${world.made.person}/erase`, {}], 'administered'],
   '/v1/tasks': [

@@ -28,6 +28,7 @@ import {
 import { AuthorityError } from '../errors.ts';
 import { type Ground, serverAct } from '../ground.ts';
 import { checkPersonKey, Invitations } from './invitations.ts';
+import { Logins } from './logins.ts';
 
 export interface Person extends EnrolledPerson {
   /** How this deployment calls them; never in the log. Empty once it was erased. */
@@ -55,6 +56,7 @@ export type Ordered =
 /** The people: who may operate, approve and read, with which keys, and how that changes. All of it follows from the log. */
 export class People {
   readonly invitations: Invitations;
+  readonly logins: Logins;
   private readonly ground: Ground;
   private people: Enrolled = new Map();
   private newest: string = noPredecessor;
@@ -63,6 +65,7 @@ export class People {
   constructor(ground: Ground) {
     this.ground = ground;
     this.invitations = new Invitations(ground);
+    this.logins = new Logins(ground);
     for (const { envelope } of ground.ledger.series('people')) {
       const statement = parseStatement(envelope.payload);
       if (statement.predicate !== 'person-enrolled' && statement.predicate !== 'person-changed') continue;
@@ -144,6 +147,11 @@ export class People {
   /** Whose key it is, now. */
   byKey(key: PersonKey): Person | undefined {
     return this.list().find(({ keys }) => keys.some((known) => isKey(known, key)));
+  }
+
+  /** Whose passkey a browser's credential id is, and its key. */
+  passkey(credential: string): { readonly person: string; readonly public: string } | undefined {
+    return this.ground.db.get('SELECT person, public FROM person_passkey WHERE credential = ?', credential);
   }
 
   /** The person who may, with this very key. @throws AuthorityError unknown-person, not-approver, word (another key) */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   encodePeopleWord,
   type PeopleChange,
@@ -56,6 +56,8 @@ export function personCommand(): Command {
     .addCommand(removeKey())
     .addCommand(remove())
     .addCommand(cosign())
+    .addCommand(oidc())
+    .addCommand(link())
     .addCommand(erase());
 }
 
@@ -195,6 +197,36 @@ function erase(): Command {
     .action(async (id: string, flags: CommonOptions) => {
       await new Client(flags.data).post(`/v1/people/${id}/erase`);
       print({ erased: id }, flags.json, () => `Forgot how ${id} is called and signs in.`);
+    });
+}
+
+function oidc(): Command {
+  return command('oidc', 'let people sign in at an OpenID provider, too')
+    .requiredOption('--issuer <url>', 'exactly as the provider says it of itself')
+    .requiredOption('--client-id <id>', 'what this server is called there')
+    .requiredOption('--client-secret-file <file>', 'where the secret is kept; it is not copied', (file) =>
+      resolve(file),
+    )
+    .action(async (flags: CommonOptions & { issuer: string; clientId: string; clientSecretFile: string }) => {
+      const { issuer, clientId, clientSecretFile } = flags;
+      const set = await new Client(flags.data).post('/v1/people/oidc', {
+        oidc: { issuer, clientId, clientSecretFile },
+      });
+      print(
+        set,
+        flags.json,
+        () => `People sign in at ${bold(issuer)}, too. Redirect URI there: …/people/oidc/callback`,
+      );
+    });
+}
+
+function link(): Command {
+  return command('link', "a sign-in at the provider is this person's")
+    .argument('<person>', 'who')
+    .requiredOption('--code <code>', 'what they were shown when they signed in there')
+    .action(async (id: string, flags: CommonOptions & { code: string }) => {
+      await new Client(flags.data).post(`/v1/people/${id}/link`, { code: flags.code });
+      print({ linked: id }, flags.json, () => `Linked to ${bold(id)}.`);
     });
 }
 

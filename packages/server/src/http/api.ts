@@ -30,6 +30,7 @@ const configures: ReadonlySet<string> = new Set([
   '/v1/timestamps/off',
   '/v1/tools',
   '/v1/sources',
+  '/v1/people/oidc',
 ]);
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */

@@ -2,6 +2,7 @@ import { fingerprintOf, type Invitation } from '@deed/authority';
 import { personKey, personRoles, word } from '@deed/evidence';
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { oidc, writeConfig } from '../config.ts';
 import type { Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { body } from './body.ts';
@@ -11,11 +12,13 @@ const invite = z.union([
   z.strictObject({ label: text, roles: personRoles }),
   z.strictObject({ person: text }), // another key of somebody who is enrolled
 ]);
+const setOidc = z.strictObject({ oidc });
 export const code = z.string().min(1).max(128);
 export const offer = z.strictObject({ code, key: personKey });
 
 /** The people, for operators: below `/v1/people`. `url`: how others reach this server, null if they cannot. */
-export function peopleAdminApi({ authority, ledger }: Deployment, url: () => string | null): Hono {
+export function peopleAdminApi(deployment: Deployment, url: () => string | null): Hono {
+  const { authority, ledger } = deployment;
   const { people } = authority;
   const { invitations } = people;
   const app = new Hono();
@@ -46,6 +49,17 @@ export function peopleAdminApi({ authority, ledger }: Deployment, url: () => str
   app.post('/v1/people/orders', async (c) =>
     c.json(await people.order((await body(c.req.raw, z.strictObject({ word }))).word)),
   );
+  app.post('/v1/people/:id/link', async (c) => {
+    const person = c.req.param('id');
+    if (!people.get(person)) throw new ServerError('not-found', `no person ${person} is enrolled`);
+    people.logins.linkByCode((await body(c.req.raw, z.strictObject({ code }))).code, person);
+    return c.json({ linked: person });
+  });
+  app.post('/v1/people/oidc', async (c) => {
+    const { config, dir } = deployment;
+    deployment.config = writeConfig(dir, { ...config, oidc: (await body(c.req.raw, setOidc)).oidc });
+    return c.json({ oidc: deployment.config.oidc });
+  });
   app.post('/v1/people/:id/withdraw', (c) => {
     if (!invitations.withdraw(c.req.param('id'))) throw new ServerError('not-found', 'nobody with this id is invited');
     return c.json({ withdrawn: c.req.param('id') });
