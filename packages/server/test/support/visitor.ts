@@ -20,6 +20,10 @@ export class Visitor {
     });
   }
 
+  async form(path: string, fields: Record<string, string>) {
+    return this.send(path, { method: 'POST', body: new URLSearchParams(fields) });
+  }
+
   async get(path: string) {
     return this.send(path, {});
   }
