@@ -53,12 +53,11 @@ export interface SshPublicKey {
 
 /** The wire form in one line of a public key file, as in `id_ed25519.pub`. @throws EvidenceError key, encoding */
 export function readSshPublicKeyLine(line: string): Uint8Array {
-  const [type, base64 = '', ...rest] = line.trim().split(/[ \t]+/);
-  if (line.trim().includes('\n') || rest.length > 16)
-    throw new EvidenceError('key', 'one line of one public key is wanted');
+  const [type, base64 = ''] = line.trim().split(/[ \t]+/);
+  const form = 'one line of a public key is wanted: ssh-ed25519 or ecdsa-sha2-nistp256, then its base64';
+  if (/[\r\n]/.test(line.trim()) || (type !== ed25519 && type !== p256)) throw new EvidenceError('key', form);
   const wire = fromBase64(base64);
-  if (parseSshPublicKey(wire).type !== type)
-    throw new EvidenceError('key', 'the line says another type than its key has');
+  if (parseSshPublicKey(wire).type !== type) throw new EvidenceError('key', form);
   return wire;
 }
 

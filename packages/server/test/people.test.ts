@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { encodePeopleWord, type PeopleChange } from '@deed/evidence';
+import { encodePeopleWord, openPayload, type PeopleChange } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keyPersonSigner, newP256, readSealedKey, spkiOf } from '../src/index.ts';
 import { Authenticator, notVerified } from './support/authenticator.ts';
@@ -139,11 +139,39 @@ test('what a page of another site sends is refused, and so is what says nothing 
   }
 });
 
+test('a task that a signed-in operator opens says who he is and how he was authenticated; nobody else opens one', async () => {
+  const { vault } = world.serving.deployment.authority;
+  const agent = (await world.enrol()).id;
+  const asked = { objective: 'Mend the typo', agent, allow: [{ server: 'fixture' }] };
+  const { visitor, passkey, person } = await joined('Barbara');
+  expect(refusal(await visitor.post('/v1/my/tasks', asked))).toEqual([401, 'signed-out']);
+  await signIn(visitor, passkey);
+  expect(refusal(await visitor.post('/v1/my/tasks', asked))).toEqual([403, 'forbidden']);
+  await order(person, { kind: 'roles', roles: ['operator'] });
+  const { task } = (await visitor.post('/v1/my/tasks', asked)).body;
+  const principalOf = (id: string) => {
+    const [opened] = world.of(id, 'task-opened');
+    const name = opened?.body.principal.sha256 ?? '';
+    return JSON.parse(Buffer.from(openPayload(vault.get(name), name).bytes).toString());
+  };
+  expect(principalOf(task)).toMatchObject({ kind: 'person', id: person, how: 'passkey' });
+  const other = await world.worker();
+  expect(principalOf(other.task)).toMatchObject({ id: 'owner', how: 'socket' });
+  expect(refusal(await visitor.post(`/v1/my/tasks/${other.task}/close`))).toEqual([404, 'not-found']);
+  expect(refusal(await visitor.post('/v1/my/tasks', asked, { origin: 'https://x.example' } as never))).toEqual([
+    403,
+    'origin',
+  ]);
+  expect(refusal(await visitor.post('/v1/my/tasks', { ...asked, principal: { id: 'x' } }))).toEqual([400, 'request']);
+  await visitor.post(`/v1/my/tasks/${task}/close`);
+  expect(world.of(task, 'task-closed')).toMatchObject([{ body: { reason: 'principal' } }]);
+});
+
 test('an SSH key is handed in by its line, and nothing that is none', async () => {
   const { code, person } = await invite({ label: 'Edsger', roles: ['auditor'] });
   const visitor = new Visitor(url);
   const wire = Buffer.concat([lengthed('ssh-ed25519'), lengthed(spkiOf(newP256()).subarray(-32))]);
-  expect(refusal(await visitor.post('/v1/join/key', { code, line: 'ssh-rsa AAAA' }))).toEqual([400, 'encoding']);
+  expect(refusal(await visitor.post('/v1/join/key', { code, line: 'ssh-rsa AAAA' }))).toEqual([400, 'key']);
   const { status, body } = await visitor.post('/v1/join/key', {
     code,
     line: `ssh-ed25519 ${wire.toString('base64')} e@x`,

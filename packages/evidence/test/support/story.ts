@@ -147,7 +147,7 @@ export class Story {
   private open(): void {
     const { log } = this;
     this.objective = log.payload('Mend the broken link in docs/index.md and push it.', 'text/plain');
-    const principal = { v: 1, kind: 'person', id: this.person, authenticated: 'es256 key' };
+    const principal = { v: 1, kind: 'person', id: this.person, authenticated: 'es256 key', how: 'socket' };
     this.record({
       step: 'opened',
       predicate: 'task-opened',

@@ -14,6 +14,7 @@ import { withChange, witnessChange, witnessView } from '../witness-config.ts';
 import { stateActs } from './administration.ts';
 import { body } from './body.ts';
 import { logApi } from './log-api.ts';
+import { taskFields } from './my-tasks-api.ts';
 import { peopleAdminApi } from './people-admin-api.ts';
 import { withProblems } from './problem.ts';
 import { retentionApi } from './retention-api.ts';
@@ -106,14 +107,8 @@ export function adminApi(
 
   app.get('/v1/tasks', (c) => c.json({ tasks: authority.tasks.list().map((task) => taskView(deployment, task.id)) }));
   app.post('/v1/tasks', async (c) => {
-    const fields = await body(c.req.raw, shapes.openTask);
-    const { deadlineSeconds, budget, ceiling, ...rest } = fields;
-    const task = await authority.tasks.open({
-      ...rest,
-      ...(ceiling === undefined ? {} : { ceiling }),
-      ...(budget === undefined ? {} : { budget: { actions: budget } }),
-      ...(deadlineSeconds === undefined ? {} : { deadline: Date.now() + deadlineSeconds * 1000 }),
-    } as Parameters<typeof authority.tasks.open>[0]);
+    const { principal, ...fields } = await body(c.req.raw, shapes.openTask);
+    const task = await authority.tasks.open({ ...taskFields(fields), principal: { ...principal, how: 'socket' } });
     return c.json(taskView(deployment, task.id), 201);
   });
   app.get('/v1/tasks/:id', (c) => c.json(taskView(deployment, c.req.param('id'))));

@@ -23,6 +23,7 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
   'unknown-person': 403,
   'not-approver': 403,
   origin: 403,
+  forbidden: 403,
   passkey: 403,
   oidc: 403,
   'signed-out': 401,

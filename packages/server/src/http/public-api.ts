@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import type { Deployment } from '../deployment.ts';
 import { oauthApi } from './oauth-api.ts';
+import { myTasksApi } from './my-tasks-api.ts';
 import { oidcApi } from './oidc-api.ts';
 import { peopleApi } from './people-api.ts';
 import { withProblems } from './problem.ts';
