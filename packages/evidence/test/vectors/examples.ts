@@ -5,6 +5,7 @@ import type { BentCases } from '../support/bends.ts';
 import { makeCase, nowMs, pack } from '../support/case-maker.ts';
 import { erasures } from '../verify/erasures/forged.ts';
 import { neverErased } from '../verify/erasures/incomplete.ts';
+import { accounts } from '../verify/forged/accounts.ts';
 import { actions } from '../verify/forged/actions.ts';
 import { authority } from '../verify/forged/authority.ts';
 import { closing } from '../verify/forged/closing.ts';
@@ -117,7 +118,19 @@ const worse: readonly string[] = [
 /** Every vector that is made. */
 export function* examples(): Generator<Example> {
   for (const table of [tasks, authorities, erased, anchors]) yield* honest(table);
-  for (const table of [keys, signatures, series, proofs, payloads, people, authority, actions, closing, events])
+  for (const table of [
+    keys,
+    signatures,
+    series,
+    proofs,
+    payloads,
+    people,
+    accounts,
+    authority,
+    actions,
+    closing,
+    events,
+  ])
     yield* bent('FORGED', 'A case that has', leaving(table, alike));
   yield* bent('FORGED', 'An operator with every key of the server, who', leaving(operators, alike));
   yield* bent('FORGED', 'A case that has', leaving(erasures, alike));
