@@ -58,6 +58,34 @@ export const authorities: HonestCases = {
       }),
     ),
   },
+  'a person who approved, and was removed later': {
+    bend: all(
+      parts('push'),
+      after('push:outcome', (story) => {
+        const other = tellPerson(story, 'colleague', { roles: ['operator'] });
+        tellChange(story, story.person, { kind: 'removed' }, { by: [other, first(story)] });
+      }),
+    ),
+  },
+  'an only operator who gave himself a second key alone': {
+    bend: all(
+      parts('read'),
+      after('person', (story) => {
+        const change = { kind: 'key-added', key: keyOf(newSigner()) } as const;
+        tellChange(story, story.person, change, { by: [first(story)], alone: true });
+      }),
+    ),
+  },
+  'an auditor whom one of two operators let in, and who left by her own word': {
+    bend: all(
+      parts('read'),
+      after('person', (story) => {
+        const other = tellPerson(story, 'colleague', { roles: ['operator'] });
+        const auditor = tellPerson(story, 'auditor', { roles: ['auditor'], by: [other], alone: false });
+        tellChange(story, auditor.id, { kind: 'removed' }, { by: [auditor] });
+      }),
+    ),
+  },
   'authority that was earned up to tier approve': {
     bend: all(
       parts('push'),

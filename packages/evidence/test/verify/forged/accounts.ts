@@ -1,12 +1,12 @@
 import { newId } from '../../../src/ids.ts';
 import { actors, newSigner } from '../../support/actors.ts';
-import { after, type BentCases, set } from '../../support/bends.ts';
+import { after, all, type BentCases, set } from '../../support/bends.ts';
 import { first, keyOf, type Orderer, tellChange, tellPerson } from '../../support/people.ts';
 import { start } from '../../support/props.ts';
 import type { Bend, Story } from '../../support/story.ts';
 
 /** After the first person come those whom the story needs. */
-const told = (tell: (story: Story) => void): Bend => after('person', tell);
+const told = (tell: (story: Story) => void): Bend => all({ parts: ['read'] }, after('person', tell));
 const colleague = (story: Story, ...by: Orderer[]) =>
   tellPerson(story, 'colleague', { roles: ['operator'], by: [first(story), ...by] });
 const approver = (story: Story, by: readonly Orderer[] = [first(story)]) =>
