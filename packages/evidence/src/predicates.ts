@@ -52,8 +52,8 @@ export const word = z.strictObject({
   signature: z.strictObject({ kind: z.enum(['es256', 'sshsig']), key: base64, sig: base64 }),
 });
 
-/** `es256`: SPKI DER. `sshsig`: SSH wire form. */
-export const personKey = z.strictObject({ kind: z.enum(['es256', 'sshsig']), public: base64 });
+/** `es256` and `webauthn` (a passkey): SPKI DER. `sshsig`: SSH wire form. */
+export const personKey = z.strictObject({ kind: z.enum(['es256', 'sshsig', 'webauthn']), public: base64 });
 export type PersonKey = z.infer<typeof personKey>;
 export const personRole = z.enum(['operator', 'approver', 'auditor']);
 export type PersonRole = z.infer<typeof personRole>;

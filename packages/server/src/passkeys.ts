@@ -120,7 +120,7 @@ export class Passkeys {
 
 /** The key with which a passkey is enrolled. */
 function passkeyKey(spki: Uint8Array): PersonKey {
-  return { kind: 'es256', public: toBase64(spki) };
+  return { kind: 'webauthn', public: toBase64(spki) };
 }
 
 const spkiPrefix = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex');

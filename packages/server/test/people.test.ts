@@ -73,6 +73,7 @@ test('who was invited hands in a passkey, counts once an operator ordered it, si
   const { invited } = (await world.api('GET', '/v1/people')).body;
   expect(invited).toMatchObject([{ person, offered: { fingerprint: made.body.offered.fingerprint } }]);
   const { kind, public: key } = made.body.offered;
+  expect([kind, key]).toEqual(['webauthn', passkey.public]);
   await order(person, { kind: 'enrolled', key: { kind, public: key }, roles: ['approver'] });
   const { answer } = await signIn(visitor, passkey);
   expect(answer.body).toEqual({ person, how: 'passkey' });
