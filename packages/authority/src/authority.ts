@@ -16,7 +16,7 @@ import { Grants } from './grants.ts';
 import { type Ground, recordWith, serverAct } from './ground.ts';
 import { readServerKeys, type ServerKeys, serverKeyRoles } from './keys/key-folder.ts';
 import { requireInForce, roleKeysOf } from './keys/role-keys.ts';
-import { People } from './people.ts';
+import { People } from './people/people.ts';
 import { Policy } from './policy/activation.ts';
 import { Custody } from './retention/custody.ts';
 import { Erasures } from './retention/erasures.ts';

@@ -12,6 +12,8 @@ export type AuthorityErrorCode =
   | 'name' // a name that is not accepted
   | 'code' // a one-time code that is unknown, used or too old
   | 'proof-of-key' // the new key did not sign the challenge
+  | 'person' // a deployment has people already
+  | 'login' // a login that is another person's
   | 'unknown-person'
   | 'unknown-agent'
   | 'agent-revoked'

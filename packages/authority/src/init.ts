@@ -121,7 +121,7 @@ export async function initDeployment<T = undefined>(
       ...serverKeyNames.map((name) => keyOfEvent(roleOf(name), publicKeyOf(dir, name), origin)),
     ]);
     const authority = await openAuthority({ dir, ledger, objects: openObjects(objectFolder(dir)), clock });
-    const person = await authority.people.enrol({
+    const person = await authority.people.enrolFirst({
       kind: signer.kind,
       public: signer.public,
       roles: ['operator', 'approver'],

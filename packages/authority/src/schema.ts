@@ -1,3 +1,5 @@
+import { peopleMigration } from './people/people-schema.ts';
+
 /** The tables of this room. Each row is written in the transaction of the statement that says so, unless noted. */
 export const authorityMigrations = [
   {
@@ -78,4 +80,5 @@ export const authorityMigrations = [
     id: 'authority/entries',
     up: 'ALTER TABLE intents ADD COLUMN entry INTEGER;',
   },
+  peopleMigration,
 ] as const;

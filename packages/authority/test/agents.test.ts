@@ -85,15 +85,15 @@ test('a token is given to the agent of the task alone, on its own fresh word', a
 
 test('one key is never that of two parties', async () => {
   proves('invariant-4');
-  const { agents, people } = world.authority;
+  const { agents } = world.authority;
   const { key } = await world.enrol('first');
-  const person = { kind: 'es256', roles: ['approver'], label: 'x' } as const;
-  expect(await refused(() => people.enrol({ ...person, public: spkiOf(key) }))).toBe('key');
+  const letIn = (public_: Uint8Array) => world.letIn(['approver'], { ...world.person, public: public_ });
+  expect(await refused(() => letIn(spkiOf(key)))).toBe('key');
   const own = newP256();
-  await people.enrol({ ...person, public: spkiOf(own) });
+  await letIn(spkiOf(own));
   const { code } = agents.invite('second');
   const { spki, proof } = await application(code, own);
   expect(await refused(() => agents.redeem(code, spki, proof))).toBe('key');
   const { registrar } = readServerKeys(world.dir);
-  expect(await refused(() => people.enrol({ ...person, public: registrar.spki }))).toBe('key');
+  expect(await refused(() => letIn(registrar.spki))).toBe('key');
 });

@@ -6,9 +6,11 @@ import {
   type ActionRecord,
   newId,
   type Operands,
+  type PersonRole,
   parseStatement,
   type Statement,
   type ToolRef,
+  toBase64,
   utf8,
 } from '@deed/evidence';
 import { type Ledger, openLedger } from '@deed/ledger';
@@ -23,6 +25,7 @@ import { readLogKeys } from '../src/keys/log-key-files.ts';
 import { newP256, signP256, spkiOf } from '../src/keys/p256.ts';
 import { keyPersonSigner, type PersonSigner } from '../src/keys/person-signer.ts';
 import { readSealedKey } from '../src/keys/sealed-key.ts';
+import type { Change, Ordered } from '../src/people/people.ts';
 import { authorityMigrations } from '../src/schema.ts';
 import type { Task, TaskFields } from '../src/tasks/task.ts';
 import { makeAssertion, makeProof } from '../src/tokens/proof.ts';
@@ -90,6 +93,29 @@ export class World {
     const { code } = this.authority.agents.invite(name);
     const challenge = enrolmentChallenge(this.init.origin, code, spkiOf(key));
     return { key, agent: await this.authority.agents.redeem(code, spkiOf(key), await signP256(key, challenge)) };
+  }
+
+  /** Lets somebody in by the word of the first person, who does it alone while nobody else operates. */
+  async letIn(
+    roles: readonly PersonRole[],
+    signer: PersonSigner = keyPersonSigner(newP256()),
+  ): Promise<{ readonly id: string; readonly signer: PersonSigner; readonly ordered: Ordered }> {
+    const person = newId('person', this.clock.now());
+    const key = { kind: signer.kind, public: toBase64(signer.public) };
+    const ordered = await this.order({ person, change: { kind: 'enrolled', key, roles: [...roles] } });
+    return { id: person, signer, ordered };
+  }
+
+  /** Hands in somebody's word for a change: the first person's, if nobody is named. */
+  async order(
+    change: Change,
+    { id, signer }: { readonly id: string; readonly signer: PersonSigner } = {
+      id: this.init.person,
+      signer: this.person,
+    },
+  ): Promise<Ordered> {
+    const { people } = this.authority;
+    return people.order(await signer.word('deed-people-v1', people.wordBytes(change, id)));
   }
 
   task(agent: string | null, over: Partial<TaskFields> = {}): Promise<Task> {

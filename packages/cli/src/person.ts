@@ -5,7 +5,7 @@ import { agentSigner, passphrase } from './secrets.ts';
 
 export interface Person {
   readonly id: string;
-  readonly key: { readonly public: string };
+  readonly keys: readonly { readonly public: string }[];
 }
 
 export interface SignerFlags {
@@ -19,13 +19,13 @@ export async function signerOf(client: Client, flags: SignerFlags): Promise<Pers
   if (!flags.sshAgent)
     return keyPersonSigner(await readSealedKey(flags.key, await passphrase('The passphrase of your key', flags)));
   const { people } = await client.get<{ people: Person[] }>('/v1/people');
-  return agentSigner(people.map(({ key }) => key.public));
+  return agentSigner(people.flatMap(({ keys }) => keys.map((key) => key.public)));
 }
 
 /** Whose key it is. @throws ServerError request (nobody's at this deployment) */
 export async function personOf(client: Client, signer: PersonSigner): Promise<Person> {
   const { people } = await client.get<{ people: Person[] }>('/v1/people');
-  const person = people.find(({ key }) => key.public === toBase64(signer.public));
+  const person = people.find(({ keys }) => keys.some((key) => key.public === toBase64(signer.public)));
   if (!person) throw new ServerError('request', 'this key is not enrolled at this deployment');
   return person;
 }

@@ -11,6 +11,7 @@ import { initCommand } from './commands/init.ts';
 import { keyCommand } from './commands/key.ts';
 import { logCommand } from './commands/log.ts';
 import { mcpCommand } from './commands/mcp.ts';
+import { personCommand } from './commands/person.ts';
 import { policyCommand } from './commands/policy.ts';
 import { findingCommand, reconcileCommand, sourceCommand } from './commands/reconcile.ts';
 import { retentionCommand } from './commands/retention.ts';
@@ -36,6 +37,7 @@ export function deedProgram(): Command {
     toolCommand,
     mcpCommand,
     approveCommand,
+    personCommand,
     reconcileCommand,
     findingCommand,
     holdCommand,

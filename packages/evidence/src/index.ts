@@ -33,6 +33,8 @@ export * from './log/trust.ts';
 export * from './outputs.ts';
 export * from './payload.ts';
 export { payloadRefs } from './payload-refs.ts';
+export * from './people.ts';
+export * from './people-word.ts';
 export * from './plain-text.ts';
 export { ed25519Spki, hmacSha256, mlDsa44Spki, randomBytes, sha256, verifyP256, verifyPure } from './platform.ts';
 export * from './predicates.ts';

@@ -52,6 +52,24 @@ export const word = z.strictObject({
   signature: z.strictObject({ kind: z.enum(['es256', 'sshsig']), key: base64, sig: base64 }),
 });
 
+/** `es256` and `webauthn` (a passkey): SPKI DER. `sshsig`: SSH wire form. */
+export const personKey = z.strictObject({ kind: z.enum(['es256', 'sshsig', 'webauthn']), public: base64 });
+export type PersonKey = z.infer<typeof personKey>;
+export const personRole = z.enum(['operator', 'approver', 'auditor']);
+export type PersonRole = z.infer<typeof personRole>;
+export const personRoles = z
+  .array(personRole)
+  .min(1)
+  .refine((roles) => new Set(roles).size === roles.length, 'each role once');
+export const personChange = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('key-added'), key: personKey }),
+  z.strictObject({ kind: z.literal('key-removed'), key: personKey }),
+  z.strictObject({ kind: z.literal('roles'), roles: personRoles }),
+  z.strictObject({ kind: z.literal('removed') }),
+]);
+/** The words of those who ordered a change among the people: an operator's, and where it takes two people another's. */
+const peopleOrder = z.strictObject({ words: z.array(word).min(1).max(2), alone: z.boolean() });
+
 const engine = z.strictObject({ name, version: name, sha256: sha256Hex });
 const decision = z.strictObject({
   outcome: z.enum(['allow', 'deny']),
@@ -142,9 +160,12 @@ export const predicates = {
   }),
   'person-enrolled': z.strictObject({
     person: id('person'),
-    key: z.strictObject({ kind: z.enum(['es256', 'sshsig']), public: base64 }),
-    roles: z.array(z.enum(['operator', 'approver'])).min(1),
+    key: personKey,
+    roles: personRoles,
+    /** Absent for the first person alone. */
+    order: peopleOrder.optional(),
   }),
+  'person-changed': z.strictObject({ person: id('person'), change: personChange, order: peopleOrder }),
   'agent-enrolled': z.strictObject({
     agent: id('agent'),
     spiffe: z.string().regex(/^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/),
@@ -337,6 +358,16 @@ export const predicates = {
     /** Each registered tool server, and each source, as its row stands. */
     tools: z.array(z.strictObject({ name, registration: payloadRef })),
     sources: z.array(z.strictObject({ name, registration: payloadRef })),
+  }),
+  administered: z.strictObject({
+    /** Method and route. */
+    act: name,
+    /** The id in the route; null where it has none. */
+    target: name.nullable(),
+    /** How the caller was known: he reached the unix socket of the server. */
+    by: z.enum(['socket']),
+    /** The exact bytes of the request. */
+    request: payloadRef,
   }),
   'rejects-counted': z.strictObject({
     since: timestamp,

@@ -1,4 +1,4 @@
-import { concat, equalBytes, fromUtf8, utf8 } from './encoding.ts';
+import { concat, equalBytes, fromBase64, fromUtf8, utf8 } from './encoding.ts';
 import { EvidenceError } from './errors.ts';
 import { ed25519Spki, sha512, verifyP256, verifyPure } from './platform.ts';
 import { p256SpkiPrefix } from './signature-rules.ts';
@@ -49,6 +49,16 @@ export function sshString(content: Uint8Array | string): Uint8Array {
 export interface SshPublicKey {
   readonly type: typeof ed25519 | typeof p256;
   readonly spki: Uint8Array;
+}
+
+/** The wire form in one line of a public key file, as in `id_ed25519.pub`. @throws EvidenceError key, encoding */
+export function readSshPublicKeyLine(line: string): Uint8Array {
+  const [type, base64 = ''] = line.trim().split(/[ \t]+/);
+  const form = 'one line of a public key is wanted: ssh-ed25519 or ecdsa-sha2-nistp256, then its base64';
+  if (/[\r\n]/.test(line.trim()) || (type !== ed25519 && type !== p256)) throw new EvidenceError('key', form);
+  const wire = fromBase64(base64);
+  if (parseSshPublicKey(wire).type !== type) throw new EvidenceError('key', form);
+  return wire;
 }
 
 /** Reads an SSH public key in wire form, Ed25519 or P-256. @throws EvidenceError key, encoding */

@@ -103,12 +103,14 @@ const afterPredicates: ReadonlySet<string> = new Set([
 const namedSeries: Readonly<Record<string, string>> = {
   'key-event': 'keys',
   'person-enrolled': 'people',
+  'person-changed': 'people',
   'agent-enrolled': 'agents',
   revoked: 'agents',
   'policy-activated': 'policy',
   'tool-pinned': 'tools',
   'grant-decision': 'grants',
   'configuration-stated': 'deployment',
+  administered: 'deployment',
   'rejects-counted': 'deployment',
   finding: 'deployment', // one about no task
   erased: 'deployment', // of payloads of no task

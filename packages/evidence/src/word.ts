@@ -1,13 +1,20 @@
 import { fromBase64, toBase64, utf8 } from './encoding.ts';
 import { EvidenceError } from './errors.ts';
 import { sha256, verifyP256 } from './platform.ts';
-import { verifySshsig } from './ssh.ts';
+import type { PersonKey } from './predicates.ts';
+import { parseSshPublicKey, verifySshsig } from './ssh.ts';
 
 /**
  * A word: bytes that somebody other than the server signed (a person, an agent, a tool), embedded in a statement with
  * their exact bytes. Each purpose has a domain string of its own, so that a signature given for one never serves another.
  */
-export const wordDomains = ['deed-approval-v1', 'deed-activation-v1', 'deed-finding-v1', 'deed-hold-v1'] as const;
+export const wordDomains = [
+  'deed-approval-v1',
+  'deed-activation-v1',
+  'deed-finding-v1',
+  'deed-hold-v1',
+  'deed-people-v1',
+] as const;
 export type WordDomain = (typeof wordDomains)[number];
 
 export interface Word {
@@ -43,4 +50,10 @@ export function openWord(domain: WordDomain, word: Word): Uint8Array {
   if (!holds)
     throw new EvidenceError('signature', `the ${word.signature.kind} signature over the ${domain} word fails`);
   return bytes;
+}
+
+/** The key itself, SPKI DER, in whatever form a person has it. @throws EvidenceError key, encoding */
+export function spkiOfPerson({ kind, public: text }: PersonKey): Uint8Array {
+  const bytes = fromBase64(text);
+  return kind === 'sshsig' ? parseSshPublicKey(bytes).spki : bytes;
 }

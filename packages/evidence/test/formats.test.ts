@@ -15,6 +15,7 @@ import { verifyReceipt } from '../src/verify/receipt.ts';
 import { actors } from './support/actors.ts';
 import { makeCase } from './support/case-maker.ts';
 import { tellErased, tellExported, tellHold } from './support/erasure.ts';
+import { first, tellChange } from './support/people.ts';
 import { start } from './support/props.ts';
 import { receiptOf } from './support/receipt-maker.ts';
 import type { Story } from './support/story.ts';
@@ -225,6 +226,15 @@ function addRareKinds(story: Story): void {
     place: { series: 'agents' },
     subject: { name: `agent:${story.agent}`, sha256: actors.agent.keyid },
     body: { what: 'agent', id: story.agent, reason: 'its work is done' },
+  });
+  tellChange(story, story.person, { kind: 'roles', roles: ['operator'] }, { by: [first(story)] });
+  const request = story.log.payload('{"name":"coder"}', 'application/json', false);
+  story.record({
+    step: 'administered',
+    predicate: 'administered',
+    place: { series: 'deployment' },
+    subject: { name: 'deployment:deed.local/3f9a12c4', sha256: request.sha256 },
+    body: { act: 'POST /v1/agents/invite', target: null, by: 'socket', request },
   });
   const config = story.log.payload('{"v":1,"origin":"deed.local/3f9a12c4"}', 'application/json', false);
   story.record({

@@ -116,25 +116,15 @@ function collect({ ledger }: CaseExportOptions, task: string): Held[] {
           .match(/\b[0-9a-f]{64}\b/g) ?? [],
     ),
   );
-  const people = new Set(own.flatMap(({ statement }) => personOf(statement)));
-  const policies = read('policy');
-  for (const { statement } of policies)
-    if (statement.predicate === 'policy-activated') people.add(statement.body.person);
   const isUsed = ({ statement }: Held): boolean =>
     used.has(statement.digest) ||
     (statement.predicate === 'policy-activated' && used.has(statement.body.bundle)) ||
-    (statement.predicate === 'tool-pinned' && used.has(statement.body.definition)) ||
-    (statement.predicate === 'person-enrolled' && people.has(statement.body.person));
-  const ranges = ['people', 'agents', 'policy', 'tools', 'grants'].map((series) => fromOldest(read(series), isUsed));
+    (statement.predicate === 'tool-pinned' && used.has(statement.body.definition));
+  const ranges = ['agents', 'policy', 'tools', 'grants'].map((series) => fromOldest(read(series), isUsed));
   const sources = sourcesOf(own).map((source) => sinceOpening(read(`source:${source}`), opened.entry.index));
-  return [...read('keys'), ...own, ...ranges.flat(), ...sources.flat()].sort((a, b) => a.entry.index - b.entry.index);
-}
-
-/** Whose enrolment a statement of the task rests on. */
-function personOf({ predicate, body }: Statement): string[] {
-  if (predicate === 'approval') return [body.person.id];
-  if (predicate === 'hold') return [body.person];
-  return predicate === 'erased' && body.by.kind === 'person' ? [body.by.person] : [];
+  return [...read('keys'), ...read('people'), ...own, ...ranges.flat(), ...sources.flat()].sort(
+    (a, b) => a.entry.index - b.entry.index,
+  );
 }
 
 function fromOldest(series: readonly Held[], isUsed: (held: Held) => boolean): readonly Held[] {

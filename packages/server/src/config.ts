@@ -19,6 +19,15 @@ const forge = z.strictObject({
 });
 export type ForgeConfig = z.infer<typeof forge>;
 
+export const oidc = z.strictObject({
+  /** Exactly as the provider says it of itself. */
+  issuer: z.url({ protocol: /^https?$/ }),
+  clientId: z.string().min(1).max(512),
+  /** File with the client's secret, mode 0600. */
+  clientSecretFile: z.string().startsWith('/'),
+});
+export type OidcConfig = z.infer<typeof oidc>;
+
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 const timestamps = z.strictObject({
@@ -78,6 +87,8 @@ const schema = z
       .regex(/^[^\s?#@]+[^/]$/, 'a URL without user, query, fragment or slash at the end')
       .optional(),
     forges: z.array(forge),
+    /** Where people sign in, beside their passkeys. */
+    oidc: oidc.optional(),
     timestamps: timestamps.optional(),
     /** Per tier; what is absent is as `defaultRetention` says. A task is kept as long as the highest tier among its actions. */
     retention: z.strictObject({ observe: days, record: days, attest: days, approve: days }).partial().optional(),

@@ -9,6 +9,11 @@ export type ServerErrorCode =
   | 'not-ready' // the witnesses have not yet confirmed that this is the newest state
   | 'request' // a request that is not accepted
   | 'not-found'
+  | 'origin' // a request that a page of another site could have made
+  | 'passkey' // a passkey that is not accepted, or nobody's
+  | 'forbidden' // the person has no role for this
+  | 'signed-out' // nobody is signed in
+  | 'oidc' // the provider, or what it said, is not accepted
   | 'backup' // a place for a backup that does not do, or a backup that cannot be used
   | 'case'; // the case cannot be exported now
 

@@ -48,16 +48,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const opened = deployment;
     const pace = options.scrub === undefined ? defaultScrub : options.scrub;
     if (pace) scrub = startScrub(options.dir, pace);
-    const app = adminApi(opened, version, () => scrub?.health() ?? null);
-    const open = publicApi({
-      deployment: opened,
-      url: () => opened.config.publicUrl ?? doors?.url ?? 'http://localhost',
-    });
-    const { url, close } = await show({ ledger: opened.ledger, app, open, deployment: opened });
+    const url = () => opened.config.publicUrl ?? doors?.url ?? null;
+    const app = adminApi(opened, version, () => scrub?.health() ?? null, url);
+    const open = publicApi({ deployment: opened, url: () => url() ?? 'http://localhost' });
+    const { url: listening, close } = await show({ ledger: opened.ledger, app, open, deployment: opened });
     return {
       deployment: opened,
       socket,
-      url,
+      url: listening,
       async close() {
         await scrub?.stop();
         await close();

@@ -14,7 +14,7 @@ import {
 import { type Admitted, actHeader, type Proposal, recordBytes, recordType, type Verdict } from '../actions/proposal.ts';
 import { AuthorityError } from '../errors.ts';
 import type { Ground } from '../ground.ts';
-import type { People, Person } from '../people.ts';
+import type { People, Person } from '../people/people.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import type { ApprovalUses } from './approval-uses.ts';
 

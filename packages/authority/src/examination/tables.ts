@@ -1,16 +1,11 @@
 import { blindCredential, toBase64 } from '@deed/evidence';
 import { DerivedTable, type LoggedStatement, type RoomGround } from '@deed/ledger';
+import { peopleTables } from '../people/people-schema.ts';
 import { deploymentTask } from '../vault/task-keys.ts';
 
 /** The tables of this room whose rows follow from entries. What is free is configuration, a label or a matter of one run. */
 function forms() {
   return {
-    people: new DerivedTable({
-      name: 'people',
-      key: 'id',
-      derived: ['kind', 'public', 'roles', 'enrolled'],
-      free: ['label'],
-    }),
     agents: new DerivedTable({
       name: 'agents',
       key: 'id',
@@ -72,6 +67,7 @@ function forms() {
 
 /** Columns that this room keeps for itself, in tables that no entry tells of as a whole. */
 export const freeTables: Readonly<Record<string, readonly string[]>> = {
+  ...peopleTables,
   invitations: ['code_hash', 'name', 'definition', 'expires_ms', 'agent'],
   jti: ['exp', 'jti', 'task', 'statement', 'replayed'],
   payload: ['name', 'sealed'],
@@ -98,10 +94,7 @@ export function deriveTables() {
 function apply(tables: Tables, { index, statement }: LoggedStatement): void {
   const { predicate, digest, position } = statement;
   const task = 'task' in position ? position.task : null;
-  if (predicate === 'person-enrolled') {
-    const { person, key, roles } = statement.body;
-    tables.people.set(person, { kind: key.kind, public: key.public, roles: roles.join(','), enrolled: digest });
-  } else if (predicate === 'agent-enrolled') {
+  if (predicate === 'agent-enrolled') {
     const { agent, spiffe, definition, key } = statement.body;
     const name = spiffe.slice(spiffe.lastIndexOf('/') + 1);
     const { spki, jkt } = key;

@@ -4,7 +4,7 @@ import { encodeActivation, fromUtf8, openWord, parseActivation, type Word } from
 import { createNew, makeFolder } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 import { type Ground, serverAct } from '../ground.ts';
-import type { People } from '../people.ts';
+import type { People } from '../people/people.ts';
 import { type Bundle, checkBundle } from './bundle.ts';
 import { cedarEngine } from './engine.ts';
 import { evaluate, prepare } from './evaluate.ts';

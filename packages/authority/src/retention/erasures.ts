@@ -2,7 +2,7 @@ import { sha256, type Tier, toHex, utf8 } from '@deed/evidence';
 import { StoreError, type Transaction } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 import { type Ground, serverAct } from '../ground.ts';
-import type { People } from '../people.ts';
+import type { People } from '../people/people.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { deploymentTask } from '../vault/task-keys.ts';
 import type { Custody } from './custody.ts';

@@ -1,7 +1,7 @@
 import { encodeHold, fromUtf8, type HoldWord, openWord, parseHold, sha256, toHex, type Word } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 import { type Ground, serverAct } from '../ground.ts';
-import type { People } from '../people.ts';
+import type { People } from '../people/people.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 
 /** What protects a task from erasure and retention. */

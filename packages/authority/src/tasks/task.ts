@@ -12,20 +12,22 @@ const principal = z.strictObject({
   id: z.string().min(1).max(256),
   /** How it was authenticated, in words of this deployment. */
   authenticated: z.string().min(1).max(256),
+  /** What the server itself saw: a session begun so, or somebody at the unix socket who says it; `none`: nothing was asked. */
+  how: z.enum(['passkey', 'oidc', 'socket', 'none']),
 });
 /** On whose behalf a task runs. */
 export type Principal = Omit<z.infer<typeof principal>, 'v'>;
 
 /** The payload of type application/vnd.deed.principal+json. */
-export function encodePrincipal({ kind, id, authenticated }: Principal): Uint8Array {
-  const parsed = principal.safeParse({ v: 1, kind, id, authenticated });
+export function encodePrincipal({ kind, id, authenticated, how }: Principal): Uint8Array {
+  const parsed = principal.safeParse({ v: 1, kind, id, authenticated, how });
   if (!parsed.success) throw new AuthorityError('task', `principal: ${z.prettifyError(parsed.error)}`);
-  return utf8(JSON.stringify({ v: 1, kind, id, authenticated }));
+  return utf8(JSON.stringify({ v: 1, kind, id, authenticated, how }));
 }
 
 export function decodePrincipal(bytes: Uint8Array): Principal {
-  const { kind, id, authenticated } = principal.parse(parseStrictJson(fromUtf8(bytes)).value);
-  return { kind, id, authenticated };
+  const { v: _, ...said } = principal.parse(parseStrictJson(fromUtf8(bytes)).value);
+  return said;
 }
 
 export type CloseReason = 'principal' | 'operator' | 'budget' | 'deadline' | 'disconnect' | 'idle';
@@ -33,7 +35,8 @@ export type CloseReason = 'principal' | 'operator' | 'budget' | 'deadline' | 'di
 export interface TaskFields {
   /** The words of the order. */
   readonly objective: string;
-  readonly principal: Principal;
+  /** `how` is `none` unless whoever calls knows better. */
+  readonly principal: Omit<Principal, 'how'> & Partial<Pick<Principal, 'how'>>;
   /** Id of an enrolled agent; null exactly for an implicit task. */
   readonly agent: string | null;
   readonly allow: Allow;

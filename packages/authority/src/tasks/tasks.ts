@@ -86,7 +86,11 @@ export class Tasks {
       const deadlineMs = Math.min(asked, grant.expiresMs);
       const policy = this.policy.current();
       const objective = vault.stage(id, utf8(fields.objective), 'text/plain');
-      const principal = vault.stage(id, encodePrincipal(fields.principal), 'application/vnd.deed.principal+json');
+      const principal = vault.stage(
+        id,
+        encodePrincipal({ how: 'none', ...fields.principal }),
+        'application/vnd.deed.principal+json',
+      );
       const allowRef = vault.stage(id, encodeAllow(allow), 'application/vnd.deed.allow+json');
       const recorded = this.ground.record({
         ...serverAct,

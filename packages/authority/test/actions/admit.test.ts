@@ -88,7 +88,7 @@ test('strangers write nothing into the chain of a task: they are counted, once a
   world.clock.advance(0);
   expect(await refused(() => world.authority.actions.admit({ ...good, token: 'x' }))).toBe('token-invalid');
   world.clock.advance(59_000);
-  await world.authority.people.enrol({ kind: 'es256', public: newSpki(), roles: ['approver'], label: 'x' });
+  await world.letIn(['approver']);
   const first = world.statements('deployment').slice(before);
   expect(first).toHaveLength(1);
   expect(first[0]?.body).toMatchObject({
@@ -100,7 +100,7 @@ test('strangers write nothing into the chain of a task: they are counted, once a
     ],
   });
   world.clock.advance(2_000);
-  await world.authority.people.enrol({ kind: 'es256', public: newSpki(), roles: ['approver'], label: 'x' });
+  await world.letIn(['approver']);
   expect(world.statements('deployment').slice(before)).toHaveLength(2);
   expect(world.statements(worker.task.id)).toHaveLength(1);
   await world.end();
@@ -173,6 +173,6 @@ test('an implicit task needs no token, says so, and is capped at tier record', a
   expect(bodies(task.id, 'intent')).toMatchObject([{ authority: { pop: 'none', evidence: null } }]);
 });
 
-function newSpki(): Uint8Array {
+function _newSpki(): Uint8Array {
   return spkiOf(newP256());
 }

@@ -122,15 +122,13 @@ test('a rejection is signed like an approval and goes into the refusal', async (
 
 test('an answer counts only from an enrolled approver, with the enrolled key, over exactly this hold', async () => {
   const { hold, say } = await held();
-  const { approvals, people } = world.authority;
+  const { approvals } = world.authority;
   const good = await say('approve');
   expect(await refused(() => answer(good, 'per_nobody'))).toBe('unknown-person');
   const stranger = keyPersonSigner(newP256());
   const bytes = approvals.wordBytes(hold.id, world.init.person, 'approve');
   expect(await refused(async () => answer(await stranger.word('deed-approval-v1', bytes)))).toBe('word');
-  const operator = await people.enrol({
-    ...{ kind: stranger.kind, public: stranger.public, roles: ['operator'], label: 'o' },
-  });
+  const operator = await world.letIn(['operator'], stranger);
   expect(await refused(async () => answer(await stranger.word('deed-approval-v1', bytes), operator.id))).toBe(
     'not-approver',
   );

@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { encodeActivation } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
-import { newP256 } from '../../src/keys/p256.ts';
-import { keyPersonSigner } from '../../src/keys/person-signer.ts';
 import { checkBundle } from '../../src/policy/bundle.ts';
 import { defaultPolicyFolder } from '../../src/policy/default.ts';
 import { refused } from '../refused.ts';
@@ -35,9 +33,8 @@ const word = (over: Partial<Parameters<typeof encodeActivation>[0]> = {}, signer
   );
 
 test('a policy comes into force only by the word of an operator over exactly this bundle and the next version', async () => {
-  const { policy, people } = world.authority;
-  const approver = keyPersonSigner(newP256());
-  const { id } = await people.enrol({ kind: 'es256', public: approver.public, roles: ['approver'], label: 'a' });
+  const { policy } = world.authority;
+  const { id, signer: approver } = await world.letIn(['approver']);
   const code = async (over: Parameters<typeof word>[0], signer = world.person) =>
     refused(async () => policy.activate(folder, await word(over, signer)));
   expect(await code({ version: 1 })).toBe('activation');

@@ -1,7 +1,5 @@
 import { newId, utf8 } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newP256 } from '../../src/keys/p256.ts';
-import { keyPersonSigner } from '../../src/keys/person-signer.ts';
 import { refused } from '../refused.ts';
 import { World } from '../world.ts';
 import { finishedTask, holdWord } from './world.ts';
@@ -50,9 +48,8 @@ test('a word that does not fit places and releases nothing', async () => {
 
 test('a key that is no operator’s places none, and what was erased cannot be protected', async () => {
   const { task } = await finishedTask(world);
-  const { legalHolds, people, erasures } = world.authority;
-  const signer = keyPersonSigner(newP256());
-  const approver = await people.enrol({ kind: 'es256', public: signer.public, roles: ['approver'], label: 'a' });
+  const { legalHolds, erasures } = world.authority;
+  const { signer, ...approver } = await world.letIn(['approver']);
   const fields = Buffer.from((await holdWord(world, { task, person: approver.id })).bytes, 'base64');
   expect(await refused(async () => legalHolds.say(await signer.word('deed-hold-v1', fields)))).toBe('not-approver');
   const asOperator = Buffer.from((await holdWord(world, { task })).bytes, 'base64');

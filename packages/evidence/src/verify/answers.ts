@@ -247,6 +247,11 @@ function limitsOf(exam: Examination): string[] {
     'One unbroken chain is shown, not that no second one exists: ask other holders of receipts, or audit the whole log.',
     ...exam.all('observe-gap').map(({ statement: { body } }) => `Gap since ${body.since}: ${body.detail}`),
   ];
+  const alone = exam.statements.filter(({ statement: { body } }) => 'order' in body && body.order?.alone);
+  if (alone.length > 0)
+    limits.push(
+      `One operator alone ordered ${alone.length} changes among the people, without a second person: ${alone.map(({ statement }) => statement.subject.name.slice('person:'.length)).join(', ')}.`,
+    );
   if (exam.erased.size > 0) limits.push('What was erased cannot be looked at any more: its digests alone are proved.');
   if (exam.all('reconciled').length === 0)
     limits.push("No other system's record was looked at: nothing is said about effects behind the gateway.");

@@ -1,11 +1,10 @@
 import { members, payloadOfMember } from '../case/members.ts';
-import { EvidenceError } from '../errors.ts';
 import { parseHold } from '../hold.ts';
 import { type Tier, tiers } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
 import { openWord } from '../word.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
-import { enrolled } from './people.ts';
+import { enrolled, standingOf } from './people.ts';
 
 type Erased = Logged<StatementWith<'erased'>>;
 type Hold = Logged<StatementWith<'hold'>>;
@@ -64,10 +63,8 @@ function checkErased(exam: Examination, logged: Erased, holds: ReadonlySet<strin
 }
 
 function checkOrderedBy(exam: Examination, { index }: Erased, person: string): void {
-  const found = exam.all('person-enrolled').find(({ statement }) => statement.body.person === person);
-  if (!found) throw new EvidenceError('case', `person ${person} is not enrolled in this case`);
-  need(found.index < index, 'the person was enrolled later');
-  need(found.statement.body.roles.includes('operator'), 'the person is no operator');
+  const { standing } = standingOf(exam, person, index);
+  need(standing.roles.includes('operator'), 'the person is no operator');
 }
 
 /** The rule is that of the highest tier among the task's intents, and its time had come. */

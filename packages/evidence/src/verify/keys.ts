@@ -1,7 +1,7 @@
 import { keyId } from '../dsse.ts';
 import { fromBase64 } from '../encoding.ts';
 import { followKeyEvents, type RoleKey } from '../role-keys.ts';
-import { parseSshPublicKey } from '../ssh.ts';
+import { spkiOfPerson } from '../word.ts';
 import { type Examination, type Logged, label } from './examination.ts';
 
 /** Follows the key-events from the root on and gives each key its one role. */
@@ -40,8 +40,9 @@ function checkParties(exam: Examination): void {
     holders.set(keyid, `that of ${logged.statement.subject.name}`);
   };
   for (const logged of exam.all('agent-enrolled')) add(logged, () => fromBase64(logged.statement.body.key.spki));
-  for (const logged of exam.all('person-enrolled')) {
-    const { kind, public: key } = logged.statement.body.key;
-    add(logged, () => (kind === 'es256' ? fromBase64(key) : parseSshPublicKey(fromBase64(key)).spki));
+  for (const logged of exam.all('person-enrolled')) add(logged, () => spkiOfPerson(logged.statement.body.key));
+  for (const logged of exam.all('person-changed')) {
+    const { change } = logged.statement.body;
+    if (change.kind === 'key-added') add(logged, () => spkiOfPerson(change.key));
   }
 }

@@ -3,15 +3,19 @@ import { parseApproval } from '../approval.ts';
 import { encodePolicyManifest } from '../case/case-json.ts';
 import { members } from '../case/members.ts';
 import { toHex } from '../encoding.ts';
-import { EvidenceError } from '../errors.ts';
+import { DeedError, EvidenceError } from '../errors.ts';
+import { changeOf, changePeople, type Enrolled, type EnrolledPerson, isKey } from '../people.ts';
 import { sha256 } from '../platform.ts';
+import type { PersonRole } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
 import { openWord, type Word } from '../word.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
 
-/** What people signed: approvals and rejections of exactly this action and rendering, activations of exactly this policy. */
+/** What people signed: changes among themselves, approvals and rejections of exactly this action and rendering, activations. */
 export function checkPeople(exam: Examination): string | null {
-  let words = 0;
+  const { changes, faults } = peopleOf(exam);
+  let words = changes;
+  for (const fault of faults) exam.forged(fault);
   for (const logged of exam.all('approval')) {
     words++;
     exam.attempt(label(logged), () => checkApproval(exam, logged));
@@ -84,22 +88,72 @@ function checkActivation(exam: Examination, logged: Logged<StatementWith<'policy
   }
 }
 
-/** The enrolment of the person who signed a word, before a log index. @throws EvidenceError case */
+/** The enrolment of the person who signed a word, as he stood before a log index. @throws EvidenceError case */
 export function enrolled(
   exam: Examination,
   person: string,
   word: Word,
-  role: 'operator' | 'approver',
+  role: PersonRole,
   before: number,
 ): Logged<StatementWith<'person-enrolled'>> {
-  const found = exam.all('person-enrolled').find(({ statement }) => statement.body.person === person);
-  if (!found) throw new EvidenceError('case', `person ${person} is not enrolled in this case`);
-  const { key, roles } = found.statement.body;
-  need(found.index < before, 'the person was enrolled later');
+  const { found, standing } = standingOf(exam, person, before);
+  const { kind, key } = word.signature;
   need(
-    key.kind === word.signature.kind && key.public === word.signature.key,
+    standing.keys.some((known) => isKey(known, { kind, public: key })),
     "signed with a key that is not the person's",
   );
-  need(roles.includes(role), `the person is no ${role}`);
+  need(standing.roles.includes(role), `the person is no ${role}`);
   return found;
+}
+
+/** A person as he stood before a log index. @throws EvidenceError case (not enrolled, or later, or removed by then) */
+export function standingOf(
+  exam: Examination,
+  person: string,
+  before: number,
+): { readonly found: Logged<StatementWith<'person-enrolled'>>; readonly standing: EnrolledPerson } {
+  const found = exam.all('person-enrolled').find(({ statement }) => statement.body.person === person);
+  if (!found) throw new EvidenceError('case', `person ${person} is not enrolled in this case`);
+  need(found.index < before, 'the person was enrolled later');
+  const standing = peopleOf(exam)
+    .states.findLast(({ index }) => index < before)
+    ?.people.get(person);
+  if (!standing) throw new EvidenceError('case', `person ${person} was removed by then, or never let in`);
+  return { found, standing };
+}
+
+interface History {
+  /** The people from each change on, in the order of the log. */
+  readonly states: readonly { readonly index: number; readonly people: Enrolled }[];
+  /** What is wrong with changes: these change nothing. */
+  readonly faults: readonly string[];
+  readonly changes: number;
+}
+
+const histories = new WeakMap<Examination, History>();
+
+/** Follows the series `people` from its beginning. */
+function peopleOf(exam: Examination): History {
+  const known = histories.get(exam);
+  if (known) return known;
+  const states: { index: number; people: Enrolled }[] = [];
+  const faults: string[] = [];
+  let people: Enrolled = new Map();
+  let changes = 0;
+  for (const logged of exam.statements) {
+    const { statement, index } = logged;
+    if (statement.predicate !== 'person-enrolled' && statement.predicate !== 'person-changed') continue;
+    const ordered = changeOf(statement);
+    changes += ordered.order?.words.length ?? 0;
+    try {
+      people = changePeople(people, ordered, statement.digest);
+      states.push({ index, people });
+    } catch (error) {
+      if (!(error instanceof DeedError)) throw error;
+      faults.push(`${label(logged)}: ${error.message}`);
+    }
+  }
+  const history = { states, faults, changes };
+  histories.set(exam, history);
+  return history;
 }

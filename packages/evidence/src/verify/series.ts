@@ -27,7 +27,7 @@ export function checkSeries(exam: Examination): string | null {
 
 /** Series that a case holds from their beginning. */
 function isWhole(name: string): boolean {
-  return name === 'keys' || name.startsWith('tsk_');
+  return name === 'keys' || name === 'people' || name.startsWith('tsk_');
 }
 
 /** Numbers, `prev` and log indexes of the statements of one series, in their order. */

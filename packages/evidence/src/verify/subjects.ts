@@ -37,6 +37,8 @@ function subjectOf(statement: Statement): Subject {
       return { name: `key:${body.key.keyid}`, sha256: body.key.keyid };
     case 'person-enrolled':
       return { name: `person:${body.person}`, sha256: toHex(sha256(fromBase64(body.key.public))) };
+    case 'person-changed':
+      return { name: `person:${body.person}`, sha256: toHex(sha256(fromBase64(body.order.words[0]?.bytes ?? ''))) };
     case 'agent-enrolled':
       return { name: `agent:${body.agent}`, sha256: toHex(sha256(fromBase64(body.key.spki))) };
     case 'revoked':
@@ -80,6 +82,8 @@ function subjectOf(statement: Statement): Subject {
       return { name: `hold:${body.hold}`, sha256: toHex(sha256(fromBase64(body.word.bytes))) };
     case 'configuration-stated':
       return { name: `deployment:${origin}`, sha256: body.config.sha256 };
+    case 'administered':
+      return { name: `deployment:${origin}`, sha256: body.request.sha256 };
     case 'rejects-counted':
       return { name: `deployment:${origin}`, sha256: digestOf(body) };
   }

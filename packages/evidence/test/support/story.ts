@@ -147,7 +147,7 @@ export class Story {
   private open(): void {
     const { log } = this;
     this.objective = log.payload('Mend the broken link in docs/index.md and push it.', 'text/plain');
-    const principal = { v: 1, kind: 'person', id: this.person, authenticated: 'es256 key' };
+    const principal = { v: 1, kind: 'person', id: this.person, authenticated: 'es256 key', how: 'socket' };
     this.record({
       step: 'opened',
       predicate: 'task-opened',
@@ -483,7 +483,7 @@ export class Story {
     return { pop: 'shim', evidence, grant: this.digest('grant'), unearned: act.tier === 'approve' };
   }
 
-  signed(step: string, domain: 'deed-approval-v1' | 'deed-activation-v1', bytes: Uint8Array) {
+  signed(step: string, domain: WordDomain, bytes: Uint8Array) {
     const draft: WordDraft = { step, bytes, signer: actors.person };
     this.bend.word?.(draft, this);
     return draft.sign?.(domain, draft.bytes) ?? signWord(domain, draft.bytes, draft.signer);

@@ -5,6 +5,7 @@ import type { BentCases } from '../support/bends.ts';
 import { makeCase, nowMs, pack } from '../support/case-maker.ts';
 import { erasures } from '../verify/erasures/forged.ts';
 import { neverErased } from '../verify/erasures/incomplete.ts';
+import { accounts } from '../verify/forged/accounts.ts';
 import { actions } from '../verify/forged/actions.ts';
 import { authority } from '../verify/forged/authority.ts';
 import { closing } from '../verify/forged/closing.ts';
@@ -91,6 +92,24 @@ const alike: readonly string[] = [
   'a token bound to another key',
   'an intent by the registrar',
   'ends an intent by the refusal of another action',
+  'a person let in by his own word',
+  'an order of another deployment',
+  'a person let in by somebody who is no operator',
+  'an operator who gives himself a role, although there is a colleague',
+  'an operator who gives himself a key, although there is a colleague',
+  'an operator who gives a colleague a key that is his own',
+  'an operator who removes the only other one',
+  'a second word by an auditor',
+  'what needs no second person called done alone',
+  'the last operator removed',
+  'a change to somebody who was never enrolled',
+  'the only key of a person removed',
+  'a key removed that the person does not have',
+  'an order by a key that was removed',
+  'an approval by somebody who gave the role back',
+  'a key of one person added to another',
+  'a change that the receipt key signed',
+  'an order for the first person, whom nobody could let in',
 ];
 /** Forms of a zip that one rule refuses: there is one byte form. */
 const alikeForms: readonly string[] = [
@@ -117,7 +136,19 @@ const worse: readonly string[] = [
 /** Every vector that is made. */
 export function* examples(): Generator<Example> {
   for (const table of [tasks, authorities, erased, anchors]) yield* honest(table);
-  for (const table of [keys, signatures, series, proofs, payloads, people, authority, actions, closing, events])
+  for (const table of [
+    keys,
+    signatures,
+    series,
+    proofs,
+    payloads,
+    people,
+    accounts,
+    authority,
+    actions,
+    closing,
+    events,
+  ])
     yield* bent('FORGED', 'A case that has', leaving(table, alike));
   yield* bent('FORGED', 'An operator with every key of the server, who', leaving(operators, alike));
   yield* bent('FORGED', 'A case that has', leaving(erasures, alike));

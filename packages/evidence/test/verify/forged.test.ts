@@ -5,6 +5,7 @@ import { parseTrust } from '../../src/log/trust.ts';
 import { actors, newNoteSigner, origin } from '../support/actors.ts';
 import { examine, makeCase, pack, trust, trustText } from '../support/case-maker.ts';
 import { expectVerdict } from '../support/expect-verdict.ts';
+import { accounts } from './forged/accounts.ts';
 import { actions } from './forged/actions.ts';
 import { authority } from './forged/authority.ts';
 import { closing } from './forged/closing.ts';
@@ -16,7 +17,7 @@ import { proofs } from './forged/proofs.ts';
 import { series } from './forged/series.ts';
 import { signatures } from './forged/signatures.ts';
 
-const forged = { keys, signatures, series, proofs, payloads, people, authority, actions, closing, events };
+const forged = { keys, signatures, series, proofs, payloads, people, accounts, authority, actions, closing, events };
 
 describe('a case is FORGED when it has', () => {
   for (const [check, cases] of Object.entries(forged)) {

@@ -11,8 +11,11 @@ import { receiptOf } from '../proofs.ts';
 import type { Health } from '../scrub.ts';
 import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
 import { withChange, witnessChange, witnessView } from '../witness-config.ts';
+import { stateActs } from './administration.ts';
 import { body } from './body.ts';
 import { logApi } from './log-api.ts';
+import { taskFields } from './my-tasks-api.ts';
+import { peopleAdminApi } from './people-admin-api.ts';
 import { withProblems } from './problem.ts';
 import { retentionApi } from './retention-api.ts';
 import * as shapes from './shapes.ts';
@@ -28,14 +31,21 @@ const configures: ReadonlySet<string> = new Set([
   '/v1/timestamps/off',
   '/v1/tools',
   '/v1/sources',
+  '/v1/people/oidc',
 ]);
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
-export function adminApi(deployment: Deployment, version: string, health: () => Health | null = () => null): Hono {
+export function adminApi(
+  deployment: Deployment,
+  version: string,
+  health: () => Health | null = () => null,
+  url: () => string | null = () => deployment.config.publicUrl ?? null,
+): Hono {
   const { authority, ledger, tools, pins, reconcile, dir } = deployment;
   const db = ledger.database;
   const app = new Hono();
 
+  app.use(stateActs(dir, ledger));
   app.use(async (c, next) => {
     await next();
     if (c.req.method === 'POST' && c.res.ok && configures.has(c.req.path)) await stateConfiguration(dir, ledger);
@@ -97,14 +107,8 @@ export function adminApi(deployment: Deployment, version: string, health: () => 
 
   app.get('/v1/tasks', (c) => c.json({ tasks: authority.tasks.list().map((task) => taskView(deployment, task.id)) }));
   app.post('/v1/tasks', async (c) => {
-    const fields = await body(c.req.raw, shapes.openTask);
-    const { deadlineSeconds, budget, ceiling, ...rest } = fields;
-    const task = await authority.tasks.open({
-      ...rest,
-      ...(ceiling === undefined ? {} : { ceiling }),
-      ...(budget === undefined ? {} : { budget: { actions: budget } }),
-      ...(deadlineSeconds === undefined ? {} : { deadline: Date.now() + deadlineSeconds * 1000 }),
-    } as Parameters<typeof authority.tasks.open>[0]);
+    const { principal, ...fields } = await body(c.req.raw, shapes.openTask);
+    const task = await authority.tasks.open({ ...taskFields(fields), principal: { ...principal, how: 'socket' } });
     return c.json(taskView(deployment, task.id), 201);
   });
   app.get('/v1/tasks/:id', (c) => c.json(taskView(deployment, c.req.param('id'))));
@@ -153,10 +157,6 @@ export function adminApi(deployment: Deployment, version: string, health: () => 
     const { kind } = await authority.approvals.answer(person, word);
     return c.json({ kind });
   });
-  app.get('/v1/people', (c) =>
-    c.json({ people: authority.people.list().map(({ id, key, roles, label }) => ({ id, key, roles, label })) }),
-  );
-
   app.get('/v1/sources', (c) => c.json({ sources: listSources(db).map(({ position: _, ...source }) => source) }));
   app.post('/v1/sources', async (c) => {
     const { forge, ...source } = await body(c.req.raw, shapes.addSource);
@@ -187,6 +187,7 @@ export function adminApi(deployment: Deployment, version: string, health: () => 
 
   app.route('/', logApi(ledger));
   app.route('/', retentionApi(deployment));
+  app.route('/', peopleAdminApi(deployment, url));
 
   return withProblems(app);
 }

@@ -1,20 +1,27 @@
 import { Hono } from 'hono';
 import type { Deployment } from '../deployment.ts';
+import { myTasksApi } from './my-tasks-api.ts';
 import { oauthApi } from './oauth-api.ts';
+import { oidcApi } from './oidc-api.ts';
+import { peopleApi } from './people-api.ts';
 import { withProblems } from './problem.ts';
+import { openSessions, type Sessions } from './session.ts';
 
 /** What the parts of the public API stand on. */
 export interface PublicDoor {
   readonly deployment: Deployment;
   /** How others reach this server: no slash at the end. */
   url(): string;
+  /** Who is signed in. */
+  readonly sessions: Sessions;
 }
 
 /** Each part says itself who may use it: nothing here knows the caller. */
-const parts: readonly ((door: PublicDoor) => Hono)[] = [oauthApi];
+const parts: readonly ((door: PublicDoor) => Hono)[] = [oauthApi, peopleApi, oidcApi, myTasksApi];
 
 /** What is open to the network beside the log: nothing in it is for operators alone. */
-export function publicApi(door: PublicDoor): Hono {
+export function publicApi(given: Omit<PublicDoor, 'sessions'>): Hono {
+  const door = { ...given, sessions: openSessions(given.deployment.authority.people, given.url) };
   const app = new Hono();
   for (const part of parts) app.route('/', part(door));
   return withProblems(app);

@@ -21,14 +21,17 @@ export const invite = z.strictObject({
 });
 export const redeem = z.strictObject({ code: text, spki: text, proof: text });
 export const reason = z.strictObject({ reason: text });
-export const openTask = z.strictObject({
+/** A task as its principal orders it. */
+export const ownTask = z.strictObject({
   objective: text,
-  principal: z.strictObject({ kind: z.enum(['person', 'service', 'unknown']), id: text, authenticated: text }),
   agent: text,
   allow: z.array(z.looseObject({ server: text })),
   ceiling: z.enum(tiers).optional(),
   budget: z.number().int().min(1).optional(),
   deadlineSeconds: z.number().int().min(1).optional(),
+});
+export const openTask = ownTask.extend({
+  principal: z.strictObject({ kind: z.enum(['person', 'service', 'unknown']), id: text, authenticated: text }),
 });
 export const closeTask = z.strictObject({
   reason: z.enum(['principal', 'operator']),

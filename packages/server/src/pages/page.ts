@@ -1,6 +1,26 @@
 import { fileURLToPath } from 'node:url';
 import { sha256, toBase64, utf8 } from '@deed/evidence';
-import { bundleScript, style } from '@deed/reading-copy';
+import { bundleScript, style as readingStyle } from '@deed/reading-copy';
+
+/** What pages with something to fill in have beside the style of the reading copy. */
+const style = `${readingStyle}
+header { margin-bottom: 1.5rem; }
+section { margin-top: 1.5rem; }
+[hidden] { display: none; }
+label { display: block; margin: 0.5rem 0; }
+textarea {
+  display: block; width: 100%; font: 0.9rem/1.5 ui-monospace, Menlo, Consolas, monospace; color: var(--ink);
+  background: var(--well); border: 1px solid var(--soft); border-radius: 6px; padding: 0.6rem 0.8rem;
+}
+button.main, a.button {
+  display: inline-block; font-size: 1rem; padding: 0.65rem 1.2rem; margin: 0.4rem 0; border-radius: 6px; text-decoration: none;
+}
+button.main { color: var(--ground); background: var(--ink); border-color: var(--ink); }
+button.main:hover { opacity: 0.88; }
+button:disabled { opacity: 0.5; cursor: default; }
+a.button { color: var(--ink); border: 1px solid var(--soft); }
+.fingerprint { font: 600 1.25rem/1.8 ui-monospace, Menlo, Consolas, monospace; letter-spacing: 0.03em; }
+`;
 
 /** A page of the server. Untrusted text enters `body` through {@link escapeHtml} alone. */
 export interface Page {

@@ -5,11 +5,12 @@ import { sha256 } from '../../../src/platform.ts';
 import { actors, newSigner, origin, roleKey, signWord } from '../../support/actors.ts';
 import { after, all, at, inApproval, inCall, inWord, set, signedBy } from '../../support/bends.ts';
 import { tellKey } from '../../support/key-events.ts';
+import { first, keyOf, tellChange, tellPerson } from '../../support/people.ts';
 import { definition, digestOf, executable, start } from '../../support/props.ts';
 import { ed25519, p256, type SshKey, sshWord } from '../../support/ssh-keys.ts';
 import type { Bend, Story } from '../../support/story.ts';
 import { logRotated, newLog, oldLog, otherLog, rotatedAfter } from '../../verify/key-changes/rotations.ts';
-import { activate, enrolPerson, grant, refuse, revoke } from '../../verify/operator/slipped-in.ts';
+import { activate, grant, refuse, revoke } from '../../verify/operator/slipped-in.ts';
 import type { HonestCases } from '../example.ts';
 import { trustWith } from '../trust-files.ts';
 import { parts } from './tasks.ts';
@@ -39,7 +40,50 @@ export const authorities: HonestCases = {
   'a second person who approves nothing': {
     bend: all(
       parts('push'),
-      after('person', (story) => enrolPerson(story, 'colleague')),
+      after('person', (story) => void tellPerson(story, 'colleague', { roles: ['approver'] })),
+    ),
+  },
+  'people who came and went by the words of two': {
+    bend: all(
+      parts('push'),
+      after('person', (story) => {
+        const other = tellPerson(story, 'colleague', { roles: ['operator'] });
+        const by = [other, first(story)];
+        const spare = newSigner();
+        const auditor = tellPerson(story, 'auditor', { roles: ['auditor'], by: [other], alone: false });
+        tellChange(story, auditor.id, { kind: 'roles', roles: ['approver'] }, { by });
+        tellChange(story, other.id, { kind: 'key-added', key: keyOf(spare) }, { by });
+        tellChange(story, other.id, { kind: 'key-removed', key: keyOf(other.signer) }, { by: [other] });
+        tellChange(story, auditor.id, { kind: 'removed' }, { by: [{ id: other.id, signer: spare }] });
+      }),
+    ),
+  },
+  'a person who approved, and was removed later': {
+    bend: all(
+      parts('push'),
+      after('push:outcome', (story) => {
+        const other = tellPerson(story, 'colleague', { roles: ['operator'] });
+        tellChange(story, story.person, { kind: 'removed' }, { by: [other, first(story)] });
+      }),
+    ),
+  },
+  'an only operator who gave himself a second key alone': {
+    bend: all(
+      parts('read'),
+      after('person', (story) => {
+        const change = { kind: 'key-added', key: keyOf(newSigner()) } as const;
+        tellChange(story, story.person, change, { by: [first(story)], alone: true });
+      }),
+    ),
+  },
+  'an auditor whom one of two operators let in, and who left by her own word': {
+    bend: all(
+      parts('read'),
+      after('person', (story) => {
+        const other = tellPerson(story, 'colleague', { roles: ['operator'] });
+        const auditor = tellPerson(story, 'auditor', { roles: ['auditor'], by: [other], alone: false });
+        tellChange(story, auditor.id, { kind: 'removed' }, { by: [auditor] });
+      }),
     ),
   },
   'authority that was earned up to tier approve': {

@@ -1,9 +1,9 @@
 import { encodeActivation } from '../../../src/activation.ts';
-import { fromUtf8, toBase64, toHex, utf8 } from '../../../src/encoding.ts';
+import { fromUtf8, toHex, utf8 } from '../../../src/encoding.ts';
 import { newId } from '../../../src/ids.ts';
 import { sha256 } from '../../../src/platform.ts';
 import { type PayloadRef, predicates } from '../../../src/predicates.ts';
-import { actors, newSigner, origin, signWord } from '../../support/actors.ts';
+import { actors, origin, signWord } from '../../support/actors.ts';
 import { digestOf, start } from '../../support/props.ts';
 import type { Story } from '../../support/story.ts';
 
@@ -77,18 +77,6 @@ export function revoke(story: Story): void {
     place: { series: 'agents' },
     subject: { name: `agent:${story.agent}`, sha256: actors.agent.keyid },
     body: { what: 'agent', id: story.agent, reason: 'its key leaked' },
-  });
-}
-
-export function enrolPerson(story: Story, step: string, signer = newSigner()): void {
-  const person = newId('person', start);
-  story.record({
-    step,
-    predicate: 'person-enrolled',
-    place: { series: 'people' },
-    subject: { name: `person:${person}`, sha256: toHex(sha256(signer.spki)) },
-    body: { person, key: { kind: 'es256', public: toBase64(signer.spki) }, roles: ['approver'] },
-    signer: actors.registrar,
   });
 }
 

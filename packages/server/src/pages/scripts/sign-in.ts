@@ -1,0 +1,13 @@
+import { attempt, byId, post } from './ask.ts';
+
+const button = byId<HTMLButtonElement>('passkey');
+button.addEventListener('click', () =>
+  attempt(button, async () => {
+    const options = await post<PublicKeyCredentialRequestOptionsJSON>('/v1/sign-in/options');
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+    const made = (await navigator.credentials.get({ publicKey })) as PublicKeyCredential | null;
+    if (!made) throw new Error('No passkey was chosen.');
+    await post('/v1/sign-in', { response: made.toJSON() });
+    location.assign('/people/me');
+  }),
+);
