@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import type { Deployment } from '../deployment.ts';
+import { enrolApi } from './enrol-api.ts';
 import { oauthApi } from './oauth-api.ts';
 import { withProblems } from './problem.ts';
 
@@ -11,7 +12,7 @@ export interface PublicDoor {
 }
 
 /** Each part says itself who may use it: nothing here knows the caller. */
-const parts: readonly ((door: PublicDoor) => Hono)[] = [oauthApi];
+const parts: readonly ((door: PublicDoor) => Hono)[] = [oauthApi, enrolApi];
 
 /** What is open to the network beside the log: nothing in it is for operators alone. */
 export function publicApi(door: PublicDoor): Hono {
