@@ -38,7 +38,7 @@ export function writeAgentKey(file: string, key: AgentKey): void {
 
 /** Writes an agent's key file anew, with another identity token. */
 export function replaceAgentKey(file: string, key: AgentKey): void {
-  replace(file, Buffer.from(contentOf(key)));
+  replace(file, Buffer.from(contentOf(key)), { mode: 0o600 });
 }
 
 function contentOf({ agent, spiffe, origin, key, wit, url }: AgentKey): string {

@@ -78,7 +78,7 @@ function lintPlaces(rule: TrustRule, refuse: Refuse): void {
 /** A URL without anything that could hide where it leads; its host a name, or with `loopback` this machine. */
 function placeOf(text: string, onThisMachine: boolean): URL | null {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (!url || url.username !== '' || url.password !== '' || /[?#@\\\s]/.test(text)) return null;
+  if (url?.username !== '' || url.password !== '' || /[?#@\\\s]/.test(text)) return null;
   if (onThisMachine) return /^https?:$/.test(url.protocol) && loopbackHosts.includes(url.hostname) ? url : null;
   const isName = url.hostname.includes('.') && isIP(url.hostname) === 0 && !url.hostname.endsWith('.');
   return url.protocol === 'https:' && isName && text.startsWith('https://') ? url : null;

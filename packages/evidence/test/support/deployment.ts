@@ -64,10 +64,13 @@ export function tellDeployment(story: Story): void {
     subject: { name: `agent:${story.agent}`, sha256: agent.keyid },
     body: {
       agent: story.agent,
+      kind: 'agent',
       spiffe,
       definition: digestOf('the configuration of the agent'),
       key: { alg: 'ES256', spki: toBase64(agent.spki), jkt: story.jkt },
       how: 'one-time-code',
+      evidence: null,
+      policy: null,
     },
     signer: actors.registrar,
   });
