@@ -8,6 +8,7 @@ import { neverErased } from '../verify/erasures/incomplete.ts';
 import { actions } from '../verify/forged/actions.ts';
 import { authority } from '../verify/forged/authority.ts';
 import { closing } from '../verify/forged/closing.ts';
+import { enrolments } from '../verify/forged/enrolments.ts';
 import { events } from '../verify/forged/events.ts';
 import { keys } from '../verify/forged/keys.ts';
 import { payloads } from '../verify/forged/payloads.ts';
@@ -117,7 +118,19 @@ const worse: readonly string[] = [
 /** Every vector that is made. */
 export function* examples(): Generator<Example> {
   for (const table of [tasks, authorities, erased, anchors]) yield* honest(table);
-  for (const table of [keys, signatures, series, proofs, payloads, people, authority, actions, closing, events])
+  for (const table of [
+    keys,
+    signatures,
+    series,
+    proofs,
+    payloads,
+    people,
+    enrolments,
+    authority,
+    actions,
+    closing,
+    events,
+  ])
     yield* bent('FORGED', 'A case that has', leaving(table, alike));
   yield* bent('FORGED', 'An operator with every key of the server, who', leaving(operators, alike));
   yield* bent('FORGED', 'A case that has', leaving(erasures, alike));

@@ -7,6 +7,7 @@ import type { LayerName } from '../../src/verify/report.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { after, all, at, put, skip } from '../support/bends.ts';
 import { examine, makeCase, pack, trustText } from '../support/case-maker.ts';
+import { spiffe } from '../support/props.ts';
 import { addGap, honest as honestBends } from './verify/honest.ts';
 
 const honest = makeCase();
@@ -27,7 +28,7 @@ describe('an honest case', () => {
     expect(actionOf('push')).toMatchObject({
       end: 'ok',
       tier: 'approve',
-      agent: 'spiffe://3f9a12c4.deed.local/agent/mender',
+      agent: spiffe,
       authority: expect.stringMatching(/policy allowed.*grant WAIVED E0, authority not earned; approved by per_/),
       resource: 'files/git_push site refs/heads/main 00000000..aaaaaaaa',
       result: expect.stringMatching(/^ok, .*confirmed by the system's own record/),
