@@ -119,7 +119,7 @@ export class Workloads {
       throw new AuthorityError('proof-of-key', 'the new key did not sign for this token, definition and deployment');
     }
     const { key, issuer } = await this.issuers.keyFor(rule, token.kid);
-    if (reading('workload-token', () => token.verify(key)) !== true) {
+    if (!reading('workload-token', () => token.verify(key))) {
       throw new AuthorityError('workload-token', 'the signature of the workload token fails');
     }
     // Awaiting is over: what was true before may have changed.

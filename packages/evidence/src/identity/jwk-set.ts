@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { concat, fromBase64Url } from '../encoding.ts';
 import { EvidenceError } from '../errors.ts';
 import { parseStrictJson } from '../json.ts';
+import { der } from '../time/der.ts';
+import { isSoundRsa } from './rsa.ts';
 
 const part = (bytes: number) => z.string().regex(new RegExp(`^[A-Za-z0-9_-]{1,${Math.ceil((bytes * 4) / 3)}}$`));
 const kid = z.string().min(1).max(256);
@@ -61,7 +63,9 @@ export function spkiOfJwk(jwk: PublicJwk): Uint8Array {
     const bits = der(3, Uint8Array.of(0, 4), x, y);
     return concat(Uint8Array.from(ecPrefix[jwk.crv]), bits);
   }
-  const key = der(0x30, integer(fromBase64Url(jwk.n)), integer(fromBase64Url(jwk.e)));
+  const [n, e] = [fromBase64Url(jwk.n), fromBase64Url(jwk.e)];
+  if (!isSoundRsa(n, e)) throw new EvidenceError('key', 'an RSA key has 2048 to 8192 bits and the exponent 65537');
+  const key = der(0x30, integer(n), integer(e));
   return der(0x30, Uint8Array.from(rsaAlgorithm), der(3, Uint8Array.of(0), key));
 }
 
@@ -69,11 +73,4 @@ function integer(value: Uint8Array): Uint8Array {
   const start = value.findIndex((byte) => byte !== 0);
   if (start !== 0) throw new EvidenceError('key', 'a number of an RSA key begins with zeros');
   return der(2, (value[0] ?? 0) >= 0x80 ? Uint8Array.of(0) : new Uint8Array(), value);
-}
-
-function der(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  const content = concat(...parts);
-  const { length } = content;
-  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
-  return concat(Uint8Array.of(tag, ...size), content);
 }

@@ -5,6 +5,7 @@ import { derFromP1363 } from '../jwk.ts';
 import { maxJwtBytes } from '../jwt.ts';
 import { sha256, verifySignature } from '../platform.ts';
 import { type PublicJwk, spkiOfJwk } from './jwk-set.ts';
+import { verifyRsaSha256 } from './rsa.ts';
 import type { Claims } from './trust-rules.ts';
 
 /** The signatures that issuers of workload tokens make, and the key that belongs to each. */
@@ -28,8 +29,8 @@ export interface WorkloadToken {
    * signature can be spelt in two ways.
    */
   readonly uses: readonly string[];
-  /** `unsupported`: this platform cannot check RSA (a browser). */
-  verify(key: PublicJwk): boolean | 'unsupported';
+  /** @throws EvidenceError key, signature (in no form that can hold) */
+  verify(key: PublicJwk): boolean;
 }
 
 /** @throws EvidenceError limit, encoding, json, signature (another algorithm, type or form) */
@@ -63,7 +64,11 @@ export function readWorkloadToken(text: string): WorkloadToken {
     verify(key) {
       if (!known.fits(key) || key.kid !== kid) return false;
       const form = known.how.kind === 'ecdsa' ? derFromP1363(signature, alg === 'ES384' ? 48 : 32) : signature;
-      return verifySignature(known.how, spkiOfJwk(key), signed, form);
+      const holds = verifySignature(known.how, spkiOfJwk(key), signed, form);
+      if (holds !== 'unsupported') return holds;
+      if (key.kty !== 'RSA') return false;
+      const rsa = { modulus: fromBase64Url(key.n), exponent: fromBase64Url(key.e) };
+      return verifyRsaSha256(rsa, signed, signature);
     },
   };
 }

@@ -21,6 +21,10 @@ type Enrolled = Logged<StatementWith<'agent-enrolled'>>;
 export function checkEnrolments(exam: Examination): string | null {
   const used = new Map<string, Enrolled>();
   let shown = 0;
+  for (const logged of exam.all('revoked')) {
+    const { what, id } = logged.statement.body;
+    if ((what === 'agent') !== id.startsWith('agt_')) exam.forged(`${label(logged)}: ends neither an agent nor a name`);
+  }
   for (const logged of exam.all('agent-enrolled')) {
     exam.attempt(label(logged), () => checkForm(logged));
     if (logged.statement.body.how !== 'workload-token') continue;
@@ -55,10 +59,7 @@ function checkWorkload(exam: Examination, logged: Enrolled): readonly string[] {
   const rule = ruleOf(exam, logged, evidence);
   if (!rule) return [];
   const token = readWorkloadToken(evidence.token);
-  const verified = token.verify(evidence.key);
-  if (verified === 'unsupported')
-    exam.unanchored(`${label(logged)}: its workload token is signed with RSA, which cannot be checked here`);
-  else need(verified, 'its workload token is not by the key that is archived');
+  need(token.verify(evidence.key), 'its workload token is not by the key that is archived');
   checkKeys(rule, evidence);
   need(evidence.at <= time, 'its workload token was verified later');
   const why = whyNotNow(rule, token, Date.parse(evidence.at) / 1000);
