@@ -61,6 +61,7 @@ export function byWorkload(change: (draft: EnrolmentDraft, story: Story) => void
     return made;
   };
   return {
+    parts: ['write'],
     trustRules: (story) => [draftOf(story).rule],
     draft(draft, story) {
       if (draft.step === 'agent') withEvidence(draft, story, draftOf(story));
