@@ -123,7 +123,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const workloads = new Workloads(ground, agents, policy, rejects);
   const tokens = new Tokens(ground, agents, tasks, grants, policy, nonces);
   const actions = new Actions(parts);
-  const revokeParts = { ground, agents, tasks, tokens, grants, credentials, actions, workloads };
+  const clients = new Clients(ground, agents, tasks);
+  const revokeParts = { ground, agents, tasks, tokens, clients, grants, credentials, actions, workloads };
   const approvals = new Approvals(ground, people, tasks, approvalUses);
   const custody = new Custody();
   const legalHolds = new LegalHolds(ground, people, tasks);
@@ -139,7 +140,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 
   return {
     ...{ origin, people, agents, workloads, grants, policy, tokens },
-    clients: new Clients(ground, agents, tasks),
+    clients,
     ...{ tasks, actions, approvals, credentials, vault, custody, legalHolds, erasures, retention },
     revokeAgent: (nameOrId, reason) => revokeAgent(revokeParts, nameOrId, reason),
     async close() {

@@ -25,6 +25,7 @@ export type AuthorityErrorCode =
   | 'issuer-replaced' // noted, not refused: none of the keys that an issuer had is left
   | 'wit-invalid'
   | 'wit-expired'
+  | 'inactive' // a token that opens nothing any more
   // policy
   | 'policy-invalid'
   | 'activation' // the word that activates does not fit, or the version does not rise

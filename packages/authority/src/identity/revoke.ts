@@ -6,6 +6,7 @@ import { AuthorityError } from '../errors.ts';
 import type { Grants } from '../grants.ts';
 import type { Ground } from '../ground.ts';
 import type { Tasks } from '../tasks/tasks.ts';
+import type { Clients } from '../tokens/clients.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Workloads } from './enrol.ts';
 import { witHeader, wptHeader } from './wit.ts';
@@ -39,6 +40,7 @@ export interface RevokeParts {
   readonly agents: Agents;
   readonly tasks: Tasks;
   readonly tokens: Tokens;
+  readonly clients: Clients;
   readonly grants: Grants;
   readonly credentials: Credentials;
   readonly actions: Actions;
@@ -165,7 +167,7 @@ function tryAgent({ workloads, tasks }: RevokeParts, { id }: Agent, because: str
 const message = utf8('{"jsonrpc":"2.0","id":1,"method":"tools/list"}');
 
 function tryKept(
-  { workloads, actions, tokens }: RevokeParts,
+  { workloads, actions, tokens, clients }: RevokeParts,
   one: Kept,
   because: string | null,
 ): readonly Promise<Tried>[] {
@@ -183,6 +185,7 @@ function tryKept(
     attempt('the task token it had', task, because, () =>
       actions.admit({ kind: 'token', token, proof: token, body: message }),
     ),
+    attempt('the task token it had, introspected', task, because, () => requireActive(clients.introspect(token))),
     attempt('a new task token', task, because, () => tokens.issue(task, token)),
   ];
 }
@@ -208,6 +211,10 @@ async function tryCredential(
     refused: over && opens !== true ? 'revoked' : null,
     because: known ? (because.get(known.agent) ?? null) : null,
   };
+}
+
+function requireActive(live: unknown): void {
+  if (live === null) throw new AuthorityError('inactive', 'the token opens nothing');
 }
 
 async function attempt(what: string, of: string, because: string | null, run: () => unknown): Promise<Tried> {

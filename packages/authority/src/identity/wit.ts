@@ -1,4 +1,4 @@
-import { jwkThumbprint, randomBytes, sha256, toBase64Url, utf8 } from '@deed/evidence';
+import { jwkOf, jwkThumbprint, randomBytes, sha256, toBase64Url, utf8 } from '@deed/evidence';
 import { SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Agent, Agents } from '../agents.ts';
@@ -6,6 +6,7 @@ import { AuthorityError } from '../errors.ts';
 import type { Ground } from '../ground.ts';
 import { readJwt, skewSeconds } from '../tokens/jwt.ts';
 import { maxProofSeconds, proofType } from '../tokens/proof.ts';
+import { UsedOnce } from '../tokens/used-once.ts';
 
 export const witType = 'wit+jwt';
 export const maxWitSeconds = 3600;
@@ -72,8 +73,7 @@ export interface KnownCaller {
 export class Wits {
   private readonly ground: Ground;
   private readonly agents: Agents;
-  /** Proofs that were used, by key and id, until they expire. */
-  private readonly used = new Map<string, number>();
+  private readonly used = new UsedOnce();
 
   constructor(ground: Ground, agents: Agents) {
     this.ground = ground;
@@ -89,7 +89,7 @@ export class Wits {
     const claims = {
       iss: origin,
       sub: agent.spiffe,
-      cnf: { jwk: jwkOf(agent.spki) },
+      cnf: { jwk: cnfOf(agent.spki) },
       jti: toBase64Url(randomBytes(16)),
       iat,
       exp,
@@ -139,10 +139,9 @@ export class Wits {
     }
     const covers = claims.deed_bdh === undefined ? body.length === 0 : claims.deed_bdh === hash(body);
     if (!covers) throw new AuthorityError('proof-body', 'the proof is for another body: deed_bdh is its SHA-256');
-    for (const [known, end] of this.used) if (end <= now) this.used.delete(known);
-    const use = `${agent.jkt}.${claims.jti}`;
-    if (this.used.has(use)) throw new AuthorityError('proof-replayed', 'this proof was used before');
-    this.used.set(use, exp);
+    if (!this.used.take(`${agent.jkt}.${claims.jti}`, exp, now * 1000)) {
+      throw new AuthorityError('proof-replayed', 'this proof was used before');
+    }
   }
 }
 
@@ -156,9 +155,9 @@ function proofOf(request: WorkloadRequest): string {
   return proof;
 }
 
-function jwkOf(spki: Uint8Array): z.infer<typeof jwk> {
-  const [x = '', y = ''] = [spki.subarray(27, 59), spki.subarray(59, 91)].map(toBase64Url);
-  return { kty: 'EC', crv: 'P-256', alg: 'ES256', x, y };
+function cnfOf(spki: Uint8Array): z.infer<typeof jwk> {
+  const { kty, crv, x, y } = jwkOf(spki);
+  return { kty, crv, alg: 'ES256', x, y };
 }
 
 function thumbprintOf({ crv, kty, x, y }: z.infer<typeof jwk>): string {

@@ -49,7 +49,7 @@ test('revoking a name ends every key, token, task, grant and credential of all i
     ...{ verdict: 'GRANTED', agent: one.agent.id, capability: '*', grade: 'E3', ceiling: 'attest', reason: 'earned' },
     expires: new Date(world.clock.now() + 86_400_000).toISOString(),
   });
-  const token = await world.token(two.key, two.agent, tasks[1]?.id ?? '');
+  const { token } = await world.token(two.key, two.agent, tasks[1]?.id ?? '');
   const invitation = world.authority.agents.invite('site-deploy').code;
   expect(live.size).toBe(3);
 
@@ -65,6 +65,7 @@ test('revoking a name ends every key, token, task, grant and credential of all i
     'the identity token it had: agent-revoked',
     'a new identity token: agent-revoked',
     'the task token it had: agent-revoked',
+    'the task token it had, introspected: inactive',
     'a new task token: agent-revoked',
     'a new task: agent-revoked',
     'its own grant: grant-expired',

@@ -123,7 +123,7 @@ test('no token or proof of ours passes for one of another kind', async () => {
   const { key, agent } = await world.enrol();
   const task = await world.task(agent.id);
   const of = { spiffe: agent.spiffe, origin: world.init.origin, task: task.id };
-  const token = await world.token(key, agent, task.id);
+  const { token } = await world.token(key, agent, task.id);
   const body = utf8('{}');
   const kinds = {
     wit: (await world.authority.workloads.wits.issue(agent.id)).wit,
