@@ -115,7 +115,8 @@ export class Agents {
       'SELECT code_hash, name, definition, expires_ms FROM invitations WHERE code_hash = ? AND agent IS NULL',
       hash,
     );
-    if (!invitation || this.redeeming.has(hash) || invitation.expires_ms <= clock.now()) {
+    const isEnding = invitation !== undefined && this.barred.get(invitation.name) === Number.POSITIVE_INFINITY;
+    if (!invitation || isEnding || this.redeeming.has(hash) || invitation.expires_ms <= clock.now()) {
       throw new AuthorityError('code', 'this code is unknown, used, or older than 15 minutes: ask for a new one');
     }
     if (!verifyP256(spki, enrolmentChallenge(origin, code, spki), proof)) {

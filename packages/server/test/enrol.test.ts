@@ -26,7 +26,7 @@ type Said = Readonly<Record<'agent' | 'spiffe' | 'wit' | 'title', string>>;
 beforeAll(async () => {
   world = await World.begin({ listen: { host: '127.0.0.1', port: 0 } });
   url = world.serving.url ?? '';
-  issuer = await Issuer.start('RS256');
+  issuer = await Issuer.start('ES256');
   await trust('one-per-name');
 });
 afterAll(async () => {
@@ -129,7 +129,7 @@ test('a case verifies after its issuer has other keys, and holds the token of it
   const shown = await world.post('/v1/agents/site-deploy/revoke', { reason: 'its runner was taken over' });
   expect(shown).toMatchObject({ alive: [], tasks: [{ task }] });
   expect(shown.tried.length).toBeGreaterThan(5);
-  issuer.addKey('RS256');
+  issuer.addKey('ES256');
   issuer.retire();
   await issuer.close();
   const file = await caseOf(task);

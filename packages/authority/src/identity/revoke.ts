@@ -54,19 +54,21 @@ export interface RevokeParts {
  */
 export async function revokeAgent(parts: RevokeParts, nameOrId: string, reason: string): Promise<Revocation> {
   const { agents, tasks, grants, credentials } = parts;
-  const instances = agents.instancesOf(nameOrId);
   const wholeName = agents.get(nameOrId) ? null : nameOrId;
+  agents.instancesOf(nameOrId); // nobody has it: nothing is barred
+  // From the next line on nobody comes in under the name, so that none is missed.
+  const name = wholeName === null ? null : agents.revokeName(wholeName, reason);
+  const instances = agents.instancesOf(nameOrId);
   const ids = new Set(instances.map(({ id }) => id));
-  const open = tasks.openTasks().filter(({ agent }) => agent !== null && ids.has(agent));
   const kept = await keep(parts, instances);
-
-  const name = wholeName === null ? null : await agents.revokeName(wholeName, reason);
   const revoked = await Promise.all(
-    instances.map(async (agent) => ({
-      ...{ agent: agent.id, spiffe: agent.spiffe },
-      statement: agent.revoked ?? (await agents.revoke(agent.id, reason)),
-    })),
+    instances.map(async ({ id, spiffe }) => {
+      const known = agents.get(id)?.revoked;
+      return { agent: id, spiffe, statement: known ?? (await agents.revoke(id, reason)) };
+    }),
   );
+  // From here on none of them opens a task.
+  const open = tasks.openTasks().filter(({ agent }) => agent !== null && ids.has(agent));
   const closed = await Promise.all(
     open.map(async ({ id }) => ({ task: id, closed: await tasks.close(id, 'operator') })),
   );
@@ -92,6 +94,7 @@ export async function revokeAgent(parts: RevokeParts, nameOrId: string, reason: 
   for (const { task } of held) credentials.revokeAll(task);
   await Promise.all(held.map(({ task }) => credentials.settled(task)));
 
+  const barred = await name;
   const because = new Map(revoked.map(({ agent, statement }) => [agent, statement]));
   const tried = [
     ...(await Promise.all(instances.map((agent) => tryAgent(parts, agent, because.get(agent.id) ?? null)))).flat(),
@@ -99,12 +102,12 @@ export async function revokeAgent(parts: RevokeParts, nameOrId: string, reason: 
     ...(await Promise.all(
       ended.map(({ agent, statement }) => attempt('its own grant', agent, statement, () => grants.current(agent))),
     )),
-    ...(wholeName === null || name === null ? [] : [await tryName(parts, wholeName, name)]),
+    ...(wholeName === null || barred === null ? [] : [await tryName(parts, wholeName, barred)]),
   ];
   const sessions = await Promise.all(held.map((one) => tryCredential(parts, one.id, kept, because)));
   const all = [...tried, ...sessions];
   return {
-    name,
+    name: barred,
     agents: revoked,
     tasks: closed,
     grants: ended.map(({ grant, statement }) => ({ grant, statement })),

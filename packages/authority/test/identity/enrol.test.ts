@@ -37,13 +37,13 @@ const job = (over: object = {}) => issuer.token({ ...jobClaims(world, issuer), .
 describe('a token in the shape of', () => {
   for (const [shape, alg] of [
     ['githubActions', 'RS256'],
-    ['kubernetes', 'ES256'],
-    ['aws', 'ES384'],
     ['gcp', 'RS256'],
     ['azure', 'RS256'],
+    ['kubernetes', 'ES256'],
+    ['aws', 'ES384'],
   ] as const satisfies readonly (readonly [keyof typeof shapes, Algorithm])[]) {
     test(`${shape}, signed with ${alg}, enrols one fresh key as what its rule says`, async () => {
-      issuer.addKey(alg);
+      if (issuer.newest.alg !== alg) issuer.addKey(alg);
       world.clock.advance(30_000);
       const rule = rulesFor(issuer.url)[shape];
       const token = issuer.token(shapes[shape]({ iss: issuer.url, aud: audience, now: now() }));
@@ -133,7 +133,7 @@ describe('strangers', () => {
   });
 
   test('are refused: a signature that is not the issuer’s, another algorithm, none', async () => {
-    const stranger = await Issuer.start('RS256');
+    const stranger = await Issuer.start('ES256');
     const { kid } = issuer.newest;
     expect(await refused(() => enrolBy(world, stranger.token(jobClaims(world, issuer), { kid })))).toBe(
       'workload-token',

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Issuer } from '../../../../examples/issuer/issuer.ts';
+import { enrolmentChallenge } from '../../src/agents.ts';
 import type { CredentialBroker } from '../../src/brokers/broker.ts';
+import { newP256, signP256, spkiOf } from '../../src/keys/p256.ts';
 import { refused } from '../refused.ts';
 import { World } from '../world.ts';
 import { enrolBy, jobClaims, rulesFor, trust } from './world.ts';
@@ -98,6 +100,26 @@ test('a revoked name stays out, also after a restart, until an operator trusts i
   expect(await refused(enrolled)).toBe('agent-revoked');
   await trust(world, [rulesFor(issuer.url).githubActions]);
   expect((await enrolled()).agent.name).toBe('site-deploy');
+});
+
+test('who comes in while a name is being revoked is refused, or is revoked with the others', async () => {
+  const { agents } = world.authority;
+  await enrolled();
+  const { code } = agents.invite('site-deploy');
+  const key = newP256();
+  const proof = await signP256(key, enrolmentChallenge(world.init.origin, code, spkiOf(key)));
+  const racing = [enrolled(), enrolled()];
+  const [shown, redeemed, ...entered] = await Promise.allSettled([
+    world.authority.revokeAgent('site-deploy', 'lost'),
+    agents.redeem(code, spkiOf(key), proof),
+    ...racing,
+  ]);
+  expect(shown).toMatchObject({ status: 'fulfilled', value: { alive: [] } });
+  expect(redeemed).toMatchObject({ status: 'rejected', reason: { code: 'code' } });
+  for (const one of entered)
+    expect(one.status === 'rejected' || agents.get(one.value.agent.id)?.revoked !== null).toBe(true);
+  const left = agents.list().filter(({ name, revoked }) => name === 'site-deploy' && revoked === null);
+  expect(left).toEqual([]);
 });
 
 test('revoking one instance leaves the others, and bars no name', async () => {
