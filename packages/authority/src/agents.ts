@@ -1,8 +1,10 @@
 import {
+  type AgentKind,
   fromBase64,
   jwkThumbprint,
   keyId,
   newId,
+  type PredicateBody,
   randomBytes,
   sha256,
   toBase64,
@@ -11,18 +13,22 @@ import {
   utf8,
   verifyP256,
 } from '@deed/evidence';
+import type { Transaction } from '@deed/store';
 import { AuthorityError } from './errors.ts';
 import { type Ground, serverAct, trustDomainOf } from './ground.ts';
 import { requireP256Spki } from './keys/p256.ts';
 
 const invitationMs = 15 * 60_000;
-const agentName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const agentName = /^(?!agt_)[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** One instance of an agent: an enrolled key. */
 export interface Agent {
   readonly id: string;
+  readonly kind: AgentKind;
   readonly name: string;
+  /** Its name, and the digest of its definition if it declared one: another definition is another subject. */
   readonly spiffe: string;
+  readonly how: PredicateBody<'agent-enrolled'>['how'];
   /** Digest of the declared configuration, if one was declared. */
   readonly definition: string | null;
   /** SPKI DER. */
@@ -48,6 +54,13 @@ export function enrolmentChallenge(origin: string, code: string, spki: Uint8Arra
   return utf8(`deed-enrol-v1\0${origin}\0${code}\0${toBase64(spki)}`);
 }
 
+/** A key that is to become an instance of an agent, once its right to that was checked. */
+export interface Entrant extends Pick<Agent, 'kind' | 'name' | 'definition' | 'how' | 'spki'> {
+  readonly evidence: PredicateBody<'agent-enrolled'>['evidence'];
+  /** Digest of the policy-activated whose rules admitted it. */
+  readonly policy: string | null;
+}
+
 /** The enrolled agents, and how new ones come in. */
 export class Agents {
   private readonly ground: Ground;
@@ -55,12 +68,17 @@ export class Agents {
   private readonly idOfJkt = new Map<string, string>();
   /** Codes that are being redeemed: reserved before the statement, so that a code is used once. */
   private readonly redeeming = new Set<string>();
+  /** Names that were revoked, and the log index from which on: infinity until that is durable. */
+  private readonly barred = new Map<string, number>();
 
   constructor(ground: Ground) {
     this.ground = ground;
-    const columns = 'id, name, spiffe, definition, spki, jkt, enrolled, revoked';
+    const columns = 'id, kind, name, spiffe, how, definition, spki, jkt, enrolled, revoked';
     for (const row of ground.db.all<Row>(`SELECT ${columns} FROM agents ORDER BY id`)) {
       this.remember({ ...row, spki: fromBase64(row.spki) });
+    }
+    for (const { name, at } of ground.db.all<{ name: string; at: number }>('SELECT name, at FROM revoked_names')) {
+      this.barred.set(name, at);
     }
   }
 
@@ -90,52 +108,76 @@ export class Agents {
    * @throws AuthorityError code (unknown, used, too old), key, proof-of-key
    */
   async redeem(code: string, spki: Uint8Array, proof: Uint8Array): Promise<Agent> {
-    const { db, clock, keys, origin } = this.ground;
+    const { db, clock, origin } = this.ground;
     const hash = hashOf(code);
     requireP256Spki(spki);
     const invitation = db.get<Invitation>(
       'SELECT code_hash, name, definition, expires_ms FROM invitations WHERE code_hash = ? AND agent IS NULL',
       hash,
     );
-    if (!invitation || this.redeeming.has(hash) || invitation.expires_ms <= clock.now()) {
+    const isEnding = invitation !== undefined && this.barred.get(invitation.name) === Number.POSITIVE_INFINITY;
+    if (!invitation || isEnding || this.redeeming.has(hash) || invitation.expires_ms <= clock.now()) {
       throw new AuthorityError('code', 'this code is unknown, used, or older than 15 minutes: ask for a new one');
     }
     if (!verifyP256(spki, enrolmentChallenge(origin, code, spki), proof)) {
       throw new AuthorityError('proof-of-key', 'the new key did not sign the challenge of this code');
     }
-    const jkt = jwkThumbprint(spki);
-    if (this.ground.holders.has(keyId(spki))) {
-      throw new AuthorityError('key', 'this key has a holder already: make a fresh one');
-    }
     const { name, definition } = invitation;
+    this.redeeming.add(hash);
+    try {
+      const how = { kind: 'agent', how: 'one-time-code', evidence: null, policy: null } as const;
+      return await this.enter({ ...how, name, definition, spki }, (tx, id) => {
+        const used = tx.run('UPDATE invitations SET agent = ? WHERE code_hash = ? AND agent IS NULL', id, hash);
+        if (used !== 1) throw new Error('an invitation was used twice');
+      });
+    } finally {
+      this.redeeming.delete(hash);
+    }
+  }
+
+  /**
+   * Records an enrolment; `apply` belongs to its transaction. In force from this call on.
+   * @throws AuthorityError key (it has a holder)
+   */
+  async enter(entrant: Entrant, apply: (tx: Transaction, id: string) => void): Promise<Agent> {
+    const { clock, keys, origin, holders } = this.ground;
+    const { kind, name, definition, how, spki, evidence, policy } = entrant;
+    if (holders.has(keyId(spki))) throw new AuthorityError('key', 'this key has a holder already: make a fresh one');
+    const jkt = jwkThumbprint(spki);
     const id = newId('agent', clock.now());
-    const spiffe = `spiffe://${trustDomainOf(origin)}/agent/${name}`;
+    const spiffe = spiffeOf(origin, name, definition);
+    const key = { alg: 'ES256', spki: toBase64(spki), jkt } as const;
     const recorded = this.ground.record({
       ...serverAct,
       predicate: 'agent-enrolled',
       place: { series: 'agents' },
       subject: { name: `agent:${id}`, sha256: keyId(spki) },
-      body: { agent: id, spiffe, definition, key: { alg: 'ES256', spki: toBase64(spki), jkt }, how: 'one-time-code' },
+      body: { agent: id, kind, spiffe, definition, key, how, evidence, policy },
       signer: keys.registrar,
       apply: (tx, { digest }) => {
-        const used = tx.run('UPDATE invitations SET agent = ? WHERE code_hash = ? AND agent IS NULL', id, hash);
-        if (used !== 1) throw new Error('an invitation was used twice');
+        apply(tx, id);
         tx.run(
-          'INSERT INTO agents (id, name, spiffe, definition, spki, jkt, enrolled) VALUES (?, ?, ?, ?, ?, ?, ?)',
-          ...[id, name, spiffe, definition, toBase64(spki), jkt, digest],
+          `INSERT INTO agents (id, kind, name, spiffe, how, definition, spki, jkt, enrolled)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          ...[id, kind, name, spiffe, how, definition, toBase64(spki), jkt, digest],
         );
       },
     });
-    this.redeeming.add(hash);
-    const agent: Agent = { id, name, spiffe, definition, spki, jkt, enrolled: recorded.digest, revoked: null };
+    const agent: Agent = {
+      ...{ id, kind, name, spiffe, how, definition, spki, jkt },
+      enrolled: recorded.digest,
+      revoked: null,
+    };
     this.remember(agent);
     await recorded.durable;
-    this.redeeming.delete(hash);
     return agent;
   }
 
-  /** From this call on nothing that this key signs is admitted. @throws AuthorityError unknown-agent, agent-revoked */
-  async revoke(id: string, reason: string): Promise<void> {
+  /**
+   * From this call on nothing that this key signs is admitted. Returns the digest of the statement.
+   * @throws AuthorityError unknown-agent, agent-revoked
+   */
+  async revoke(id: string, reason: string): Promise<string> {
     const agent = this.byId.get(id);
     if (!agent) throw new AuthorityError('unknown-agent', `no agent ${id} is enrolled`);
     if (agent.revoked) throw new AuthorityError('agent-revoked', `agent ${id} was revoked before`);
@@ -151,6 +193,38 @@ export class Agents {
     });
     this.byId.set(id, { ...agent, revoked: recorded.digest });
     await recorded.durable;
+    return recorded.digest;
+  }
+
+  /**
+   * From this call on nobody enrols under this name, by a code that was given before or by a rule of a policy that was
+   * activated before. Returns the digest of the statement.
+   */
+  async revokeName(name: string, reason: string): Promise<string> {
+    this.barred.set(name, Number.POSITIVE_INFINITY);
+    const recorded = this.ground.record({
+      ...serverAct,
+      predicate: 'revoked',
+      place: { series: 'agents' },
+      subject: { name: `agent-name:${name}`, sha256: toHex(sha256(utf8(name))) },
+      body: { what: 'name', id: name, reason },
+      apply: (tx, { digest, index }) => {
+        tx.run('DELETE FROM invitations WHERE name = ? AND agent IS NULL', name);
+        tx.run(
+          `INSERT INTO revoked_names (name, statement, at) VALUES (?, ?, ?)
+           ON CONFLICT (name) DO UPDATE SET statement = excluded.statement, at = excluded.at`,
+          ...[name, digest, index],
+        );
+      },
+    });
+    const { index } = await recorded.durable;
+    this.barred.set(name, index);
+    return recorded.digest;
+  }
+
+  /** True if the name was revoked and no policy after that, from this log index on, trusted it again. */
+  isBarred(name: string, policyIndex: number): boolean {
+    return policyIndex < (this.barred.get(name) ?? -1);
   }
 
   list(): readonly Agent[] {
@@ -163,6 +237,14 @@ export class Agents {
 
   byJkt(jkt: string): Agent | undefined {
     return this.byId.get(this.idOfJkt.get(jkt) ?? '');
+  }
+
+  /** All instances of the agent with this id or this name, also of other definitions. @throws AuthorityError unknown-agent */
+  instancesOf(nameOrId: string): readonly Agent[] {
+    const byId = this.byId.get(nameOrId);
+    const found = byId ? [byId] : this.list().filter(({ name }) => name === nameOrId);
+    if (found.length === 0) throw new AuthorityError('unknown-agent', `no agent ${nameOrId} is enrolled`);
+    return found;
   }
 
   /** @throws AuthorityError unknown-agent, agent-revoked */
@@ -178,6 +260,11 @@ export class Agents {
     this.idOfJkt.set(agent.jkt, agent.id);
     this.ground.holders.add(keyId(agent.spki));
   }
+}
+
+/** A subject is a name and a definition: `spiffe://<trust domain>/agent/<name>[/<definition>]`. */
+function spiffeOf(origin: string, name: string, definition: string | null): string {
+  return `spiffe://${trustDomainOf(origin)}/agent/${name}${definition === null ? '' : `/${definition}`}`;
 }
 
 function hashOf(code: string): string {

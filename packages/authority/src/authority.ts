@@ -14,6 +14,8 @@ import { type Clock, systemClock } from './clock.ts';
 import { Credentials } from './credentials.ts';
 import { Grants } from './grants.ts';
 import { type Ground, recordWith, serverAct } from './ground.ts';
+import { Workloads } from './identity/enrol.ts';
+import { type Revocation, revokeAgent } from './identity/revoke.ts';
 import { readServerKeys, type ServerKeys, serverKeyRoles } from './keys/key-folder.ts';
 import { requireInForce, roleKeysOf } from './keys/role-keys.ts';
 import { People } from './people/people.ts';
@@ -50,6 +52,7 @@ export interface Authority {
   readonly origin: string;
   readonly people: People;
   readonly agents: Agents;
+  readonly workloads: Workloads;
   readonly grants: Grants;
   readonly policy: Policy;
   readonly tokens: Tokens;
@@ -63,6 +66,8 @@ export interface Authority {
   readonly legalHolds: LegalHolds;
   readonly erasures: Erasures;
   readonly retention: Retention;
+  /** Ends all that an agent has, by its name or id, and tries it again. @see revokeAgent */
+  revokeAgent(nameOrId: string, reason: string): Promise<Revocation>;
   /** Ends in order: holds are cancelled, rejects written. The ledger is the caller's to close, afterwards. */
   close(): Promise<void>;
 }
@@ -115,7 +120,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     refusals,
     rejects,
   };
+  const workloads = new Workloads(ground, agents, policy, rejects);
+  const tokens = new Tokens(ground, agents, tasks, grants, policy, nonces);
   const actions = new Actions(parts);
+  const clients = new Clients(ground, agents, tasks);
+  const revokeParts = { ground, agents, tasks, tokens, clients, grants, credentials, actions, workloads };
   const approvals = new Approvals(ground, people, tasks, approvalUses);
   const custody = new Custody();
   const legalHolds = new LegalHolds(ground, people, tasks);
@@ -130,9 +139,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   credentials.resume((task) => tasks.isOpen(task));
 
   return {
-    ...{ origin, people, agents, grants, policy, tokens: new Tokens(ground, agents, tasks, grants, policy, nonces) },
-    clients: new Clients(ground, agents, tasks),
+    ...{ origin, people, agents, workloads, grants, policy, tokens },
+    clients,
     ...{ tasks, actions, approvals, credentials, vault, custody, legalHolds, erasures, retention },
+    revokeAgent: (nameOrId, reason) => revokeAgent(revokeParts, nameOrId, reason),
     async close() {
       approvals.stop();
       tasks.stop();

@@ -1,6 +1,7 @@
 import { blindCredential, blindSize, fromUtf8, newId, randomBytes, utf8 } from '@deed/evidence';
 import type { Transaction } from '@deed/store';
 import type { CredentialBroker } from './brokers/broker.ts';
+import { probeCredential } from './brokers/probe.ts';
 import { AuthorityError } from './errors.ts';
 import type { Ground } from './ground.ts';
 
@@ -110,6 +111,11 @@ export class Credentials {
   /** Resolves when each credential of the task is revoked, or its first attempt has failed. */
   async settled(task: string): Promise<void> {
     await Promise.all(this.ofTask(task).map(({ id }) => this.revoking.get(id)));
+  }
+
+  /** Whether the target still takes a credential, where its broker can try that; null where it cannot. */
+  stillOpens(id: string, secret: string): Promise<boolean | null> {
+    return probeCredential(this.brokers.get(this.get(id)?.broker ?? ''), id, secret);
   }
 
   /** At the start: what belongs to no open task is revoked. */

@@ -18,6 +18,16 @@ export type AuthorityErrorCode =
   | 'unknown-agent'
   | 'agent-revoked'
   | 'grant-expired'
+  // workload identity
+  | 'workload-token' // not a token of a workload, or one whose signature or times do not hold
+  | 'workload-token-used' // it enrolled a key before
+  | 'no-rule' // no trust rule of the policy in force admits it
+  | 'definition' // not a definition, or not one that the rule admits
+  | 'issuer' // the issuer of a rule cannot be asked, or what it serves does not do
+  | 'issuer-replaced' // noted, not refused: none of the keys that an issuer had is left
+  | 'wit-invalid'
+  | 'wit-expired'
+  | 'inactive' // a token that opens nothing any more
   // policy
   | 'policy-invalid'
   | 'activation' // the word that activates does not fit, or the version does not rise

@@ -13,6 +13,10 @@ export * from './errors.ts';
 export { authorityExamination } from './examination/examination.ts';
 export { type Grant, judgeTier } from './grants.ts';
 export { trustDomainOf } from './ground.ts';
+export type { Enrolled, Enrolment } from './identity/enrol.ts';
+export { makeWorkloadProof } from './identity/proof.ts';
+export type { Revocation, Tried } from './identity/revoke.ts';
+export { type IssuedWit, type KnownCaller, type WorkloadRequest, witHeader, wptHeader } from './identity/wit.ts';
 export { type Initialized, type InitOptions, initDeployment, objectFolder, readDeployment } from './init.ts';
 export { type FileSigner, keySigner, pemSigner, readPemKey } from './keys/file-signer.ts';
 export {

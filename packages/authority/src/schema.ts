@@ -81,4 +81,18 @@ export const authorityMigrations = [
     up: 'ALTER TABLE intents ADD COLUMN entry INTEGER;',
   },
   peopleMigration,
+  {
+    id: 'authority/a1',
+    up: `
+      ALTER TABLE agents ADD COLUMN kind TEXT NOT NULL DEFAULT 'agent';
+      ALTER TABLE agents ADD COLUMN how TEXT NOT NULL DEFAULT 'one-time-code';
+      CREATE TABLE revoked_names (name TEXT PRIMARY KEY, statement TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+      -- workload tokens that enrolled somebody, until they are too old to enrol anybody
+      CREATE TABLE workload_tokens (use TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, agent TEXT NOT NULL) STRICT, WITHOUT ROWID;
+      -- not evidence: the keys that issuers were seen with, so that a change is noticed
+      CREATE TABLE issuer_keys (
+        issuer TEXT NOT NULL, kid TEXT NOT NULL, jwk TEXT NOT NULL, first_ms INTEGER NOT NULL, PRIMARY KEY (issuer, kid)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ] as const;

@@ -23,11 +23,13 @@ test('a one-time code enrols one key as an instance of the named agent', async (
   const { code } = agents.invite('coder', 'd'.repeat(64));
   const { spki, proof } = await application(code);
   const agent = await agents.redeem(code, spki, proof);
-  expect(agent.spiffe).toBe(`spiffe://${world.init.origin.split('/').reverse().join('.')}/agent/coder`);
+  expect(agent.spiffe).toBe(
+    `spiffe://${world.init.origin.split('/').reverse().join('.')}/agent/coder/${'d'.repeat(64)}`,
+  );
   expect(world.statements('agents').at(-1)).toMatchObject({
     predicate: 'agent-enrolled',
     digest: agent.enrolled,
-    body: { agent: agent.id, spiffe: agent.spiffe, definition: 'd'.repeat(64), how: 'one-time-code' },
+    body: { agent: agent.id, spiffe: agent.spiffe, definition: 'd'.repeat(64), how: 'one-time-code', kind: 'agent' },
   });
   const second = await application(code);
   expect(await refused(() => agents.redeem(code, second.spki, second.proof))).toBe('code');
@@ -61,7 +63,7 @@ test('a code dies after 15 minutes; a guessed code, a key without its signature,
   const third = agents.invite('coder').code;
   const same = await application(third, key);
   expect(await refused(() => agents.redeem(third, same.spki, same.proof))).toBe('key');
-  expect(await refused(() => agents.invite('a/b'))).toBe('name');
+  for (const name of ['a/b', 'agt_1', '']) expect(await refused(() => agents.invite(name))).toBe('name');
 });
 
 test('a token is given to the agent of the task alone, on its own fresh word', async () => {

@@ -90,7 +90,8 @@ async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-function problemOf({ status, body }: Answer): Error {
+/** The server's refusal of a request, by its answer. */
+export function problemOf({ status, body }: Answer): Error {
   try {
     const { title, detail } = JSON.parse(body.toString()) as { title: string; detail: string };
     return new Refused(title, detail);

@@ -6,12 +6,15 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Client as McpClient } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { fixture, type Worker, World } from '../../server/test/support/world.ts';
 import { writeAgentKey } from '../src/agent-key.ts';
 import { Client } from '../src/client.ts';
 import { runShim } from '../src/shim.ts';
+
+// Each of these starts several processes, one after the other.
+vi.setConfig({ testTimeout: 60_000 });
 
 const deed = fileURLToPath(new URL('../../../bin/deed.mjs', import.meta.url));
 const entry = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-filesystem/dist/index.js');

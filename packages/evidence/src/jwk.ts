@@ -27,16 +27,16 @@ export function jwkOf(spki: Uint8Array): Jwk {
   return { kty: 'EC', crv: 'P-256', x: toBase64Url(spki.subarray(27, 59)), y: toBase64Url(spki.subarray(59, 91)), kid };
 }
 
-/** A JWS ES256 signature is r || s (RFC 7518 section 3.4); everything else here speaks DER. */
-export function derFromP1363(signature: Uint8Array): Uint8Array {
-  if (signature.length !== 64) throw new EvidenceError('signature', 'an ES256 signature has 64 bytes');
-  const body = concat(integer(signature.subarray(0, 32)), integer(signature.subarray(32)));
+/** A JWS ECDSA signature is r || s (RFC 7518 section 3.4); everything else here speaks DER. `size`: 32 for ES256, 48 for ES384. */
+export function derFromP1363(signature: Uint8Array, size: 32 | 48 = 32): Uint8Array {
+  if (signature.length !== 2 * size) throw new EvidenceError('signature', `this signature has ${2 * size} bytes`);
+  const body = concat(integer(signature.subarray(0, size)), integer(signature.subarray(size)));
   return concat(Uint8Array.of(0x30, body.length), body);
 }
 
 function integer(value: Uint8Array): Uint8Array {
   let start = 0;
-  while (start < 31 && value[start] === 0) start++;
+  while (start < value.length - 1 && value[start] === 0) start++;
   const bytes = value.subarray(start);
   const padded = (bytes[0] ?? 0) >= 0x80 ? concat(Uint8Array.of(0), bytes) : bytes;
   return concat(Uint8Array.of(2, padded.length), padded);

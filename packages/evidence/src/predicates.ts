@@ -138,6 +138,9 @@ export const findingTypes = [
 ] as const;
 export type FindingType = (typeof findingTypes)[number];
 
+export const agentKinds = ['agent', 'pipeline', 'service'] as const;
+export type AgentKind = (typeof agentKinds)[number];
+
 export const keyRoles = ['root', 'registrar', 'receipt', 'token', 'log'] as const;
 export type KeyRole = (typeof keyRoles)[number];
 
@@ -168,13 +171,24 @@ export const predicates = {
   'person-changed': z.strictObject({ person: id('person'), change: personChange, order: peopleOrder }),
   'agent-enrolled': z.strictObject({
     agent: id('agent'),
-    spiffe: z.string().regex(/^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/),
+    kind: z.enum(agentKinds),
+    /** `spiffe://<trust domain>/agent/<name>`, and `/<definition>` if there is one: another definition is another subject. */
+    spiffe: z.string().regex(/^spiffe:\/\/[a-z0-9._-]+\/agent\/[A-Za-z0-9][A-Za-z0-9._-]{0,62}(\/[0-9a-f]{64})?$/),
     /** Digest of the declared configuration (model, prompt, tools, artifact); null if none was declared. */
     definition: sha256Hex.nullable(),
     key: z.strictObject({ alg: z.literal('ES256'), spki: base64, jkt: z.string().regex(/^[A-Za-z0-9_-]{43}$/) }),
-    how: z.enum(['one-time-code']),
+    how: z.enum(['one-time-code', 'workload-token']),
+    /** The workload token and what verified it; null with a one-time code. */
+    evidence: payloadRef.nullable(),
+    /** Digest of the policy-activated whose rules admitted it; null with a one-time code. */
+    policy: sha256Hex.nullable(),
   }),
-  revoked: z.strictObject({ what: z.literal('agent'), id: id('agent'), reason: name }),
+  revoked: z.strictObject({
+    what: z.enum(['agent', 'name']),
+    /** The agent's id, or the name under which agents enrolled. */
+    id: z.union([id('agent'), z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/)]),
+    reason: name,
+  }),
   'policy-activated': z.strictObject({
     /** SHA-256 of the manifest below in its one byte form. */
     bundle: sha256Hex,

@@ -116,11 +116,18 @@ function collect({ ledger }: CaseExportOptions, task: string): Held[] {
           .match(/\b[0-9a-f]{64}\b/g) ?? [],
     ),
   );
+  const agents = read('agents');
+  for (const { statement } of agents) {
+    // The trust rules that admitted the agent are in the policy of its enrolment.
+    if (statement.predicate === 'agent-enrolled' && statement.body.policy && used.has(statement.digest))
+      used.add(statement.body.policy);
+  }
   const isUsed = ({ statement }: Held): boolean =>
     used.has(statement.digest) ||
     (statement.predicate === 'policy-activated' && used.has(statement.body.bundle)) ||
     (statement.predicate === 'tool-pinned' && used.has(statement.body.definition));
-  const ranges = ['agents', 'policy', 'tools', 'grants'].map((series) => fromOldest(read(series), isUsed));
+  const series = [agents, read('policy'), read('tools'), read('grants')];
+  const ranges = series.map((statements) => fromOldest(statements, isUsed));
   const sources = sourcesOf(own).map((source) => sinceOpening(read(`source:${source}`), opened.entry.index));
   return [...read('keys'), ...read('people'), ...own, ...ranges.flat(), ...sources.flat()].sort(
     (a, b) => a.entry.index - b.entry.index,
@@ -196,10 +203,25 @@ async function addStamps(
 }
 
 function addPayloads({ authority }: CaseExportOptions, held: readonly Held[], files: Map<string, Uint8Array>): void {
+  const others = ofOtherAgents(held);
   const refs: PayloadRef[] = held.flatMap(({ statement }) => payloadRefs(statement));
   for (const { sha256: name, kept } of refs) {
-    if (kept && authority.vault.has(name)) files.set(members.payload(name), authority.vault.get(name));
+    if (kept && !others.has(name) && authority.vault.has(name))
+      files.set(members.payload(name), authority.vault.get(name));
   }
+}
+
+/** What agents enrolled by that had no part in the task: their statements are here for the series' sake, their tokens are not. */
+function ofOtherAgents(held: readonly Held[]): ReadonlySet<string> {
+  const own = new Set(
+    held.flatMap(({ statement }) => (statement.predicate === 'task-opened' ? [statement.body.agent?.enrolled] : [])),
+  );
+  const others = held.flatMap(({ statement }) =>
+    statement.predicate === 'agent-enrolled' && !own.has(statement.digest) && statement.body.evidence
+      ? [statement.body.evidence.sha256]
+      : [],
+  );
+  return new Set(others);
 }
 
 function addPolicies({ authority }: CaseExportOptions, held: readonly Held[], files: Map<string, Uint8Array>): void {
@@ -297,10 +319,12 @@ function leftOut(held: readonly Held[], files: ReadonlyMap<string, Uint8Array>) 
   const cited = held
     .flatMap(({ statement }) => payloadRefs(statement))
     .flatMap(({ sha256: name, kept }) => (kept && !files.has(members.payload(name)) ? [name] : []));
+  const others = ofOtherAgents(held);
   return [...new Set([...cited, ...missingEvents(files)])].sort().map((payload) => {
     const why = erased.get(payload);
+    const reason = others.has(payload) ? 'the enrolment of an agent of other tasks' : 'no longer kept';
     return why === undefined
-      ? { payload, how: 'withheld' as const, reason: 'no longer kept' }
+      ? { payload, how: 'withheld' as const, reason }
       : { payload, how: 'erased' as const, reason: why };
   });
 }

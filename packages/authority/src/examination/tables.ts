@@ -9,9 +9,10 @@ function forms() {
     agents: new DerivedTable({
       name: 'agents',
       key: 'id',
-      derived: ['name', 'spiffe', 'definition', 'spki', 'jkt', 'enrolled', 'revoked'],
+      derived: ['kind', 'name', 'spiffe', 'how', 'definition', 'spki', 'jkt', 'enrolled', 'revoked'],
       free: [],
     }),
+    revokedNames: new DerivedTable({ name: 'revoked_names', key: 'name', derived: ['statement', 'at'], free: [] }),
     grants: new DerivedTable({
       name: 'grants',
       key: 'digest',
@@ -71,6 +72,8 @@ export const freeTables: Readonly<Record<string, readonly string[]>> = {
   invitations: ['code_hash', 'name', 'definition', 'expires_ms', 'agent'],
   jti: ['exp', 'jti', 'task', 'statement', 'replayed'],
   payload: ['name', 'sealed'],
+  workload_tokens: ['use', 'until_ms', 'agent'],
+  issuer_keys: ['issuer', 'kid', 'jwk', 'first_ms'],
   authority_run: ['one'],
   retention_clock: ['one', 'seen_ms'],
 };
@@ -95,12 +98,14 @@ function apply(tables: Tables, { index, statement }: LoggedStatement): void {
   const { predicate, digest, position } = statement;
   const task = 'task' in position ? position.task : null;
   if (predicate === 'agent-enrolled') {
-    const { agent, spiffe, definition, key } = statement.body;
-    const name = spiffe.slice(spiffe.lastIndexOf('/') + 1);
+    const { agent, kind, spiffe, definition, key, how } = statement.body;
+    const name = spiffe.split('/')[4] ?? '';
     const { spki, jkt } = key;
-    tables.agents.set(agent, { name, spiffe, definition, spki, jkt, enrolled: digest, revoked: null });
+    tables.agents.set(agent, { kind, name, spiffe, how, definition, spki, jkt, enrolled: digest, revoked: null });
   } else if (predicate === 'revoked') {
-    tables.agents.change(statement.body.id, { revoked: digest });
+    const { what, id } = statement.body;
+    if (what === 'agent') tables.agents.change(id, { revoked: digest });
+    else tables.revokedNames.set(id, { statement: digest, at: index });
   } else if (predicate === 'grant-decision') {
     const { grant: id, verdict, agent, capability, grade, ceiling, expires } = statement.body;
     const expires_ms = Date.parse(expires);

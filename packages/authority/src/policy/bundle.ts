@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import { encodePolicyManifest, fromUtf8, sha256, type Tier, tiers, toHex } from '@deed/evidence';
+import { encodePolicyManifest, fromUtf8, sha256, type Tier, tiers, toHex, trustRulesFile } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
+import { checkTrustRules } from '../identity/lint.ts';
 
 const schemaFile = 'schema.cedarschema';
 const fileName = /^[a-z0-9][a-z0-9._-]{0,99}\.cedar$/;
@@ -34,7 +35,8 @@ export interface Bundle {
 }
 
 /**
- * Reads and checks a bundle: a folder with `schema.cedarschema` and `*.cedar`, nothing else. Every policy needs an `@id`
+ * Reads and checks a bundle: a folder with `schema.cedarschema` and `*.cedar`, maybe `identities.json` (who may enrol, see
+ * {@link checkTrustRules}), nothing else. Every policy needs an `@id`
  * of its own, may name a `@tier`, and must pass Cedar's strict validation without an error or a warning (a policy
  * that can never apply is a mistake, and one that can fail at run time would be skipped).
  * @throws AuthorityError policy-invalid (with Cedar's own text, file, line and column)
@@ -51,6 +53,10 @@ function checkFiles(files: readonly BundleFile[]): Bundle {
   const places = new Map<string, Place>();
   for (const file of files) {
     if (file.path === schemaFile) continue;
+    if (file.path === trustRulesFile) {
+      checkTrustRules(file.bytes);
+      continue;
+    }
     for (const { policy, place } of policiesOf(file.path, fromUtf8(file.bytes))) {
       if (policies.has(policy.id)) throw invalid(place, 0, `there are two policies with @id("${policy.id}")`);
       policies.set(policy.id, policy);
@@ -81,8 +87,9 @@ function readFolder(folder: string): readonly BundleFile[] {
   if (!names.includes(schemaFile)) throw new AuthorityError('policy-invalid', `${schemaFile} is missing in ${folder}`);
   return names.map((name) => {
     const file = join(folder, name);
-    if (name !== schemaFile && !fileName.test(name)) {
-      throw new AuthorityError('policy-invalid', `${file} does not belong in a bundle: only ${schemaFile} and *.cedar`);
+    if (name !== schemaFile && name !== trustRulesFile && !fileName.test(name)) {
+      const known = `${schemaFile}, ${trustRulesFile} and *.cedar`;
+      throw new AuthorityError('policy-invalid', `${file} does not belong in a bundle: only ${known}`);
     }
     const { size } = statSync(file);
     if (size > maxFileBytes) throw new AuthorityError('policy-invalid', `${file} is larger than ${maxFileBytes} bytes`);

@@ -58,7 +58,7 @@ export class Tokens {
    *   outside-grant (more was asked for than the task allows)
    */
   async issue(taskId: string, assertion: string, less: LessAsked = {}): Promise<IssuedToken> {
-    const { origin, clock, keys } = this.ground;
+    const { origin, clock } = this.ground;
     const task = this.tasks.get(taskId);
     if (!task || task.agent === null) throw new AuthorityError('unknown-task', `no task ${taskId} has an agent`);
     const agent = this.agents.requireLive(task.agent);
@@ -68,11 +68,24 @@ export class Tokens {
     if (!this.used.take(`${agent.jkt}.${jti}`, exp, nowMs)) {
       throw new AuthorityError('proof-replayed', 'this assertion was used before');
     }
-    if (!this.tasks.isOpen(taskId)) throw new AuthorityError('task-closed', `task ${taskId} is closed`);
     if (less.client !== undefined && less.client !== agent.id) {
       throw new AuthorityError('assertion-invalid', 'the assertion is by another agent than who asks');
     }
-    const allow = less.allow ?? task.allow;
+    return this.project(taskId, less.allow);
+  }
+
+  /**
+   * The token of an open task, for its agent's key: nobody else has a use for it.
+   * @throws AuthorityError unknown-task, task-closed, agent-revoked, grant-expired, outside-grant
+   */
+  async project(taskId: string, less?: Allow): Promise<IssuedToken> {
+    const { origin, clock, keys } = this.ground;
+    const task = this.tasks.get(taskId);
+    if (!task || task.agent === null) throw new AuthorityError('unknown-task', `no task ${taskId} has an agent`);
+    const agent = this.agents.requireLive(task.agent);
+    const nowMs = clock.now();
+    if (!this.tasks.isOpen(taskId)) throw new AuthorityError('task-closed', `task ${taskId} is closed`);
+    const allow = less ?? task.allow;
     if (!isNarrowerAllow(allow, task.allow)) {
       throw new AuthorityError('outside-grant', 'asked for was more than the task allows');
     }

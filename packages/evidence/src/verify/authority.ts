@@ -5,10 +5,8 @@ import { type Authority, type Decision, type Tier, tiers } from '../predicates.t
 import type { StatementWith } from '../statement.ts';
 import { checkAllowed } from './allowed.ts';
 import { type Examination, type Logged, label } from './examination.ts';
+import { policyGraceSeconds } from './policy-grace.ts';
 import { checkPossession, type Decided } from './possession.ts';
-
-/** How long after a new policy came into force an action may still have been decided by the one before, in seconds. */
-const policyGraceSeconds = 60;
 
 /** Under what each task ran and each action was decided: agent, grant, policy, token and the proof of possession. */
 export function checkAuthority(exam: Examination): string | null {

@@ -58,11 +58,19 @@ function identity(exam: Examination, { statement }: Acted): Layer {
   if (!shown || shown.pop === 'none') return missing('agent not enrolled: no key was proved');
   if (shown.evidence?.kept === false && isObserved(statement)) return notAsked(digestsOnly);
   if (!exam.payload(shown.evidence)) return absent(exam, shown.evidence, 'token and proof');
-  return present(
-    shown.pop === 'shim'
-      ? "the agent's key signed this very message (in the shim)"
-      : "the agent's key signed this very message",
-  );
+  const where = shown.pop === 'shim' ? ' (in the shim)' : '';
+  return present(`the agent's key signed this very message${where}${enrolledBy(exam, statement)}`);
+}
+
+/** Where the key is an agent's by the word of its platform, whether that word is here. */
+function enrolledBy(exam: Examination, { series }: Acted['statement']): string {
+  const opened = exam.series.get(series.replace(/\/after$/, ''))?.[0]?.statement;
+  const agent = opened?.predicate === 'task-opened' ? opened.body.agent : null;
+  const enrolled = exam.find(agent?.enrolled ?? null, 'agent-enrolled')?.statement.body;
+  if (enrolled?.how !== 'workload-token') return '';
+  return exam.payload(enrolled.evidence)
+    ? ', and enrolled by a workload token'
+    : ', but the workload token that it enrolled by is not in the case';
 }
 
 function authority(exam: Examination, { statement }: Acted): Layer {

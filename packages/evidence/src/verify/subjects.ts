@@ -42,7 +42,9 @@ function subjectOf(statement: Statement): Subject {
     case 'agent-enrolled':
       return { name: `agent:${body.agent}`, sha256: toHex(sha256(fromBase64(body.key.spki))) };
     case 'revoked':
-      return { name: `agent:${body.id}` };
+      return body.what === 'agent'
+        ? { name: `agent:${body.id}` }
+        : { name: `agent-name:${body.id}`, sha256: toHex(sha256(utf8(body.id))) };
     case 'policy-activated':
       return { name: `policy:${body.version}`, sha256: body.bundle };
     case 'tool-pinned':

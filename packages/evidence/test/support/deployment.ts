@@ -64,10 +64,13 @@ export function tellDeployment(story: Story): void {
     subject: { name: `agent:${story.agent}`, sha256: agent.keyid },
     body: {
       agent: story.agent,
+      kind: 'agent',
       spiffe,
       definition: digestOf('the configuration of the agent'),
       key: { alg: 'ES256', spki: toBase64(agent.spki), jkt: story.jkt },
       how: 'one-time-code',
+      evidence: null,
+      policy: null,
     },
     signer: actors.registrar,
   });
@@ -96,7 +99,11 @@ function tellPolicy(story: Story): void {
     ['calls.cedar', utf8('@tier("record")\npermit (principal, action, resource);\n')],
     ['schema.cedarschema', utf8('namespace Deed {}\n')],
   ]);
-  const files = [...text].map(([path, bytes]) => ({ path, sha256: toHex(sha256(bytes)) }));
+  const rules = story.bend.trustRules?.(story);
+  if (rules) text.set('identities.json', utf8(JSON.stringify({ v: 1, rules })));
+  const files = [...text]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([path, bytes]) => ({ path, sha256: toHex(sha256(bytes)) }));
   const manifest = encodePolicyManifest(files);
   story.bundle = toHex(sha256(manifest));
   story.log.files.set(members.manifest(story.bundle), manifest);

@@ -58,6 +58,8 @@ export interface Bend {
   logs?: readonly NoteSigner[];
   /** What the task allows. Default: {@link wide}. */
   allow?: Allow;
+  /** The rules in identities.json of its policy. Default: there is none. */
+  trustRules?(story: Story): readonly object[];
   /** What of the story is told. Default: all of it. */
   parts?: readonly Part[];
 }

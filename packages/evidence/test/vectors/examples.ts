@@ -9,6 +9,7 @@ import { accounts } from '../verify/forged/accounts.ts';
 import { actions } from '../verify/forged/actions.ts';
 import { authority } from '../verify/forged/authority.ts';
 import { closing } from '../verify/forged/closing.ts';
+import { enrolments } from '../verify/forged/enrolments.ts';
 import { events } from '../verify/forged/events.ts';
 import { keys } from '../verify/forged/keys.ts';
 import { payloads } from '../verify/forged/payloads.ts';
@@ -73,6 +74,27 @@ const alike: readonly string[] = [
   'retention by the rule of a lower tier',
   'a hold that is placed again by its old word',
   'uses an approval that a refusal consumed',
+  'a workload token of another issuer',
+  'a workload token for two audiences',
+  'a workload token that was verified after the enrolment',
+  'a new key that signed for another definition',
+  'an agent of another name than its rule',
+  'an enrolment by a policy without trust rules',
+  'an enrolment by a workload token that it does not show',
+  'a workload token that had expired',
+  'a workload token for another audience',
+  'a workload token of a repository that took the name',
+  'a workload token of a pull request in the right environment',
+  'a workload token from the future',
+  'a new key that signed for another token',
+  'a new key that signed for another deployment',
+  'an agent of another kind than its rule',
+  'a rule of another bundle',
+  'a fetched key where the rule holds the keys',
+  'an archived key that is not the one the rule holds',
+  'an enrolment by a code that cites a policy',
+  'a rule that its policy has not',
+  'a definition that is another than its digest',
   'files the batch of one source under another',
   'takes a proof that was made after its token had ended',
   'a series with a head and no statement',
@@ -144,6 +166,7 @@ export function* examples(): Generator<Example> {
     payloads,
     people,
     accounts,
+    enrolments,
     authority,
     actions,
     closing,

@@ -9,6 +9,7 @@ import { accounts } from './forged/accounts.ts';
 import { actions } from './forged/actions.ts';
 import { authority } from './forged/authority.ts';
 import { closing } from './forged/closing.ts';
+import { enrolments } from './forged/enrolments.ts';
 import { events } from './forged/events.ts';
 import { keys } from './forged/keys.ts';
 import { payloads } from './forged/payloads.ts';
@@ -17,7 +18,20 @@ import { proofs } from './forged/proofs.ts';
 import { series } from './forged/series.ts';
 import { signatures } from './forged/signatures.ts';
 
-const forged = { keys, signatures, series, proofs, payloads, people, accounts, authority, actions, closing, events };
+const forged = {
+  keys,
+  signatures,
+  series,
+  proofs,
+  payloads,
+  people,
+  accounts,
+  enrolments,
+  authority,
+  actions,
+  closing,
+  events,
+};
 
 describe('a case is FORGED when it has', () => {
   for (const [check, cases] of Object.entries(forged)) {

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
 import { openContainer } from '../../src/case/container.ts';
-import { utf8 } from '../../src/encoding.ts';
+import { fromUtf8, utf8 } from '../../src/encoding.ts';
 import type { PayloadRef } from '../../src/predicates.ts';
 import type { LayerName } from '../../src/verify/report.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { after, all, at, put, skip } from '../support/bends.ts';
 import { examine, makeCase, pack, trustText } from '../support/case-maker.ts';
+import { spiffe } from '../support/props.ts';
+import type { Bend, Story } from '../support/story.ts';
+import { byWorkload } from '../support/workload.ts';
 import { addGap, honest as honestBends } from './verify/honest.ts';
 
 const honest = makeCase();
@@ -27,7 +30,7 @@ describe('an honest case', () => {
     expect(actionOf('push')).toMatchObject({
       end: 'ok',
       tier: 'approve',
-      agent: 'spiffe://3f9a12c4.deed.local/agent/mender',
+      agent: spiffe,
       authority: expect.stringMatching(/policy allowed.*grant WAIVED E0, authority not earned; approved by per_/),
       resource: 'files/git_push site refs/heads/main 00000000..aaaaaaaa',
       result: expect.stringMatching(/^ok, .*confirmed by the system's own record/),
@@ -114,6 +117,25 @@ describe('what honest deployments also write is VERIFIED', () => {
       expect(examine(makeCase(bend).file)).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
     });
   }
+
+  it('a case without the workload token of its agent, named as withheld, and then the layer says so', () => {
+    const evidence = (story: Story) =>
+      JSON.parse(fromUtf8(story.said.get('agent')?.envelope.payload ?? utf8('{}'))).predicate.evidence.sha256;
+    const identity = (bend: Bend) => examine(makeCase(bend).file).actions[0]?.layers.identity;
+    expect(identity(byWorkload())).toMatchObject({
+      state: 'present',
+      why: expect.stringMatching(/by a workload token$/),
+    });
+    const withheld = all(byWorkload(), {
+      files: (files, story) => void files.delete(`payloads/${evidence(story)}`),
+      draft(draft, story) {
+        if (draft.step !== 'exported') return;
+        put(draft.body, 'left', [{ payload: evidence(story), how: 'withheld', reason: 'asked to' }]);
+      },
+    });
+    expect(identity(withheld)?.why).toMatch(/token that it enrolled by is not in the case/);
+    expect(examine(makeCase(withheld).file).verdict).toBe('VERIFIED');
+  });
 
   it('a case whose container is opened and built again', () => {
     expect(examine(pack(openContainer(honest.file))).code).toBe(0);

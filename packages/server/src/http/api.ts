@@ -1,4 +1,4 @@
-import type { Hold } from '@deed/authority';
+import type { Agent, Hold } from '@deed/authority';
 import { fromBase64, fromUtf8, openPayload, toBase64 } from '@deed/evidence';
 import { addSource, listSources } from '@deed/reconcile';
 import { Hono } from 'hono';
@@ -98,11 +98,12 @@ export function adminApi(
   });
   app.post('/v1/agents/redeem', async (c) => {
     const { code, spki, proof } = await body(c.req.raw, shapes.redeem);
-    return c.json(agentView(await authority.agents.redeem(code, fromBase64(spki), fromBase64(proof))), 201);
+    const agent = await authority.agents.redeem(code, fromBase64(spki), fromBase64(proof));
+    return c.json({ ...agentView(agent), wit: (await authority.workloads.wits.issue(agent.id)).wit }, 201);
   });
   app.post('/v1/agents/:id/revoke', async (c) => {
-    await authority.agents.revoke(c.req.param('id'), (await body(c.req.raw, shapes.reason)).reason);
-    return c.json({ revoked: c.req.param('id') });
+    const { reason } = await body(c.req.raw, shapes.reason);
+    return c.json(await authority.revokeAgent(c.req.param('id'), reason));
   });
 
   app.get('/v1/tasks', (c) => c.json({ tasks: authority.tasks.list().map((task) => taskView(deployment, task.id)) }));
@@ -217,16 +218,8 @@ function holdView({ id, task, heldAt, expires }: Omit<Hold, 'settled'>) {
   return { id, task, heldAt, expires };
 }
 
-function agentView(agent: {
-  id: string;
-  name: string;
-  spiffe: string;
-  definition: string | null;
-  jkt: string;
-  revoked: string | null;
-}) {
-  const { id, name, spiffe, definition, jkt, revoked } = agent;
-  return { id, name, spiffe, definition, jkt, revoked: revoked !== null };
+function agentView({ id, kind, name, spiffe, how, definition, jkt, revoked }: Agent) {
+  return { id, kind, name, spiffe, how, definition, jkt, revoked: revoked !== null };
 }
 
 function taskView({ authority }: Deployment, id: string) {

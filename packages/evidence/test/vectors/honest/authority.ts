@@ -9,6 +9,8 @@ import { first, keyOf, tellChange, tellPerson } from '../../support/people.ts';
 import { definition, digestOf, executable, start } from '../../support/props.ts';
 import { ed25519, p256, type SshKey, sshWord } from '../../support/ssh-keys.ts';
 import type { Bend, Story } from '../../support/story.ts';
+import { byWorkload, issuerKey } from '../../support/workload.ts';
+import { revokedName } from '../../verify/forged/enrolments.ts';
 import { logRotated, newLog, oldLog, otherLog, rotatedAfter } from '../../verify/key-changes/rotations.ts';
 import { activate, grant, refuse, revoke } from '../../verify/operator/slipped-in.ts';
 import type { HonestCases } from '../example.ts';
@@ -116,6 +118,30 @@ export const authorities: HonestCases = {
       parts('write'),
       after('closed', (story) => revoke(story)),
     ),
+  },
+  'an agent that enrolled by a workload token': { bend: all(parts('write'), byWorkload()) },
+  'an agent that enrolled by a workload token whose key its rule holds': {
+    bend: all(
+      parts('write'),
+      byWorkload((draft) => {
+        draft.rule.keys = [issuerKey];
+        draft.evidence.issuer = { discovery: null, jwks: null, change: 'pinned' };
+      }),
+    ),
+  },
+  'an agent that enrolled by a workload token for one audience in a list, by a pattern': {
+    bend: all(
+      parts('write'),
+      byWorkload(({ rule, claims }) => {
+        rule.subject = { pattern: 'repo:acme/site:ref:refs/tags/*' };
+        Object.assign(claims, { sub: 'repo:acme/site:ref:refs/tags/v1.2.3', aud: [claims.aud] });
+      }),
+    ),
+  },
+  'a name that was revoked and trusted again by a later policy': {
+    bend: all(parts('write'), byWorkload(), {
+      after: (recorded, story) => (recorded.step === 'person' ? revokedName(story) : undefined),
+    }),
   },
   'a policy that was replaced a moment before the action was decided': {
     bend: all(

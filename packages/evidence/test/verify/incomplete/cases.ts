@@ -1,10 +1,11 @@
 import { encodeBatchJson, parseBatchJson } from '../../../src/case/case-json.ts';
-import { utf8 } from '../../../src/encoding.ts';
+import { fromUtf8, utf8 } from '../../../src/encoding.ts';
 import { newId } from '../../../src/ids.ts';
 import { all, at, type BentCases, put, set, skip } from '../../support/bends.ts';
 import type { Files } from '../../support/log-maker.ts';
 import { digestOf, start } from '../../support/props.ts';
 import type { Bend, Story } from '../../support/story.ts';
+import { byWorkload } from '../../support/workload.ts';
 
 export const without = (find: (name: string, story: Story) => boolean): Bend => ({
   files(files, story) {
@@ -28,6 +29,21 @@ export const incomplete: BentCases = {
     bend: without((name) => name === 'proofs/000000000016.tlog-proof'),
     check: 'proofs',
     says: /its proof is not here/,
+  },
+  'no policy by which its agent enrolled': {
+    bend: all(byWorkload(), absent('policy')),
+    check: 'enrolments',
+    says: /the policy that admitted it is not here/,
+  },
+  'no workload token of its agent, and no word why': {
+    bend: all(byWorkload(), {
+      files(files, { said }) {
+        const { payload } = said.get('agent')?.envelope ?? {};
+        files.delete(`payloads/${JSON.parse(fromUtf8(payload ?? utf8('{}'))).predicate.evidence.sha256}`);
+      },
+    }),
+    check: 'payloads',
+    says: /not here and not named as left out/,
   },
   'an intent that nothing ended': {
     bend: all(

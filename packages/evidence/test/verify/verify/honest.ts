@@ -3,6 +3,8 @@ import { fromUtf8, utf8 } from '../../../src/encoding.ts';
 import { after, all, at, inCall, set, skip } from '../../support/bends.ts';
 import { commit } from '../../support/props.ts';
 import type { Bend, Story } from '../../support/story.ts';
+import { byWorkload, issuerKey } from '../../support/workload.ts';
+import { revokedName } from '../forged/enrolments.ts';
 
 export const honest: Readonly<Record<string, Bend>> = {
   'a push of which the forge took one ref and rejected another': set('push:outcome', 'effects', (story: Story) => {
@@ -25,6 +27,14 @@ export const honest: Readonly<Record<string, Bend>> = {
     set('write:outcome', 'status', 'unknown'),
     after('write:outcome', (story) => lateOutcome(story, 'seq', story.digest('write:outcome'))),
   ),
+  'an agent that enrolled by a workload token, whose issuer has other keys by now': byWorkload(),
+  'an agent that enrolled by keys that the rule holds': byWorkload((draft) => {
+    draft.rule.keys = [issuerKey];
+    draft.evidence.issuer = { discovery: null, jwks: null, change: 'pinned' };
+  }),
+  'an agent whose name was revoked before, and trusted again by a later policy': all(byWorkload(), {
+    after: (recorded, story) => (recorded.step === 'person' ? revokedName(story) : undefined),
+  }),
   'a session of an agent that is not enrolled': implicit(),
   'a push whose unknown outcome with its anchor is settled by one without': all(
     set('push:outcome', 'status', 'unknown'),
