@@ -47,7 +47,7 @@ function forms() {
       name: 'credentials',
       key: 'blinded',
       derived: ['task', 'broker'],
-      free: ['id', 'blind', 'secret', 'state', 'minted_ms', 'revoked_ms'],
+      free: ['id', 'blind', 'secret', 'state', 'minted_ms', 'revoked_ms', 'expires_ms'],
       partial: true,
     }),
     holds: new DerivedTable({
@@ -72,6 +72,7 @@ export const freeTables: Readonly<Record<string, readonly string[]>> = {
   jti: ['exp', 'jti', 'task', 'statement', 'replayed'],
   payload: ['name', 'sealed'],
   authority_run: ['one'],
+  static_secret: ['name', 'sealed'],
   retention_clock: ['one', 'seen_ms'],
 };
 
