@@ -196,10 +196,11 @@ export class Credentials {
     if (!broker) throw new AuthorityError('broker', `broker ${brokerName} is not configured any more`);
     const row = this.ground.db.get<Row>('SELECT * FROM credentials WHERE id = ?', id);
     const now = this.ground.clock.now();
-    const ended = row?.expires_ms != null && row.expires_ms <= now;
-    // What ends by itself is still taken back where it can be: its place at the target is cleared.
+    // Some targets take nothing back, or not what a crash made nobody's: then the end of its life is what revokes it.
+    const life = broker.expiresMs;
+    const ends = row && life !== undefined ? (row.expires_ms ?? row.minted_ms + life) : Number.POSITIVE_INFINITY;
     await broker.revoke(id, row ? this.open(row) : null).catch((error: unknown) => {
-      if (!ended || !broker.expires) throw error;
+      if (ends > now) throw error;
     });
     this.write((tx) =>
       tx.run("UPDATE credentials SET state = 'revoked', secret = NULL, revoked_ms = ? WHERE id = ?", now, id),

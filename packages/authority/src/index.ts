@@ -5,6 +5,7 @@ export type { RefusalExtra } from './actions/refusals.ts';
 export { type Agent, enrolmentChallenge } from './agents.ts';
 export type { Hold, HoldView, Settled } from './approvals/approvals.ts';
 export { type Authority, type AuthorityOptions, openAuthority } from './authority.ts';
+export { type AwsStsOptions, awsStsBroker } from './brokers/aws-sts.ts';
 export type {
   BrokerCheck,
   BrokerKind,
@@ -15,6 +16,7 @@ export type {
   Secret,
 } from './brokers/broker.ts';
 export { type GitForgeOptions, gitForgeBroker } from './brokers/git-forge.ts';
+export { type GithubAppOptions, githubAppBroker } from './brokers/github-app.ts';
 export { type PostgresOptions, postgresBroker } from './brokers/postgres.ts';
 export { openStaticSecrets, type StaticSecrets, secretsKeyOf, staticBroker } from './brokers/static.ts';
 export { type Clock, systemClock } from './clock.ts';

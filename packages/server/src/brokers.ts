@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import {
+  awsStsBroker,
   type CredentialBroker,
   gitForgeBroker,
+  githubAppBroker,
   postgresBroker,
   type StaticSecrets,
   staticBroker,
+  systemClock,
 } from '@deed/authority';
 import type { ToolRegistry } from '@deed/gateway';
 import { z } from 'zod';
@@ -41,8 +44,42 @@ const staticSecret = z.strictObject({
   since: z.iso.datetime(),
 });
 
+/** Secrets go there: in the clear only on this machine. */
+const url = z.url({ protocol: /^https?$/ }).refine((text) => {
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
+}, 'https, except on this machine');
+
+const awsSts = z
+  .strictObject({
+    kind: z.literal('aws-sts'),
+    name: brokerName,
+    region: z.string().regex(/^[a-z0-9-]{1,32}$/),
+    endpoint: url.optional(),
+    roleArn: z.string().regex(/^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/),
+    /** One of the two: an access key, or an OIDC token of the server; files of mode 0600. */
+    keyFile: file.optional(),
+    tokenFile: file.optional(),
+    policyFile: file.optional(),
+    maxSeconds: z.int().min(900).max(43_200).default(3600),
+  })
+  .refine(({ keyFile, tokenFile }) => (keyFile === undefined) !== (tokenFile === undefined), {
+    message: 'a key file or a token file, one of them',
+  });
+
+const githubApp = z.strictObject({
+  kind: z.literal('github-app'),
+  name: brokerName,
+  apiUrl: url.optional(),
+  clientId: z.string().min(1).max(100),
+  installation: z.int().min(1),
+  /** The app's private key, PEM, mode 0600. */
+  keyFile: file,
+  permissions: z.record(z.string().regex(/^[a-z_]{1,64}$/), z.enum(['read', 'write', 'admin'])),
+});
+
 /** Brokers whose credentials tools are given, as config.json names them. No secrets. */
-export const broker = z.discriminatedUnion('kind', [postgres, staticSecret]);
+export const broker = z.discriminatedUnion('kind', [postgres, staticSecret, awsSts, githubApp]);
 export type BrokerConfig = z.infer<typeof broker>;
 
 /** What the brokers of a deployment stand on. */
@@ -55,6 +92,9 @@ export interface BrokerGround {
 export function toolBrokerOf(config: BrokerConfig, { origin, secrets, tools }: BrokerGround): CredentialBroker {
   const servers = () => tools.withCredential(config.name);
   if (config.kind === 'static') return staticBroker({ ...config, secrets, servers });
+  const now = () => systemClock.now();
+  if (config.kind === 'aws-sts') return awsStsBroker({ ...config, servers, now });
+  if (config.kind === 'github-app') return githubAppBroker({ ...config, servers, now });
   return postgresBroker({ ...config, origin, servers });
 }
 

@@ -45,8 +45,11 @@ export interface CredentialBroker {
   readonly kind: BrokerKind;
   /** `static`: each task is handed the same secret, which its end does not revoke (OWASP NHI7:2025). */
   readonly debt: 'none' | 'static';
-  /** True where nothing can take a credential back: it counts as revoked once it has ended by itself. */
-  readonly expires?: boolean;
+  /**
+   * The longest life of a credential, in milliseconds, where a target ends it by itself and it cannot always be taken back: it counts as
+   * revoked then.
+   */
+  readonly expiresMs?: number;
   /** Which variable of a tool's environment holds which part of the secret, where the tool's registration says nothing else. */
   readonly env: Readonly<Record<string, string>>;
   /** What of the allowed actions concerns this broker; nothing: the task needs no credential of it. */
