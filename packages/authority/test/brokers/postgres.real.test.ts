@@ -1,12 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { newId } from '@deed/evidence';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Cluster, postgresBinaries } from '../../../../tests/support/postgres.ts';
 import type { CredentialBroker, MintedCredential } from '../../src/brokers/broker.ts';
 import { type PostgresOptions, postgresBroker } from '../../src/brokers/postgres.ts';
 import { refused } from '../refused.ts';
-import { Cluster, postgresBinaries } from './cluster.ts';
+import { World } from '../world.ts';
 
 const hourMs = 3_600_000;
 
@@ -189,5 +193,34 @@ describe.skipIf(!postgresBinaries)('a role a task', () => {
     expect(await refused(() => mint(away))).toBe('broker');
     expect(await refused(() => away.revoke('deed_x', null))).toBe('broker');
     expect(await refused(() => away.probe('deed_x', { user: 'deed_x', password: 'p' }))).toBe('broker');
+  });
+
+  test('kill -9 between the making of a role and the opening of its task: the next start leaves no role', async () => {
+    const options = {
+      name: 'orders',
+      host: '127.0.0.1',
+      port: cluster.port,
+      database: 'shop',
+      adminFile,
+      roles: ['clerk'],
+    };
+    const more = { connections: 3, owned: 'keep', tls: false, origin: 'one.deed.local' } as const;
+    const script = new URL('./killed.ts', import.meta.url).pathname;
+    const argv = ['--conditions=deed-source', script, JSON.stringify({ ...options, ...more })];
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [said, [, signal]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    expect(signal).toBe('SIGKILL');
+    const { base, init, role } = JSON.parse(said);
+    expect(await roles()).toEqual([{ rolname: role }]);
+
+    const world = new World();
+    Object.assign(world, { base, dir: join(base, 'data'), init, brokers: [made()] });
+    await world.open();
+    const { credentials } = world.authority;
+    const [left] = world.ledger.database.all<{ task: string }>('SELECT task FROM credentials');
+    await credentials.settled(left?.task ?? '');
+    expect(credentials.ofTask(left?.task ?? '')).toMatchObject([{ state: 'revoked' }]);
+    expect(await roles()).toEqual([]);
+    await world.end();
   });
 });
