@@ -1,9 +1,8 @@
-import { blindCredential, blindSize, fromUtf8, newId, randomBytes, utf8 } from '@deed/evidence';
+import { type Allow, blindCredential, blindSize, fromUtf8, newId, randomBytes, utf8 } from '@deed/evidence';
 import type { Transaction } from '@deed/store';
 import type { CredentialBroker, MintedCredential, Secret } from './brokers/broker.ts';
 import { AuthorityError } from './errors.ts';
 import type { Ground } from './ground.ts';
-import type { Allow } from './tokens/allow.ts';
 
 const firstRetryMs = 1_000;
 const longestRetryMs = 5 * 60_000;

@@ -171,8 +171,8 @@ describe.skipIf(!postgresBinaries)('brokered credentials, from the agent to the 
     expect(await everythingIn(to)).not.toContain(mailKey);
     restore(to, keysTo, again);
     expect(examineFolder(again).problems).toEqual([]);
-    expect(statSync(join(again, 'keys', 'secrets.pem')).mode & 0o077).toBe(0);
-    writeFileSync(join(again, 'keys', 'secrets.pem'), readFileSync(join(again, 'keys', 'token.pem')));
+    expect(statSync(join(again, 'keys', 'sealing.pem')).mode & 0o077).toBe(0);
+    writeFileSync(join(again, 'keys', 'sealing.pem'), readFileSync(join(again, 'keys', 'token.pem')));
     expect(examineFolder(again).problems).toMatchObject([{ code: 'state', where: 'table static_secret, row mail' }]);
   });
 });

@@ -1,4 +1,4 @@
-import type { Allow } from '../tokens/allow.ts';
+import type { Allow } from '@deed/evidence';
 
 export const brokerKinds = ['git-forge', 'postgres', 'static', 'aws-sts', 'github-app'] as const;
 export type BrokerKind = (typeof brokerKinds)[number];

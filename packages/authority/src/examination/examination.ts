@@ -12,7 +12,7 @@ export const authorityExamination: RoomExamination = {
   owns: (path) =>
     path === 'deployment.json' ||
     /^keys\/(receipt|registrar|token|log-ed25519|log-ml-dsa-44)(\.next)?\.(pem|sealed\.json)$/.test(path) ||
-    /^keys\/secrets\.(pem|sealed\.json)$/.test(path) ||
+    /^keys\/sealing\.(pem|sealed\.json)$/.test(path) ||
     /^(keys\/(tasks|secrets)|objects|policy)\//.test(path),
   begin(ground) {
     const parts = [deriveTables(), examinePayloads(ground), examineFiles(ground), examineSecrets(ground)];

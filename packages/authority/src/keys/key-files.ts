@@ -12,7 +12,7 @@ export const serverKeyNames = ['receipt', 'registrar', 'token', 'log-ed25519', '
 export type ServerKeyName = (typeof serverKeyNames)[number];
 
 /** Signs nothing: static secrets are sealed by what is derived from it. */
-export const secretsKeyName = 'secrets';
+export const secretsKeyName = 'sealing';
 
 const keptNames = [...serverKeyNames, secretsKeyName] as const;
 
