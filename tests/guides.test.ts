@@ -36,6 +36,7 @@ describe('the guides', () => {
 
   it('say of these blocks, and no others, that they are not run', () => {
     expect(notRun.map(({ page, reason }) => `${page}: ${reason}`)).toEqual([
+      'docs/guides/brokers.md: it needs a database.',
       'docs/guides/erasure.md: a part of a file.',
       "docs/guides/publish-the-log.md: a part of a web server's configuration.",
       'docs/guides/publish-the-log.md: it needs a second host.',

@@ -10,6 +10,7 @@ import {
   authorityMigrations,
   type Conclusion,
   enrolmentChallenge,
+  gitForgeBroker,
   type IssuedToken,
   keySigner,
   makeAssertion,
@@ -35,7 +36,7 @@ import {
   utf8,
   verify,
 } from '@deed/evidence';
-import { Pins, type Tool, toolMigration } from '@deed/gateway';
+import { Pins, type Tool, toolMigrations } from '@deed/gateway';
 import { type Ledger, openLedger, startWitness, type Witness } from '@deed/ledger';
 import { addSource, Reconcile, reconcileMigrations } from '@deed/reconcile';
 import {
@@ -55,7 +56,14 @@ import { exportCase } from '../../packages/server/src/case-export.ts';
 
 const run = promisify(execFile);
 const main = 'refs/heads/main';
-const files: Tool = { name: 'files', kind: 'filesystem', argv: ['/bin/files'], env: {}, executable: 'e'.repeat(64) };
+const files: Tool = {
+  name: 'files',
+  kind: 'filesystem',
+  argv: ['/bin/files'],
+  env: {},
+  executable: 'e'.repeat(64),
+  credential: null,
+};
 const git: Tool = { ...files, name: 'git', kind: 'git', argv: ['/bin/git'] };
 
 export interface Moved {
@@ -115,7 +123,7 @@ export class CaseWorld {
       folder: dir,
       logKeys: readLogKeys(dir, init.origin),
       signer: readServerKeys(dir).receipt,
-      migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
+      migrations: [...authorityMigrations, ...toolMigrations, ...reconcileMigrations],
       witnesses: [{ name, vkey, url: this.witness.url }],
       publishIntervalMs: 20,
     });
@@ -123,13 +131,12 @@ export class CaseWorld {
     const db = ledger.database;
     this.authority = await openAuthority({ dir, ledger, objects: openObjects(objectFolder(dir)) });
     this.authority.credentials.addBroker({
-      name: 'forge',
-      mint: async ({ id, repositories }) => {
-        if (repositories.length === 0) return null;
-        const secret = toBase64Url(crypto.getRandomValues(new Uint8Array(24)));
-        await this.forge.putCredential(id, secret, repositories);
-        this.secrets.set(id, secret);
-        return { id, secret };
+      ...gitForgeBroker({ name: 'forge', adminUrl: '', adminToken: '' }),
+      mint: async ({ id, targets }) => {
+        const password = toBase64Url(crypto.getRandomValues(new Uint8Array(24)));
+        await this.forge.putCredential(id, password, targets);
+        this.secrets.set(id, password);
+        return { id, secret: { user: id, password } };
       },
       revoke: (id) => this.forge.revokeCredential(id),
     });

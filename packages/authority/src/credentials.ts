@@ -1,6 +1,6 @@
-import { blindCredential, blindSize, fromUtf8, newId, randomBytes, utf8 } from '@deed/evidence';
+import { type Allow, blindCredential, blindSize, fromUtf8, newId, randomBytes, utf8 } from '@deed/evidence';
 import type { Transaction } from '@deed/store';
-import type { CredentialBroker } from './brokers/broker.ts';
+import type { CredentialBroker, MintedCredential, Secret } from './brokers/broker.ts';
 import { probeCredential } from './brokers/probe.ts';
 import { AuthorityError } from './errors.ts';
 import type { Ground } from './ground.ts';
@@ -18,6 +18,8 @@ export interface Credential {
   readonly state: 'minting' | 'live' | 'revoked';
   readonly mintedMs: number;
   readonly revokedMs: number | null;
+  /** When it ends by itself; null: only by revocation. */
+  readonly expiresMs: number | null;
 }
 
 interface Row {
@@ -30,6 +32,7 @@ interface Row {
   readonly state: Credential['state'];
   readonly minted_ms: number;
   readonly revoked_ms: number | null;
+  readonly expires_ms: number | null;
 }
 
 /** Minted for a task that is about to open. */
@@ -37,6 +40,7 @@ export interface Minted {
   readonly id: string;
   readonly broker: string;
   readonly blinded: string;
+  readonly debt: CredentialBroker['debt'];
 }
 
 /** The credentials that brokers minted, one a task and target: known by id, named in the log only blinded. */
@@ -57,14 +61,26 @@ export class Credentials {
     this.brokers.set(broker.name, broker);
   }
 
+  /** No task is given a credential of this broker any more; what it minted it still revokes. */
+  retire(name: string): void {
+    const broker = this.brokers.get(name);
+    if (broker) this.brokers.set(name, { ...broker, targets: () => [] });
+  }
+
+  broker(name: string): CredentialBroker | undefined {
+    return this.brokers.get(name);
+  }
+
   /**
-   * Asks each broker for the task's credential. A row is written before a broker is asked: what a crash leaves behind is
-   * known and revoked at the next start.
+   * Asks each broker that the allowed actions concern for the task's credential. A row is written before a broker is asked: what a
+   * crash leaves behind is known and revoked at the next start.
    * @throws AuthorityError broker (what was minted for this task is revoked again)
    */
-  async mint(task: string, repositories: readonly string[]): Promise<readonly Minted[]> {
+  async mint(task: string, allow: Allow, deadlineMs: number): Promise<readonly Minted[]> {
     const minted: Minted[] = [];
     for (const broker of this.brokers.values()) {
+      const targets = broker.targets(allow);
+      if (targets.length === 0) continue;
       const id = newId('credential', this.ground.clock.now());
       const blind = randomBytes(blindSize);
       this.write((tx) => {
@@ -74,24 +90,26 @@ export class Credentials {
         );
       });
       try {
-        const credential = await broker.mint({ task, id, repositories });
-        minted.push(...this.keep(task, broker.name, id, blind, credential));
+        minted.push(this.keep(task, broker, id, blind, await broker.mint({ task, id, targets, deadlineMs })));
       } catch (cause) {
         this.revokeAll(task);
-        throw new AuthorityError('broker', `${broker.name} minted no credential: the task was not opened`, { cause });
+        const why = cause instanceof AuthorityError ? `: ${cause.message}` : '';
+        throw new AuthorityError('broker', `${broker.name} minted no credential: the task was not opened${why}`, {
+          cause,
+        });
       }
     }
     return minted;
   }
 
-  /** The secret of a task's credential, for the gateway's own hands; null if there is none. */
-  secret(task: string, broker: string): { readonly id: string; readonly secret: string } | null {
+  /** A task's credential, for the gateway's own hands; null if there is none. */
+  secret(task: string, broker: string): { readonly id: string; readonly secret: Secret } | null {
     const row = this.ground.db.get<Row>(
       "SELECT * FROM credentials WHERE task = ? AND broker = ? AND state = 'live'",
       ...[task, broker],
     );
-    if (!row?.secret) return null;
-    return { id: row.id, secret: fromUtf8(this.ground.vault.unseal(task, purpose(row.id), row.secret)) };
+    const secret = row && this.open(row);
+    return secret ? { id: row.id, secret } : null;
   }
 
   get(id: string): Credential | undefined {
@@ -101,6 +119,12 @@ export class Credentials {
 
   ofTask(task: string): readonly Credential[] {
     return this.ground.db.all<Row>('SELECT * FROM credentials WHERE task = ? ORDER BY id', task).map(toCredential);
+  }
+
+  /** What a broker minted and did not revoke yet. */
+  unrevoked(broker: string): readonly Credential[] {
+    const rows = this.ground.db.all<Row>("SELECT * FROM credentials WHERE broker = ? AND state <> 'revoked'", broker);
+    return rows.map(toCredential);
   }
 
   /** Revokes what the task holds, again and again until it is done. Returns at once. */
@@ -114,7 +138,7 @@ export class Credentials {
   }
 
   /** Whether the target still takes a credential, where its broker can try that; null where it cannot. */
-  stillOpens(id: string, secret: string): Promise<boolean | null> {
+  stillOpens(id: string, secret: Secret): Promise<boolean | null> {
     return probeCredential(this.brokers.get(this.get(id)?.broker ?? ''), id, secret);
   }
 
@@ -131,24 +155,26 @@ export class Credentials {
 
   private keep(
     task: string,
-    broker: string,
+    { name, debt }: CredentialBroker,
     asked: string,
     blind: Uint8Array,
-    credential: { readonly id: string; readonly secret: string } | null,
-  ): readonly Minted[] {
-    if (!credential) {
-      this.write((tx) => tx.run('DELETE FROM credentials WHERE id = ?', asked));
-      return [];
-    }
-    const blinded = blindCredential(blind, credential.id);
-    const sealed = this.ground.vault.seal(task, purpose(credential.id), utf8(credential.secret));
+    { id, secret, expiresMs }: MintedCredential,
+  ): Minted {
+    const blinded = blindCredential(blind, id);
+    const sealed = this.ground.vault.seal(task, purpose(id), utf8(JSON.stringify(secret)));
     this.write((tx) =>
       tx.run(
-        "UPDATE credentials SET id = ?, blinded = ?, secret = ?, state = 'live' WHERE id = ?",
-        ...[credential.id, blinded, sealed, asked],
+        "UPDATE credentials SET id = ?, blinded = ?, secret = ?, expires_ms = ?, state = 'live' WHERE id = ?",
+        ...[id, blinded, sealed, expiresMs ?? null, asked],
       ),
     );
-    return [{ id: credential.id, broker, blinded }];
+    return { id, broker: name, blinded, debt };
+  }
+
+  /** Null if there is none, or if its task was erased. */
+  private open({ id, task, secret }: Row): Secret | null {
+    if (!secret || !this.ground.vault.taskKeys.hasKey(task)) return null;
+    return JSON.parse(fromUtf8(this.ground.vault.unseal(task, purpose(id), secret))) as Secret;
   }
 
   private revoke(id: string, brokerName: string, retryMs = firstRetryMs): void {
@@ -173,8 +199,14 @@ export class Credentials {
   private async tryRevoke(id: string, brokerName: string): Promise<void> {
     const broker = this.brokers.get(brokerName);
     if (!broker) throw new AuthorityError('broker', `broker ${brokerName} is not configured any more`);
-    await broker.revoke(id);
+    const row = this.ground.db.get<Row>('SELECT * FROM credentials WHERE id = ?', id);
     const now = this.ground.clock.now();
+    // Some targets take nothing back, or not what a crash made nobody's: then the end of its life is what revokes it.
+    const life = broker.expiresMs;
+    const ends = row && life !== undefined ? (row.expires_ms ?? row.minted_ms + life) : Number.POSITIVE_INFINITY;
+    await broker.revoke(id, row ? this.open(row) : null).catch((error: unknown) => {
+      if (ends > now) throw error;
+    });
     this.write((tx) =>
       tx.run("UPDATE credentials SET state = 'revoked', secret = NULL, revoked_ms = ? WHERE id = ?", now, id),
     );
@@ -191,5 +223,6 @@ function purpose(id: string): string {
 
 function toCredential(row: Row): Credential {
   const { id, task, broker, blind, blinded, state } = row;
-  return { id, task, broker, blind, blinded, state, mintedMs: row.minted_ms, revokedMs: row.revoked_ms };
+  const times = { mintedMs: row.minted_ms, revokedMs: row.revoked_ms, expiresMs: row.expires_ms };
+  return { id, task, broker, blind, blinded, state, ...times };
 }

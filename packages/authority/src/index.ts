@@ -5,8 +5,20 @@ export type { RefusalExtra } from './actions/refusals.ts';
 export { type Agent, enrolmentChallenge } from './agents.ts';
 export type { Hold, HoldView, Settled } from './approvals/approvals.ts';
 export { type Authority, type AuthorityOptions, openAuthority } from './authority.ts';
-export type { CredentialBroker, CredentialRequest, MintedCredential } from './brokers/broker.ts';
+export { type AwsStsOptions, awsStsBroker } from './brokers/aws-sts.ts';
+export type {
+  BrokerCheck,
+  BrokerKind,
+  CredentialBroker,
+  CredentialRequest,
+  MintedCredential,
+  Probe,
+  Secret,
+} from './brokers/broker.ts';
 export { type GitForgeOptions, gitForgeBroker } from './brokers/git-forge.ts';
+export { type GithubAppOptions, githubAppBroker } from './brokers/github-app.ts';
+export { type PostgresOptions, postgresBroker } from './brokers/postgres.ts';
+export { openStaticSecrets, type StaticSecrets, secretsKeyOf, staticBroker } from './brokers/static.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Credential } from './credentials.ts';
 export * from './errors.ts';

@@ -95,4 +95,13 @@ export const authorityMigrations = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    id: 'authority/f1',
+    up: `
+      -- when a credential ends by itself
+      ALTER TABLE credentials ADD COLUMN expires_ms INTEGER;
+      -- secrets that every task shares, sealed by the key of this purpose; which there are stands in config.json
+      CREATE TABLE static_secret (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+    `,
+  },
 ] as const;

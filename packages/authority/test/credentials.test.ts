@@ -47,11 +47,11 @@ test('a task gets a credential of its own at the forge, which learns only its ha
   if (!credential) return expect.fail();
   const held = credentials.secret(worker.task.id, 'forge');
   expect(known.get(credential.id)).toEqual({
-    sha256: toHex(sha256(utf8(held?.secret ?? ''))),
+    sha256: toHex(sha256(utf8(held?.secret.password ?? ''))),
     repositories: ['acme/site'],
   });
   const [opened] = world.statements(worker.task.id);
-  expect(opened?.body).toMatchObject({ credentials: [{ broker: 'forge', blinded: credential.blinded }] });
+  expect(opened?.body).toMatchObject({ credentials: [{ broker: 'forge', blinded: credential.blinded, debt: 'none' }] });
   expect(blindCredential(credential.blind, credential.id)).toBe(credential.blinded);
   expect(Buffer.from(opened?.payload ?? []).toString()).not.toContain(credential.id);
   expect(requests.at(-1)).toBe('PUT /admin/credentials/<id>');

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { agentCommand } from './commands/agent.ts';
 import { approveCommand } from './commands/approve.ts';
 import { backupCommand } from './commands/backup.ts';
+import { brokerCommand } from './commands/broker.ts';
 import { caseCommand } from './commands/case.ts';
 import { demoCommand } from './commands/demo.ts';
 import { grantCommand } from './commands/grant.ts';
@@ -15,6 +16,7 @@ import { personCommand } from './commands/person.ts';
 import { policyCommand } from './commands/policy.ts';
 import { findingCommand, reconcileCommand, sourceCommand } from './commands/reconcile.ts';
 import { retentionCommand } from './commands/retention.ts';
+import { secretCommand } from './commands/secret.ts';
 import { taskCommand } from './commands/task.ts';
 import { toolCommand } from './commands/tool.ts';
 import { trustCommand } from './commands/trust.ts';
@@ -35,6 +37,8 @@ export function deedProgram(): Command {
     agentCommand,
     taskCommand,
     toolCommand,
+    brokerCommand,
+    secretCommand,
     mcpCommand,
     approveCommand,
     personCommand,

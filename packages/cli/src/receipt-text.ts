@@ -6,12 +6,13 @@ import { checksText, conclusionText } from './report-text.ts';
 export function receiptText(report: ReceiptReport, options: { readonly checks: boolean }): string {
   const parts = options.checks ? [checksText(report)] : [];
   if (report.receipt) {
-    const { task, closed, index, statements, outputs } = report.receipt;
+    const { task, closed, index, statements, outputs, debts } = report.receipt;
     const lines = [
       `${bold('Receipt')}    ${task}`,
       `  closed     ${closed}, log index ${index}`,
       `  statements ${statements}`,
       ...outputs.map((output) => `  delivered  ${output}`),
+      ...debts.map((debt) => `  debt       ${debt}`),
     ];
     if (report.artifact)
       lines.push(

@@ -14,7 +14,7 @@ export function reportText(report: Report, options: { readonly checks: boolean }
   const parts: string[] = [];
   if (options.checks) parts.push(checksText(report));
   if (report.task) {
-    const { task, objective, principal, opened, closed, outputs } = report.task;
+    const { task, objective, principal, opened, closed, outputs, credentials } = report.task;
     parts.push(
       [
         `${bold('Task')}       ${task}`,
@@ -22,6 +22,7 @@ export function reportText(report: Report, options: { readonly checks: boolean }
         `  for        ${principal}`,
         `  open       ${opened} to ${closed ?? 'now: it is not closed'}`,
         ...outputs.map((output) => `  delivered  ${output}`),
+        ...credentials.map((credential) => `  credential ${credential}`),
       ].join('\n'),
     );
   }

@@ -233,7 +233,8 @@ export const predicates = {
     grant: sha256Hex,
     /** Digest of the policy-activated statement in force. */
     policy: sha256Hex,
-    credentials: z.array(z.strictObject({ broker: name, blinded: sha256Hex })),
+    /** `static`: a secret that every task is handed and the task's end does not revoke. */
+    credentials: z.array(z.strictObject({ broker: name, blinded: sha256Hex, debt: z.enum(['none', 'static']) })),
     implicit: z.boolean(),
   }),
   approval: z.strictObject({
@@ -293,6 +294,8 @@ export const predicates = {
     outputs: z.array(z.strictObject({ name, digest: z.record(name, z.string().regex(/^[0-9a-f]{40,128}$/)) })),
     /** Intents whose outcome will follow in `after`. */
     open: z.array(sha256Hex),
+    /** Brokers whose static secret the task was handed: closing it revoked nothing there. */
+    debts: z.array(name),
   }),
   'observe-gap': z.strictObject({ since: timestamp, detail: name }),
   'events-ingested': z.strictObject({

@@ -10,6 +10,7 @@ export type GatewayErrorCode =
   | 'tool-died' // the tool's process ended
   | 'tool-unknown' // the server offers no such tool
   | 'tool-changed' // the tool's definition is not the pinned one
+  | 'credential' // the tool is given a credential, and the task has none for it
   | 'operands' // what the call would touch cannot be told
   | 'held' // waits for a person
   | 'closed'; // the session ended

@@ -5,8 +5,16 @@ export { GitError } from './git/errors.ts';
 export { GitRelay, type RefusedPush, type RelaySession } from './git/relay.ts';
 export { LineSplitter } from './mcp/lines.ts';
 export { errorReply, maxLineBytes } from './mcp/message.ts';
-export { McpSession, type SessionOptions } from './mcp/session.ts';
+export { McpSession, type SessionOptions, type Surroundings } from './mcp/session.ts';
 export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
 export { gatewayExamination } from './tools/examination.ts';
 export { Pins } from './tools/pins.ts';
-export { type Tool, type ToolKind, ToolRegistry, toolKinds, toolMigration } from './tools/registry.ts';
+export {
+  type Tool,
+  type ToolCredential,
+  type ToolKind,
+  ToolRegistry,
+  toolCredential,
+  toolKinds,
+  toolMigrations,
+} from './tools/registry.ts';

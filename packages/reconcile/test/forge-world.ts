@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { authorityMigrations, type CredentialBroker, systemClock } from '@deed/authority';
+import { authorityMigrations, type CredentialBroker, gitForgeBroker, systemClock } from '@deed/authority';
 import { type Effects, newId, type Operands, parseStatement, type Statement, toBase64Url, utf8 } from '@deed/evidence';
 import { type RunningForge, startForge } from '../../../examples/forge/start.ts';
 import { propose, Worker, World } from '../../authority/test/world.ts';
@@ -63,12 +63,12 @@ export class ForgeWorld {
   /** Mints and revokes at the real forge. */
   private broker(): CredentialBroker {
     return {
-      name: 'forge',
-      mint: async ({ id, repositories }) => {
-        const secret = toBase64Url(crypto.getRandomValues(new Uint8Array(24)));
-        await this.forge.putCredential(id, secret, repositories);
-        this.secrets.set(id, secret);
-        return { id, secret };
+      ...gitForgeBroker({ name: 'forge', adminUrl: '', adminToken: '' }),
+      mint: async ({ id, targets }) => {
+        const password = toBase64Url(crypto.getRandomValues(new Uint8Array(24)));
+        await this.forge.putCredential(id, password, targets);
+        this.secrets.set(id, password);
+        return { id, secret: { user: id, password } };
       },
       revoke: (id) => this.forge.revokeCredential(id),
     };

@@ -5,6 +5,7 @@ import { DeedError, formatTrust, parseStrictJson, parseTrust, parseVkey, type Tr
 import type { TimestampPlan } from '@deed/ledger';
 import { replace } from '@deed/store';
 import { z } from 'zod';
+import { broker } from './brokers.ts';
 import { ServerError } from './errors.ts';
 
 const file = 'config.json';
@@ -89,6 +90,8 @@ const schema = z
     forges: z.array(forge),
     /** Where people sign in, beside their passkeys. */
     oidc: oidc.optional(),
+    /** Whose credentials tools are given. */
+    brokers: z.array(broker).default([]),
     timestamps: timestamps.optional(),
     /** Per tier; what is absent is as `defaultRetention` says. A task is kept as long as the highest tier among its actions. */
     retention: z.strictObject({ observe: days, record: days, attest: days, approve: days }).partial().optional(),
@@ -141,7 +144,7 @@ export function writeConfig(dataFolder: string, config: z.input<typeof schema>):
  * The part of the trust file that the configuration decides: witnesses, groups and quorum, checked as every reader will.
  * @throws EvidenceError key, trust
  */
-export function trustOf({ witness: local, witnesses, groups, quorum }: Omit<Config, 'forges'>): Trust {
+export function trustOf({ witness: local, witnesses, groups, quorum }: Omit<Config, 'forges' | 'brokers'>): Trust {
   if (quorum === 'none') throw new ServerError('config', 'the quorum cannot be none: no approve action could ever run');
   const named = [{ name: local.name, vkey: local.vkey }, ...witnesses];
   const text = formatTrust({

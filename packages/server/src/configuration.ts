@@ -17,7 +17,7 @@ export function configurationOf(dir: string, database: Reading): Configuration {
     const { name } = makePayload(bytes, secret);
     return { sha256: name, size: bytes.length, type: 'application/json', kept: false };
   };
-  const rows = (table: string, columns: string) => {
+  const rows = (table: string, columns = '*') => {
     // A folder that was made and never served has no table of the upper rooms.
     if (!database.get('SELECT 1 FROM sqlite_schema WHERE name = ?', table)) return [];
     const all = database.all<{ name: string }>(`SELECT ${columns} FROM ${table} ORDER BY name`);
@@ -25,7 +25,7 @@ export function configurationOf(dir: string, database: Reading): Configuration {
   };
   return {
     config: ref(readFileSync(join(dir, 'config.json'))),
-    tools: rows('tool', 'name, kind, argv, env, executable'),
+    tools: rows('tool'),
     sources: rows('source', 'id AS name, kind, config, since'),
   };
 }

@@ -1,30 +1,30 @@
-import { readFileSync } from 'node:fs';
 import {
   type Authority,
   authorityMigrations,
-  type CredentialBroker,
-  gitForgeBroker,
   objectFolder,
   openAuthority,
   openKeys,
+  openStaticSecrets,
   readLogKeys,
   readServerKeys,
   roleKeysOf,
+  secretsKeyOf,
   settleKeys,
   systemClock,
 } from '@deed/authority';
-import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolMigration, Walk } from '@deed/gateway';
+import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolMigrations, Walk } from '@deed/gateway';
 import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
-import { type Config, type ForgeConfig, ledgerSettings, readConfig, retentionOf, timestampPlan } from './config.ts';
+import { type BrokerGround, forgeBrokerOf, toolBrokerOf } from './brokers.ts';
+import { type Config, ledgerSettings, readConfig, retentionOf, timestampPlan } from './config.ts';
 import { stateConfiguration } from './configuration.ts';
 import { startRetention } from './retention-job.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
 /** The tables of the rooms above the ledger. */
-export const migrations = [...authorityMigrations, toolMigration, ...reconcileMigrations];
+export const migrations = [...authorityMigrations, ...toolMigrations, ...reconcileMigrations];
 
 /** How long things may take, in milliseconds. */
 export interface Limits extends LinkLimits {
@@ -48,6 +48,7 @@ export interface Deployment {
   readonly timestamps: Timestamps;
   readonly authority: Authority;
   readonly tools: ToolRegistry;
+  readonly brokerGround: BrokerGround;
   readonly pins: Pins;
   readonly walk: Walk;
   readonly relay: GitRelay;
@@ -110,8 +111,14 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       await options.whileWaiting?.({ dir, config, ledger, trustFile: () => trustFile(config) });
     }
     await ledger.ready;
-    const brokers = config.forges.map(brokerOf);
     const db = ledger.database;
+    const tools = new ToolRegistry(db);
+    const secrets = openStaticSecrets(db, await secretsKeyOf(dir, keyReader, keyPassphrase));
+    const brokerGround: BrokerGround = { origin: config.origin, secrets, tools };
+    const brokers = [
+      ...config.forges.map(forgeBrokerOf),
+      ...config.brokers.map((broker) => toolBrokerOf(broker, brokerGround)),
+    ];
     const objects = openObjects(objectFolder(dir));
     const retention = retentionOf(config);
     const clock = systemClock;
@@ -130,7 +137,8 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       timestamps,
       authority,
       relay,
-      tools: new ToolRegistry(db),
+      tools,
+      brokerGround,
       pins: new Pins(db, ledger, { agent: 'none', tool: 'same-uid' }),
       walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
@@ -165,9 +173,4 @@ function tellWhoIsAway(ledger: Ledger): void {
 async function closeImplicitTasks({ tasks }: Authority): Promise<void> {
   const implicit = tasks.openTasks().filter((task) => task.implicit);
   await Promise.all(implicit.map(({ id }) => tasks.close(id, 'disconnect')));
-}
-
-/** The broker of a configured forge. */
-export function brokerOf({ name, adminUrl, adminTokenFile }: ForgeConfig): CredentialBroker {
-  return gitForgeBroker({ name, adminUrl, adminToken: readFileSync(adminTokenFile, 'utf8').trim() });
 }

@@ -1,6 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { AuthorityError, type Caller, type TokenCaller } from '@deed/authority';
-import { McpSession, type RefusedPush, type RelaySession } from '@deed/gateway';
+import {
+  GatewayError,
+  McpSession,
+  type RefusedPush,
+  type RelaySession,
+  type Surroundings,
+  type Tool,
+} from '@deed/gateway';
 import type { Deployment } from './deployment.ts';
 
 /** An implicit task ends after this long without a message, in milliseconds. */
@@ -36,17 +43,26 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
   const caller = async (header: string, body: Uint8Array): Promise<Caller> =>
     request.task === null ? { kind: 'implicit', task: await implicit.open() } : withToken(header, body);
 
-  const begin = async (header: string, body: Uint8Array): Promise<RelaySession | null> => {
-    if (request.task === null) return null;
+  const begin = async (header: string, body: Uint8Array): Promise<Surroundings> => {
+    if (request.task === null) return { relay: null, env: credentialEnv(deployment, tool, null) };
     const task = authority.actions.authenticate(withToken(header, body));
     if (task !== request.task)
       throw new AuthorityError('token-invalid', 'the token is for another task than the session');
+    const env = credentialEnv(deployment, tool, task);
+    const way = forgeOf(task);
+    forgetTask = authority.tasks.onClose((closed) => {
+      if (closed !== task) return;
+      way?.close();
+      if (tool.credential) void session.retire();
+    });
+    return { relay: way, env };
+  };
+  const forgeOf = (task: string): RelaySession | null => {
     for (const forge of deployment.config.forges) {
-      const credential = authority.credentials.secret(task, forge.name);
-      if (!credential) continue;
-      const session = relay.open({ forgeUrl: forge.url, credential, onRefused: refusedPushes(deployment, task) });
-      forgetTask = authority.tasks.onClose((closed) => closed === task && session.close());
-      return session;
+      const held = authority.credentials.secret(task, forge.name);
+      if (!held) continue;
+      const credential = { id: held.id, secret: held.secret.password ?? '' };
+      return relay.open({ forgeUrl: forge.url, credential, onRefused: refusedPushes(deployment, task) });
     }
     return null;
   };
@@ -84,6 +100,28 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
   stream.once('close', end);
   stream.on('error', end);
   return session;
+}
+
+/**
+ * The variables by which a tool is given the task's credential; none if it is registered without.
+ * @throws GatewayError credential
+ */
+function credentialEnv({ authority }: Deployment, tool: Tool, task: string | null): Readonly<Record<string, string>> {
+  if (!tool.credential) return {};
+  const { broker, env } = tool.credential;
+  if (task === null)
+    throw new GatewayError(
+      'credential',
+      `${tool.name} is given a credential of ${broker}, one a task: name a task of an enrolled agent`,
+    );
+  const held = authority.credentials.secret(task, broker);
+  const fields = env ?? authority.credentials.broker(broker)?.env;
+  if (!held || !fields)
+    throw new GatewayError(
+      'credential',
+      `${tool.name} is given a credential of ${broker}, and this task has none: it names another server, or was opened before the tool was registered so; open a task that allows ${tool.name}`,
+    );
+  return Object.fromEntries(Object.entries(fields).map(([variable, field]) => [variable, held.secret[field] ?? '']));
 }
 
 /** Records the pushes that the relay refuses a tool, up to a bound: a tool that tries without end writes no endless chain. */

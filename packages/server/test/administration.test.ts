@@ -119,6 +119,11 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
 };
 /** Where a success needs more than this page: the test named does it, and looks at the same statements. */
 const elsewhere: Readonly<Record<string, string>> = {
+  '/v1/brokers': 'brokers.real.test.ts',
+  '/v1/brokers/:name/check': 'brokers.real.test.ts',
+  '/v1/brokers/:name/remove': 'brokers.real.test.ts',
+  '/v1/secrets': 'brokers.real.test.ts',
+  '/v1/secrets/:name/remove': 'brokers.real.test.ts',
   '/v1/timestamps': 'timestamps.test.ts: needs an authority that answers',
   '/v1/tools/accept': 'pins.test.ts: needs a tool that changed',
   '/v1/agents/redeem': 'enrol() of each test above',

@@ -10,7 +10,7 @@ import {
   type ServerKeyName,
 } from '@deed/authority';
 import { parseTrust, verify } from '@deed/evidence';
-import { toolMigration } from '@deed/gateway';
+import { toolMigrations } from '@deed/gateway';
 import { fsck, openLedger } from '@deed/ledger';
 import { reconcileMigrations } from '@deed/reconcile';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,7 +54,7 @@ async function begunRotation(key: ServerKeyName): Promise<void> {
     folder: world.dir,
     logKeys: readLogKeys(world.dir, world.made.origin),
     signer: readServerKeys(world.dir).receipt,
-    migrations: [...authorityMigrations, toolMigration, ...reconcileMigrations],
+    migrations: [...authorityMigrations, ...toolMigrations, ...reconcileMigrations],
   });
   await prepareKey(world.dir, key);
   await recordRotation(world.dir, key, { ledger, root });

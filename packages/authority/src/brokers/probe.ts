@@ -1,16 +1,17 @@
-import type { CredentialBroker } from './broker.ts';
+import { AuthorityError } from '../errors.ts';
+import type { CredentialBroker, Secret } from './broker.ts';
 
-/** What a broker may have besides: it tries a credential at its target. */
-interface Probing {
-  /** True if the target still takes it. */
-  readonly probe?: (id: string, secret: string) => Promise<boolean>;
-}
-
-/** Whether the target still takes a credential; null where the broker cannot tell. */
+/** Whether the target still takes a credential; null where it did not say, or nobody speaks to it any more. */
 export async function probeCredential(
-  broker: (CredentialBroker & Probing) | undefined,
+  broker: CredentialBroker | undefined,
   id: string,
-  secret: string,
+  secret: Secret,
 ): Promise<boolean | null> {
-  return (await broker?.probe?.(id, secret)) ?? null;
+  if (!broker) return null;
+  try {
+    return !(await broker.probe(id, secret)).refused;
+  } catch (error) {
+    if (error instanceof AuthorityError && error.code === 'broker') return null;
+    throw error;
+  }
 }

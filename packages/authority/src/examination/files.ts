@@ -65,7 +65,8 @@ function keyFault(folder: string, name: string, keyids: ReadonlySet<string> | un
 
 function examineKeyFolders(folder: string, add: RoomGround['add']): void {
   for (const part of ['tasks', 'secrets']) {
-    for (const name of readdirSync(join(folder, 'keys', part))) {
+    // A restored folder that was not opened yet has no secrets of tasks.
+    for (const name of existsSync(join(folder, 'keys', part)) ? readdirSync(join(folder, 'keys', part)) : []) {
       const where = `keys/${part}/${name}`;
       if (isTemp(name)) add('unfinished', where, 'a write that did not end');
       else if (!/^(tsk_[0-9A-Z]{26}|deployment)$/.test(name)) add('stray', where, 'no task has this name');

@@ -48,7 +48,7 @@ function forms() {
       name: 'credentials',
       key: 'blinded',
       derived: ['task', 'broker'],
-      free: ['id', 'blind', 'secret', 'state', 'minted_ms', 'revoked_ms'],
+      free: ['id', 'blind', 'secret', 'state', 'minted_ms', 'revoked_ms', 'expires_ms'],
       partial: true,
     }),
     holds: new DerivedTable({
@@ -75,6 +75,7 @@ export const freeTables: Readonly<Record<string, readonly string[]>> = {
   workload_tokens: ['use', 'until_ms', 'agent'],
   issuer_keys: ['issuer', 'kid', 'jwk', 'first_ms'],
   authority_run: ['one'],
+  static_secret: ['name', 'sealed'],
   retention_clock: ['one', 'seen_ms'],
 };
 

@@ -1,6 +1,7 @@
 import { type PredicateBody, utf8 } from '@deed/evidence';
 import type { Actions } from '../actions/actions.ts';
 import type { Agent, Agents } from '../agents.ts';
+import type { Secret } from '../brokers/broker.ts';
 import type { Credentials } from '../credentials.ts';
 import { AuthorityError } from '../errors.ts';
 import type { Grants } from '../grants.ts';
@@ -125,7 +126,7 @@ export async function revokeAgent(parts: RevokeParts, nameOrId: string, reason: 
 type Kept =
   | { readonly kind: 'wit'; readonly agent: string; readonly wit: string }
   | { readonly kind: 'token'; readonly agent: string; readonly task: string; readonly token: string }
-  | { readonly kind: 'credential'; readonly agent: string; readonly id: string; readonly secret: string };
+  | { readonly kind: 'credential'; readonly agent: string; readonly id: string; readonly secret: Secret };
 
 /** Fresh tokens of each kind, made by the server itself, and the secrets it holds: to be tried afterwards. */
 async function keep(

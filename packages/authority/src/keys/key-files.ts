@@ -11,6 +11,11 @@ import { type SealOptions, sealedPublicKey, sealKey, unsealKey } from './sealed-
 export const serverKeyNames = ['receipt', 'registrar', 'token', 'log-ed25519', 'log-ml-dsa-44'] as const;
 export type ServerKeyName = (typeof serverKeyNames)[number];
 
+/** Signs nothing: static secrets are sealed by what is derived from it. */
+export const secretsKeyName = 'sealing';
+
+const keptNames = [...serverKeyNames, secretsKeyName] as const;
+
 /** Gives the private key of a name, as it may be signed with in this process. @throws AuthorityError key */
 export type KeyReader = (name: string) => crypto.KeyObject;
 
@@ -43,7 +48,7 @@ export function plainKeys(dir: string): KeyReader {
 
 /** Opens every sealed key of a folder. @throws AuthorityError passphrase, key */
 async function unsealedKeys(dir: string, passphrase: string): Promise<KeyReader> {
-  const names = [...serverKeyNames, ...serverKeyNames.map(next)].filter((name) => existsSync(sealedFile(dir, name)));
+  const names = [...keptNames, ...serverKeyNames.map(next)].filter((name) => existsSync(sealedFile(dir, name)));
   const open = async (name: string) =>
     [name, await unsealKey(readFileSync(sealedFile(dir, name)), passphrase)] as const;
   const keys = new Map(await Promise.all(names.map(open)));
@@ -77,7 +82,7 @@ export interface Sealing extends SealOptions {
 
 /** Seals every key of a folder that is not sealed yet; a crash leaves each in one form at least. */
 export async function sealKeys(dir: string, seal: Sealing): Promise<void> {
-  for (const name of serverKeyNames.filter((one) => existsSync(pemFile(dir, one)))) {
+  for (const name of keptNames.filter((one) => existsSync(pemFile(dir, one)))) {
     replace(sealedFile(dir, name), await sealKey(plainKeys(dir)(name), seal.passphrase, seal));
     remove(pemFile(dir, name));
   }
@@ -86,7 +91,7 @@ export async function sealKeys(dir: string, seal: Sealing): Promise<void> {
 /** The reverse of {@link sealKeys}. @throws AuthorityError passphrase */
 export async function unsealKeys(dir: string, passphrase: string): Promise<void> {
   const read = await unsealedKeys(dir, passphrase);
-  for (const name of serverKeyNames.filter((one) => existsSync(sealedFile(dir, one)))) {
+  for (const name of keptNames.filter((one) => existsSync(sealedFile(dir, one)))) {
     replace(pemFile(dir, name), utf8(String(read(name).export({ format: 'pem', type: 'pkcs8' }))));
     remove(sealedFile(dir, name));
   }

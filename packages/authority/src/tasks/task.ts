@@ -94,6 +94,8 @@ export interface LiveTask extends Task {
   readonly openIntents: Set<string>;
   /** What was delivered so far, by name: task-closed lists it. */
   readonly outputs: Map<string, Output>;
+  /** Brokers whose static secret it was handed: task-closed lists them. */
+  readonly debts: readonly string[];
   /** Actions that began. */
   readonly begun: Set<string>;
   /** Actions that were refused in this run: they begin no more. */

@@ -73,13 +73,13 @@ export class Tasks {
     const now = clock.now();
     const asked = fields.deadline ?? now + defaultDeadlineMs;
     check(asked > now, 'the deadline has passed');
-    this.grants.current(agent?.id ?? null);
+    const { expiresMs } = this.grants.current(agent?.id ?? null);
 
     const id = newId('task', now);
     vault.taskKeys.create(id);
     let minted: readonly Minted[] = [];
     try {
-      minted = await this.credentials.mint(id, [...new Set(allow.flatMap((entry) => entry.git?.repositories ?? []))]);
+      minted = await this.credentials.mint(id, allow, Math.min(asked, expiresMs));
       // Awaiting is over: what was true before may have changed.
       if (agent) this.agents.requireLive(agent.id);
       const grant = this.grants.current(agent?.id ?? null);
@@ -107,7 +107,7 @@ export class Tasks {
           deadline: new Date(deadlineMs).toISOString(),
           grant: grant.digest,
           policy: policy.activated,
-          credentials: minted.map(({ broker, blinded }) => ({ broker, blinded })),
+          credentials: minted.map(({ broker, blinded, debt }) => ({ broker, blinded, debt })),
           implicit,
         },
         apply: (tx, { digest }) => {
@@ -143,6 +143,7 @@ export class Tasks {
         seqCount: 1,
         openIntents: new Set(),
         outputs: new Map(),
+        debts: minted.filter(({ debt }) => debt === 'static').map(({ broker }) => broker),
         begun: new Set(),
         refused: new Set(),
       };
@@ -263,6 +264,7 @@ export class Tasks {
         count: task.seqCount + 1,
         outputs: [...task.outputs.values(), ...outputs],
         open: [...task.openIntents].sort(),
+        debts: task.debts,
       },
       apply: (tx, { digest }) => {
         const closed = tx.run(
@@ -299,6 +301,7 @@ export class Tasks {
       counts: task.allow.map((_, i) => intents.filter(({ entry }) => entry === i).length),
       seqCount: this.ground.ledger.series(row.id).length,
       outputs: this.deliveredBefore(row.id),
+      debts: this.debtsOf(row.id),
       openIntents: new Set(intents.filter(({ ended }) => ended === null).map(({ digest }) => digest)),
       begun: new Set(intents.map(({ action }) => action)),
       refused: new Set(),
@@ -314,6 +317,14 @@ export class Tasks {
       return effects ? outputsOf(parseEffects(openPayload(vault.get(effects.sha256), effects.sha256).bytes)) : [];
     });
     return new Map(delivered.map((output) => [output.name, output]));
+  }
+
+  /** What its task-opened says of static secrets. */
+  private debtsOf(task: string): readonly string[] {
+    const [opened] = this.ground.ledger.series(task, 0, 0);
+    const statement = opened && parseStatement(opened.envelope.payload);
+    if (statement?.predicate !== 'task-opened') return [];
+    return statement.body.credentials.filter(({ debt }) => debt === 'static').map(({ broker }) => broker);
   }
 
   private watchDeadline(task: LiveTask): void {

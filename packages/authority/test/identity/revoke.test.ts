@@ -12,17 +12,24 @@ let issuer: Issuer;
 /** A target with its own list of live credentials. */
 const live = new Set<string>();
 let fails = false;
-const broker: CredentialBroker & { probe(id: string, secret: string): Promise<boolean> } = {
+const broker: CredentialBroker = {
   name: 'target',
+  kind: 'git-forge',
+  debt: 'none',
+  env: {},
+  targets: () => ['everything'],
   async mint({ id }) {
     live.add(id);
-    return { id, secret: `secret of ${id}` };
+    return { id, secret: { password: `secret of ${id}` } };
   },
   async revoke(id) {
     if (fails) throw new Error('the target is away');
     live.delete(id);
   },
-  probe: async (id, secret) => live.has(id) && secret === `secret of ${id}`,
+  async probe(id, { password }) {
+    const opens = live.has(id) && password === `secret of ${id}`;
+    return { refused: !opens, detail: opens ? 'it opens' : 'it is refused' };
+  },
 };
 
 beforeAll(async () => {

@@ -1,15 +1,17 @@
 import { realpathSync } from 'node:fs';
-import { ServerError, toolKinds } from '@deed/server';
+import { toolKinds } from '@deed/server';
 import { Command, Option } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, print, table } from '../output.ts';
+import { pair } from './broker.ts';
 
 interface ToolView {
   readonly name: string;
   readonly kind: string;
   readonly argv: readonly string[];
   readonly executable: string;
+  readonly credential: { readonly broker: string } | null;
 }
 
 interface PinView {
@@ -27,6 +29,12 @@ export function toolCommand(): Command {
     .addCommand(accept());
 }
 
+interface AddFlags extends CommonOptions {
+  readonly kind: string;
+  readonly env?: readonly string[];
+  readonly credential?: string;
+}
+
 function add(): Command {
   return command('add', 'register a tool server: only registered commands are ever started')
     .argument('<name>', 'what policy and tasks call it')
@@ -35,13 +43,18 @@ function add(): Command {
       new Option('--kind <kind>', 'what the gateway knows of its arguments').choices(toolKinds).default('plain'),
     )
     .option('--env <name=value...>', 'environment for the tool, which otherwise gets an empty one')
-    .action(async (name: string, argv: string[], flags: CommonOptions & { kind: string; env?: string[] }) => {
-      const env = Object.fromEntries((flags.env ?? []).map(pair));
+    .option(
+      '--credential <broker>',
+      "give it the task's credential of this broker: BROKER, or BROKER=VARIABLE:PART,… for other variables than the broker's",
+    )
+    .action(async (name: string, argv: string[], flags: AddFlags) => {
+      const env = Object.fromEntries((flags.env ?? []).map((text) => pair(text, '--env')));
       const tool = await new Client(flags.data).post<ToolView>('/v1/tools', {
         name,
         kind: flags.kind,
         argv: absolute(argv),
         env,
+        ...(flags.credential === undefined ? {} : { credential: credentialOf(flags.credential) }),
       });
       print(
         tool,
@@ -51,10 +64,12 @@ function add(): Command {
     });
 }
 
-function pair(text: string): readonly [string, string] {
-  const at = text.indexOf('=');
-  if (at < 1) throw new ServerError('request', `--env wants NAME=VALUE, not ${text}`);
-  return [text.slice(0, at), text.slice(at + 1)];
+/** `BROKER`, or `BROKER=VARIABLE:PART,…`. */
+function credentialOf(text: string) {
+  if (!text.includes('=')) return { broker: text };
+  const [broker, mapping] = pair(text, '--credential');
+  const env = Object.fromEntries(mapping.split(',').map((one) => pair(one.replace(':', '='), '--credential')));
+  return { broker, env };
 }
 
 /** Files among the words become absolute, so that the server finds the same ones from its own folder. */
@@ -72,11 +87,14 @@ export function absolute(argv: readonly string[]): string[] {
 function list(): Command {
   return command('list', 'registered tool servers and pinned tools').action(async (flags: CommonOptions) => {
     const view = await new Client(flags.data).get<{ tools: ToolView[]; pins: PinView[] }>('/v1/tools');
+    const given = view.tools.some(({ credential }) => credential);
     print(view, flags.json, () =>
       [
         table(
-          ['server', 'kind', 'command'],
-          view.tools.map(({ name, kind, argv }) => [name, kind, argv.join(' ')]),
+          ['server', 'kind', ...(given ? ['credential'] : []), 'command'],
+          view.tools.map(({ name, kind, argv, credential }) => [
+            ...[name, kind, ...(given ? [credential?.broker ?? '-'] : []), argv.join(' ')],
+          ]),
         ),
         ...(view.pins.length === 0
           ? []

@@ -15,7 +15,8 @@ export function leakCredential(data: string, task: string): { readonly id: strin
     );
     if (!row) throw new Error('the task has no credential');
     const vault = openVault(openObjects(objectFolder(data)), new TaskKeys(data));
-    return { id: row.id, secret: fromUtf8(vault.unseal(task, `credential:${row.id}`, row.secret)) };
+    const secret = JSON.parse(fromUtf8(vault.unseal(task, `credential:${row.id}`, row.secret)));
+    return { id: row.id, secret: secret.password };
   } finally {
     db.close();
   }

@@ -88,7 +88,15 @@ function taskOf(exam: Examination): TaskReport | null {
     closed: closed ? `${closed.statement.time} (${closed.statement.body.reason})` : null,
     statements: exam.series.get(series)?.length ?? 0,
     outputs: outputsText(closed?.statement),
+    credentials: body.credentials.map(({ broker, debt }) =>
+      debt === 'static' ? debtText(broker) : `${broker}, for this task alone`,
+    ),
   };
+}
+
+/** What everything that a task leaves says of a static secret. */
+export function debtText(broker: string): string {
+  return `${broker}: static secret (NHI7), the same for each task and not revoked at its end`;
 }
 
 /** Each output as a line: name, then its digests. */

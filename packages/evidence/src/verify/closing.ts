@@ -16,6 +16,7 @@ export function checkClosing(exam: Examination): string | null {
       exam.forged(`task ${task} goes on after its closing`);
     if (last?.statement.predicate !== 'task-closed') continue;
     checkOutputs(exam, last as Logged<StatementWith<'task-closed'>>, seq);
+    checkDebts(exam, last as Logged<StatementWith<'task-closed'>>, seq[0]);
     const ended = new Set(
       seq.flatMap(({ statement }) =>
         statement.predicate === 'outcome'
@@ -37,6 +38,15 @@ export function checkClosing(exam: Examination): string | null {
       exam.forged(`statements of task ${task}, which is not of this case`);
   }
   return `${exam.json?.tasks.length ?? 0} task`;
+}
+
+/** The closing, which receipts show, owns up to the static secrets that the opening lists. */
+function checkDebts(exam: Examination, closed: Logged<StatementWith<'task-closed'>>, opened: Logged | undefined): void {
+  if (opened?.statement.predicate !== 'task-opened') return;
+  const { credentials } = opened.statement.body;
+  const debts = credentials.filter(({ debt }) => debt === 'static').map(({ broker }) => broker);
+  if (debts.join('\n') !== closed.statement.body.debts.join('\n'))
+    exam.forged(`${label(closed)}: names other static secrets than the task was opened with`);
 }
 
 /** An output that names a git ref was seen to happen by an outcome of the task, and is the last that was. */

@@ -67,8 +67,10 @@ function checkBatch(exam: Examination, batch: Batch): string[] {
   exam.batches.set(digest, json);
   const shown = new Map(json.disclosed.map((entry) => [entry.credential, entry]));
   const events: string[] = [];
-  for (const credential of taskCredentials(exam)) {
+  for (const { blinded: credential, debt } of taskCredentials(exam)) {
     const isThere = json.leaves.some((leaf) => leaf.credential === credential);
+    if (isThere && debt === 'static')
+      exam.forged(`${label(batch)}: ascribes events to one task by a static secret, which every task is handed`);
     const entry = shown.get(credential);
     if (isThere && !entry) exam.incomplete(`${label(batch)}: the events of a credential of the task are not here`);
     for (const event of entry?.events ?? []) events.push(event);
@@ -101,8 +103,8 @@ function isErased(exam: Examination, event: string): boolean {
   return exam.erased.has(event) && left.some(({ payload, how }) => payload === event && how === 'erased');
 }
 
-function taskCredentials(exam: Examination): string[] {
-  return exam.all('task-opened').flatMap(({ statement }) => statement.body.credentials.map(({ blinded }) => blinded));
+function taskCredentials(exam: Examination) {
+  return exam.all('task-opened').flatMap(({ statement }) => statement.body.credentials);
 }
 
 /** Matches again: repository, ref, old and new of the record are those of an effect that the outcome claims. */
@@ -146,7 +148,7 @@ function eventOf(exam: Examination, ref: EventRef): { readonly raw: Uint8Array; 
   const batch = exam.batches.get(ref.batch);
   const object = exam.members.get(members.event(ref.batch, ref.event));
   if (!batch || !object) throw new EvidenceError('case', `event ${ref.event} is not here`);
-  const own = new Set(taskCredentials(exam));
+  const own = new Set(taskCredentials(exam).map(({ blinded }) => blinded));
   const entry = batch.disclosed.find(({ credential, events }) => own.has(credential) && events.includes(ref.event));
   if (!entry) throw new EvidenceError('case', `event ${ref.event} is not under a credential of the task`);
   return { raw: openPayload(object, ref.event).bytes, credential: entry.id };

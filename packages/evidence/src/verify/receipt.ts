@@ -4,7 +4,7 @@ import { parseTrust, type Trust } from '../log/trust.ts';
 import { sha256 } from '../platform.ts';
 import { parseReceipt, type ReceiptEntry, type TaskReceipt } from '../receipt.ts';
 import { parseStatement, type StatementWith } from '../statement.ts';
-import { headOf, outputsText, verdictOf, witnessesOf, witnessLimits } from './answers.ts';
+import { debtText, headOf, outputsText, verdictOf, witnessesOf, witnessLimits } from './answers.ts';
 import { type Check, runChecks } from './checking.ts';
 import { Examination, type Logged, label, need } from './examination.ts';
 import { checkKeys } from './keys.ts';
@@ -31,6 +31,8 @@ export interface ReceiptReport
     readonly open: number;
     /** What it delivered: name, and digests. */
     readonly outputs: readonly string[];
+    /** Static secrets that it was handed, in words. */
+    readonly debts: readonly string[];
   } | null;
   /** The delivered file that was compared: its digest, and the names of the outputs that have it. */
   readonly artifact: { readonly sha256: string; readonly outputs: readonly string[] } | null;
@@ -192,6 +194,7 @@ class Table {
       statements: body.count,
       open: body.open.length,
       outputs: outputsText(closed.statement),
+      debts: body.debts.map(debtText),
     };
   }
 

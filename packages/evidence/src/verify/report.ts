@@ -100,4 +100,6 @@ export interface TaskReport {
   readonly statements: number;
   /** What it delivered: name, and digest. */
   readonly outputs: readonly string[];
+  /** Each credential that was minted for it: its broker, and whether it is a static secret. */
+  readonly credentials: readonly string[];
 }

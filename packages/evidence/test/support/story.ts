@@ -171,7 +171,7 @@ export class Story {
         deadline: '2026-11-22T18:00:00.000Z',
         grant: this.digest('grant'),
         policy: this.digest('policy'),
-        credentials: [{ broker: 'forge', blinded: this.blinded }],
+        credentials: [{ broker: 'forge', blinded: this.blinded, debt: 'none' }],
         implicit: false,
       },
     });
@@ -334,6 +334,7 @@ export class Story {
         count: n + 2,
         outputs: this.delivered(),
         open: [],
+        debts: [],
       },
     });
   }

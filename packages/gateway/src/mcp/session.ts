@@ -12,6 +12,14 @@ import { errorReply, errorResult, idOf, type Message, maxLineBytes, parseMessage
 import { isDecided, isProtocol } from './methods.ts';
 import { type LinkLimits, ToolLink } from './tool-link.ts';
 
+/** What a session's tool is started with. */
+export interface Surroundings {
+  /** The task's way to its forge. */
+  readonly relay: RelaySession | null;
+  /** The task's credential, for the tool's process alone: nothing here tells it to the client. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
 export interface SessionOptions {
   readonly tool: Tool;
   /** The task that the session acts in; null for an implicit one. */
@@ -21,8 +29,8 @@ export interface SessionOptions {
   readonly limits: LinkLimits;
   /** Who speaks: from the header line before each message, and the message's exact bytes. Opens the implicit task if need be. */
   readonly caller: (header: string, body: Uint8Array) => Promise<Caller>;
-  /** Called once, before the tool starts: checks the first message's caller and gives the task's way to its forge. */
-  readonly begin: (header: string, body: Uint8Array) => Promise<RelaySession | null>;
+  /** Called once, before the tool starts: checks the first message's caller and gives what the tool needs. */
+  readonly begin: (header: string, body: Uint8Array) => Promise<Surroundings>;
   /** Whether the session's task is open. A closed one starts no tool and passes nothing. */
   readonly isOpen: () => boolean;
   /** After the tool ended. */
@@ -53,7 +61,7 @@ export class McpSession {
   private readonly splitter: LineSplitter;
   private readonly inFlight = new Map<string, InFlight>();
   private header: string | null = null;
-  private beginning: Promise<RelaySession | null> | undefined;
+  private beginning: Promise<Surroundings> | undefined;
   private running: RunningTool | undefined;
   private queue: Promise<void> = Promise.resolve();
   private readonly acting = new Set<Promise<void>>();
@@ -81,9 +89,15 @@ export class McpSession {
     await this.queue;
     await Promise.all(this.acting);
     await this.running?.link.stop();
-    const relay = await this.beginning?.catch(() => undefined);
-    relay?.close();
+    const around = await this.beginning?.catch(() => undefined);
+    around?.relay?.close();
     await this.options.end();
+  }
+
+  /** The task is closed: what is under way ends, then the tool's process with the credential that it was given. */
+  async retire(): Promise<void> {
+    await Promise.all(this.acting);
+    await this.running?.link.stop();
   }
 
   private line(line: Uint8Array): void {
@@ -118,36 +132,36 @@ export class McpSession {
     if (message.kind === 'request' && this.inFlight.has(message.id ?? '')) {
       return this.options.reply(errorReply(message.id, -32600, 'this id is still in flight', 'duplicate-id'));
     }
-    let relay: RelaySession | null;
+    let around: Surroundings;
     try {
       this.beginning ??= this.options.begin(header, line);
-      relay = await this.beginning;
+      around = await this.beginning;
     } catch (error) {
       this.beginning = undefined;
       const { message: text, code } = error as Error & { code?: string };
       return this.options.reply(errorReply(message.id, -32001, text, code ?? 'tool-died'));
     }
     const judged = message.method !== null && (isDecided(message.method) || !isProtocol(message.method));
-    if (message.kind === 'request' && judged) return this.decide(relay, header, message);
+    if (message.kind === 'request' && judged) return this.decide(around, header, message);
     if (message.kind === 'notification' && judged) {
       return this.options.log(`notification ${message.method} is not of the protocol and was dropped`);
     }
-    if (this.options.isOpen()) return this.pass(relay, message);
+    if (this.options.isOpen()) return this.pass(around, message);
     if (message.kind === 'request')
       this.options.reply(errorReply(message.id, -32001, 'the task is no longer open', 'task-closed'));
   }
 
   /** The tool's process, started when it is first needed. */
-  private tool(relay: RelaySession | null): RunningTool {
-    this.running ??= this.start(relay);
+  private tool(around: Surroundings): RunningTool {
+    this.running ??= this.start(around);
     return this.running;
   }
 
-  private start(relay: RelaySession | null): RunningTool {
+  private start(around: Surroundings): RunningTool {
     const { tool, pins, limits, log } = this.options;
     const link = new ToolLink(
       tool,
-      relay?.gitEnv ?? {},
+      { ...around.env, ...around.relay?.gitEnv },
       { pass: (message) => this.fromTool(message), ended: (reason) => this.toolEnded(reason), log },
       limits,
     );
@@ -158,7 +172,7 @@ export class McpSession {
     return { link, catalogue };
   }
 
-  private pass(relay: RelaySession | null, message: Message): void {
+  private pass(around: Surroundings, message: Message): void {
     if (message.method === 'notifications/cancelled') this.inFlight.get(cancelledId(message))?.controller.abort();
     if (message.kind === 'request')
       this.inFlight.set(message.id ?? '', {
@@ -166,15 +180,15 @@ export class McpSession {
         controller: new AbortController(),
         judged: false,
       });
-    this.tool(relay).link.send(message.line);
+    this.tool(around).link.send(message.line);
   }
 
   /** Starts the walk of one call; later messages do not wait for it. */
-  private decide(relay: RelaySession | null, header: string, message: Message): void {
+  private decide(around: Surroundings, header: string, message: Message): void {
     const controller = new AbortController();
     const id = message.id ?? '';
     this.inFlight.set(id, { method: message.method ?? '', controller, judged: true });
-    const acting = this.act(relay, header, message, controller.signal)
+    const acting = this.act(around, header, message, controller.signal)
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
         this.inFlight.delete(id);
@@ -183,7 +197,7 @@ export class McpSession {
     this.acting.add(acting);
   }
 
-  private async act(relay: RelaySession | null, header: string, message: Message, signal: AbortSignal): Promise<void> {
+  private async act(around: Surroundings, header: string, message: Message, signal: AbortSignal): Promise<void> {
     const { tool, task, walk, pins, caller } = this.options;
     const method = message.method ?? '';
     const isCall = method === 'tools/call';
@@ -206,14 +220,14 @@ export class McpSession {
       name,
       definition: async () => {
         if (!isCall) return null;
-        const definition = await this.tool(relay).catalogue.find(name);
+        const definition = await this.tool(around).catalogue.find(name);
         pins.check(tool, definition);
         return definition;
       },
       arguments: { raw: message.json.raw(...path) ?? '{}', value: valueAt(message.json.value, ...path) ?? {} },
-      relay,
+      relay: around.relay,
       signal,
-      dispatch: () => this.tool(relay).link.call(message, signal),
+      dispatch: () => this.tool(around).link.call(message, signal),
     };
     const acted = await walk.act(call);
     if (!this.closed && !(signal.aborted && acted.kind !== 'answered'))

@@ -9,6 +9,15 @@ import { GatewayError } from '../errors.ts';
 export const toolKinds = ['plain', 'filesystem', 'git'] as const;
 export type ToolKind = (typeof toolKinds)[number];
 
+const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/);
+
+/** A broker whose credential of the task the tool is given, and which variable holds which part of it; absent: as the broker says. */
+export const toolCredential = z.strictObject({
+  broker: z.string().min(1).max(63),
+  env: z.record(variable, z.string().min(1).max(63)).optional(),
+});
+export type ToolCredential = z.infer<typeof toolCredential>;
+
 const registration = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, ".", "_", "-"'),
   /** What the gateway knows of its arguments: `filesystem` and `git` have their operands resolved. */
@@ -16,7 +25,8 @@ const registration = z.strictObject({
   /** The whole command; the first word absolute or found on the server's PATH. */
   argv: z.array(z.string().min(1).max(4096)).min(1).max(256),
   /** Added to the cleared environment. */
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()),
+  env: z.record(variable, z.string()),
+  credential: toolCredential.nullable(),
 });
 
 /** A tool server that an operator registered: the only ones that are ever started. */
@@ -25,16 +35,19 @@ export interface Tool extends z.infer<typeof registration> {
   readonly executable: string;
 }
 
-export const toolMigration = {
-  id: 'gateway/1',
-  up: `
-    CREATE TABLE tool (name TEXT PRIMARY KEY, kind TEXT NOT NULL, argv TEXT NOT NULL UNIQUE, env TEXT NOT NULL, executable TEXT NOT NULL) STRICT;
-    CREATE TABLE pin (
-      server TEXT NOT NULL, tool TEXT NOT NULL, definition TEXT NOT NULL, executable TEXT NOT NULL, seen TEXT NOT NULL,
-      PRIMARY KEY (server, tool)
-    ) STRICT;
-  `,
-} as const;
+export const toolMigrations = [
+  {
+    id: 'gateway/1',
+    up: `
+      CREATE TABLE tool (name TEXT PRIMARY KEY, kind TEXT NOT NULL, argv TEXT NOT NULL UNIQUE, env TEXT NOT NULL, executable TEXT NOT NULL) STRICT;
+      CREATE TABLE pin (
+        server TEXT NOT NULL, tool TEXT NOT NULL, definition TEXT NOT NULL, executable TEXT NOT NULL, seen TEXT NOT NULL,
+        PRIMARY KEY (server, tool)
+      ) STRICT;
+    `,
+  },
+  { id: 'gateway/f1', up: 'ALTER TABLE tool ADD COLUMN credential TEXT' },
+] as const;
 
 /** What the operator allowed to be started, with the digest that its files had then. */
 export class ToolRegistry {
@@ -52,12 +65,13 @@ export class ToolRegistry {
     this.db.transaction((tx) => {
       tx.run('DELETE FROM tool WHERE name = ? OR argv = ?', tool.name, JSON.stringify(argv));
       tx.run(
-        'INSERT INTO tool (name, kind, argv, env, executable) VALUES (?, ?, ?, ?, ?)',
+        'INSERT INTO tool (name, kind, argv, env, executable, credential) VALUES (?, ?, ?, ?, ?, ?)',
         tool.name,
         tool.kind,
         JSON.stringify(argv),
         JSON.stringify(tool.env),
         tool.executable,
+        tool.credential && JSON.stringify(tool.credential),
       );
     });
     return tool;
@@ -65,8 +79,17 @@ export class ToolRegistry {
 
   list(): Tool[] {
     return this.db
-      .all<Readonly<Record<string, unknown>>>('SELECT name, kind, argv, env, executable FROM tool ORDER BY name')
+      .all<Readonly<Record<string, unknown>>>(
+        'SELECT name, kind, argv, env, executable, credential FROM tool ORDER BY name',
+      )
       .map(fromRow);
+  }
+
+  /** Names of the tools that are given a credential of this broker. */
+  withCredential(broker: string): readonly string[] {
+    return this.list()
+      .filter(({ credential }) => credential?.broker === broker)
+      .map(({ name }) => name);
   }
 
   /** The tool registered with this command, its files unchanged. @throws GatewayError tool-unregistered, tool-executable */
@@ -90,13 +113,14 @@ export class ToolRegistry {
 }
 
 function fromRow(row: Readonly<Record<string, unknown>>): Tool {
-  const { kind, argv, env } = row;
+  const { kind, argv, env, credential } = row;
   return registration.extend({ executable: z.string() }).parse({
     name: row.name,
     kind,
     argv: JSON.parse(String(argv)),
     env: JSON.parse(String(env)),
     executable: row.executable,
+    credential: credential === null ? null : JSON.parse(String(credential)),
   });
 }
 

@@ -19,7 +19,7 @@ export function reasonsSection({ reasons }: Report): HTMLElement {
 
 export function taskSection({ task, case: held }: Report): HTMLElement | null {
   if (!task) return null;
-  const { objective, principal, opened, closed, outputs } = task;
+  const { objective, principal, opened, closed, outputs, credentials } = task;
   return section(
     'task',
     'Task',
@@ -29,6 +29,7 @@ export function taskSection({ task, case: held }: Report): HTMLElement | null {
       ['Opened', opened],
       ['Closed', closed ?? 'it is not closed'],
       ['Delivered', outputs.length === 0 ? 'nothing that is listed' : lines(outputs)],
+      ...(credentials.length === 0 ? [] : [['Credentials', lines(credentials)] as const]),
       ['Task', el('code', {}, task.task)],
       ...(held
         ? [['Case', el('code', {}, held.id)] as const, ['Deployment', el('code', {}, held.origin)] as const]

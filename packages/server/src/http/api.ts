@@ -1,11 +1,13 @@
 import type { Agent, Hold } from '@deed/authority';
 import { fromBase64, fromUtf8, openPayload, toBase64 } from '@deed/evidence';
+import type { ToolCredential } from '@deed/gateway';
 import { addSource, listSources } from '@deed/reconcile';
 import { Hono } from 'hono';
+import { forgeBrokerOf } from '../brokers.ts';
 import { exportCase } from '../case-export.ts';
 import { type ForgeConfig, writeConfig } from '../config.ts';
 import { stateConfiguration } from '../configuration.ts';
-import { brokerOf, type Deployment } from '../deployment.ts';
+import type { Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { receiptOf } from '../proofs.ts';
 import type { Health } from '../scrub.ts';
@@ -13,6 +15,7 @@ import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
 import { withChange, witnessChange, witnessView } from '../witness-config.ts';
 import { stateActs } from './administration.ts';
 import { body } from './body.ts';
+import { brokersApi } from './brokers-api.ts';
 import { logApi } from './log-api.ts';
 import { taskFields } from './my-tasks-api.ts';
 import { peopleAdminApi } from './people-admin-api.ts';
@@ -32,7 +35,10 @@ const configures: ReadonlySet<string> = new Set([
   '/v1/tools',
   '/v1/sources',
   '/v1/people/oidc',
+  '/v1/brokers',
+  '/v1/secrets',
 ]);
+const removes = /^\/v1\/(brokers|secrets)\/[^/]+\/remove$/;
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
 export function adminApi(
@@ -48,7 +54,8 @@ export function adminApi(
   app.use(stateActs(dir, ledger));
   app.use(async (c, next) => {
     await next();
-    if (c.req.method === 'POST' && c.res.ok && configures.has(c.req.path)) await stateConfiguration(dir, ledger);
+    const changes = configures.has(c.req.path) || removes.test(c.req.path);
+    if (c.req.method === 'POST' && c.res.ok && changes) await stateConfiguration(dir, ledger);
   });
 
   app.get('/v1/status', (c) =>
@@ -83,7 +90,11 @@ export function adminApi(
   app.get('/v1/trust', (c) => c.text(deployment.trustFile()));
 
   app.get('/v1/tools', (c) => c.json({ tools: tools.list(), pins: pins.list() }));
-  app.post('/v1/tools', async (c) => c.json(tools.add(await body(c.req.raw, shapes.addTool)), 201));
+  app.post('/v1/tools', async (c) => {
+    const fields = await body(c.req.raw, shapes.addTool);
+    requireBroker(deployment, fields.credential ?? null);
+    return c.json(tools.add({ ...fields, credential: fields.credential ?? null }), 201);
+  });
   app.post('/v1/tools/accept', async (c) => {
     const { server, tool } = await body(c.req.raw, shapes.acceptTool);
     const registered = tools.list().find(({ name }) => name === server);
@@ -189,15 +200,28 @@ export function adminApi(
   app.route('/', logApi(ledger));
   app.route('/', retentionApi(deployment));
   app.route('/', peopleAdminApi(deployment, url));
+  app.route('/', brokersApi(deployment));
 
   return withProblems(app);
+}
+
+/** @throws ServerError request */
+function requireBroker({ authority, config }: Deployment, credential: ToolCredential | null): void {
+  if (!credential) return;
+  const { broker, env } = credential;
+  const found = config.brokers.some(({ name }) => name === broker) && authority.credentials.broker(broker);
+  if (!found) throw new ServerError('request', `there is no broker ${broker} for tools: see deed broker list`);
+  const fields = Object.values(found.env);
+  const unknown = Object.values(env ?? {}).find((field) => !fields.includes(field));
+  if (unknown !== undefined)
+    throw new ServerError('request', `a credential of ${broker} has no part ${unknown}; it has ${fields.join(', ')}`);
 }
 
 /** From now on each task that names a repository gets a credential there. */
 function addForge(deployment: Deployment, forge: ForgeConfig): void {
   const { config, dir, authority } = deployment;
   deployment.config = { ...config, forges: [...config.forges.filter(({ name }) => name !== forge.name), forge] };
-  authority.credentials.addBroker(brokerOf(forge));
+  authority.credentials.addBroker(forgeBrokerOf(forge));
   writeConfig(dir, deployment.config);
 }
 

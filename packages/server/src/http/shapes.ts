@@ -1,5 +1,5 @@
 import { tiers, word } from '@deed/evidence';
-import { toolKinds } from '@deed/gateway';
+import { toolCredential, toolKinds } from '@deed/gateway';
 import { z } from 'zod';
 
 /** What the requests of the administration look like. */
@@ -10,6 +10,7 @@ export const addTool = z.strictObject({
   kind: z.enum(toolKinds),
   argv: z.array(text).min(1),
   env: z.record(z.string(), z.string()),
+  credential: toolCredential.optional(),
 });
 export const acceptTool = z.strictObject({ server: text, tool: text });
 export const invite = z.strictObject({

@@ -1,5 +1,5 @@
-import { type BentCases, set } from '../../support/bends.ts';
-import { commit } from '../../support/props.ts';
+import { at, type BentCases, set } from '../../support/bends.ts';
+import { commit, digestOf } from '../../support/props.ts';
 import type { Story } from '../../support/story.ts';
 
 export const closing: BentCases = {
@@ -17,6 +17,21 @@ export const closing: BentCases = {
     bend: set('closed', 'outputs', [{ name: 'git:site:refs/heads/main', digest: { gitCommit: commit('b') } }]),
     check: 'closing',
     says: /no outcome delivered/,
+  },
+  'a closing that names a static secret which the task was not handed': {
+    bend: set('closed', 'debts', ['mail']),
+    check: 'closing',
+    says: /other static secrets/,
+  },
+  'a closing that keeps silent about a static secret': {
+    bend: at('opened', (draft, story) => {
+      draft.body.credentials = [
+        { broker: 'forge', blinded: story.blinded, debt: 'none' },
+        { broker: 'mail', blinded: digestOf('mail'), debt: 'static' },
+      ];
+    }),
+    check: 'closing',
+    says: /other static secrets/,
   },
   'an output left out': { bend: set('closed', 'outputs', []), check: 'closing', says: /does not list/ },
 };

@@ -27,6 +27,11 @@ export const events: BentCases = {
     check: 'events',
     says: /is not here/,
   },
+  'events ascribed to a task by a static secret': {
+    bend: set('opened', 'credentials', (story: Story) => [{ broker: 'forge', blinded: story.blinded, debt: 'static' }]),
+    check: 'events',
+    says: /by a static secret/,
+  },
   'a confirmation of another action': {
     bend: at('confirmed', (draft, story) => {
       draft.body.action = story.actions.write;

@@ -42,7 +42,7 @@ export function secondTask(story: Story, task: string): void {
   const subject = { name: `task:${task}`, sha256: opened.subject[0].digest.sha256 };
   const seqPlace = { task, chain: 'seq' } as const;
   story.record({ step: 'second:opened', predicate: 'task-opened', place: seqPlace, subject, body });
-  const closing = { reason: 'operator', count: 2, outputs: [], open: [] };
+  const closing = { reason: 'operator', count: 2, outputs: [], open: [], debts: [] };
   story.record({ step: 'second:closed', predicate: 'task-closed', place: seqPlace, subject, body: closing });
   const gap = { since: '2026-11-22T10:00:00.000Z', detail: 'the server did not end in order' };
   const place = { task, chain: 'after' } as const;
