@@ -16,7 +16,7 @@ const messages = 400;
 export async function tokens(): Promise<readonly (readonly string[])[]> {
   const world = await World.begin();
   const worker = await Worker.begin(world);
-  const spki = world.authority.tokens.publicKey;
+  const spki = world.authority.tokens.key;
   const { origin } = world.init;
   const nowMs = world.clock.now();
   const jwks: readonly JWK[] = [
