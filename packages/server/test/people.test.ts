@@ -180,6 +180,12 @@ test('an SSH key is handed in by its line, and nothing that is none', async () =
   expect([status, body.person, body.offered.kind]).toEqual([201, person, 'sshsig']);
 });
 
+test('a request from the network that is too long is not read', async () => {
+  const visitor = new Visitor(url);
+  const long = await visitor.post('/v1/join/key', { code: 'x', line: 'x'.repeat(300_000) });
+  expect(refusal(long)).toEqual([413, 'request']);
+});
+
 test('no page names another origin, and each says that nothing of it is kept', async () => {
   const visitor = new Visitor(url);
   for (const path of ['/people/join', '/people/sign-in']) {

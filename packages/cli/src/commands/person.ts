@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   encodePeopleWord,
+  fingerprintOf,
   type PeopleChange,
   type PersonKey,
   type PersonRole,
@@ -18,10 +19,6 @@ import { passphrase } from '../secrets.ts';
 import { visible } from '../visible.ts';
 import { defaultKeyFolder } from './init.ts';
 
-interface ShownKey extends PersonKey {
-  readonly fingerprint: string;
-}
-
 interface People {
   readonly origin: string;
   readonly after: string;
@@ -29,7 +26,7 @@ interface People {
     readonly id: string;
     readonly label: string;
     readonly roles: readonly PersonRole[];
-    readonly keys: readonly ShownKey[];
+    readonly keys: readonly PersonKey[];
   }[];
   readonly invited: readonly Invited[];
   readonly waiting: { readonly person: string; readonly change: PeopleChange; readonly by: string } | null;
@@ -40,7 +37,7 @@ interface Invited {
   readonly label: string;
   readonly roles: readonly PersonRole[] | null;
   readonly expires: string;
-  readonly offered: ShownKey | null;
+  readonly offered: PersonKey | null;
 }
 
 type OrderFlags = CommonOptions & SignerFlags;
@@ -71,12 +68,12 @@ function list(): Command {
             ['person', 'roles', 'called', 'keys'],
             all.people.map(({ id, roles, label, keys }) => [
               ...[id, roles.join(', '), visible(label)],
-              keys.map(({ kind, fingerprint }) => `${kind} ${fingerprint.slice(0, 9)}`).join(', '),
+              keys.map((key) => `${key.kind} ${fingerprintOf(key).slice(0, 9)}`).join(', '),
             ]),
           ),
           ...all.invited.map(
             ({ person, label, offered, expires }) =>
-              `${yellow('invited')}  ${person} (${visible(label)}), until ${expires}: ${offered ? `handed in ${bold(offered.fingerprint)}` : 'no key yet'}`,
+              `${yellow('invited')}  ${person} (${visible(label)}), until ${expires}: ${offered ? `handed in ${bold(fingerprintOf(offered))}` : 'no key yet'}`,
           ),
           ...(all.waiting
             ? [`${yellow('waits')}    for a second person: ${inWords(all.waiting)}, ordered by ${all.waiting.by}`]
@@ -126,7 +123,7 @@ function offer(): Command {
         const made = await new Client(flags.data).post<Invited>('/v1/people/offer', { code: flags.code, key });
         print(made, flags.json, () =>
           [
-            `Handed in. The fingerprint of your key: ${bold(made.offered?.fingerprint ?? '')}`,
+            `Handed in. The fingerprint of your key: ${bold(fingerprintOf(key))}`,
             'Tell it to the operator who invited you. The key counts once he has confirmed it.',
           ].join('\n'),
         );
@@ -142,7 +139,8 @@ function confirm(): Command {
       const { invited } = await new Client(flags.data).get<People>('/v1/people');
       const found = invited.find(({ person, offered }) => person === id && offered);
       if (!found?.offered) throw new ServerError('request', `no key was handed in for ${id}; see: deed person list`);
-      const { kind, public: bytes, fingerprint } = found.offered;
+      const { kind, public: bytes } = found.offered;
+      const fingerprint = fingerprintOf(found.offered); // of what is signed, whatever the server calls it
       if (flags.fingerprint !== undefined && plain(flags.fingerprint) !== plain(fingerprint))
         throw new ServerError('request', `another key was handed in: ${fingerprint}; nothing was signed`);
       const key = { kind, public: bytes };
@@ -169,7 +167,7 @@ function removeKey(): Command {
     .action(async (id: string, flags: OrderFlags & { fingerprint: string }) => {
       const { people } = await new Client(flags.data).get<People>('/v1/people');
       const keys = people.find((person) => person.id === id)?.keys ?? [];
-      const found = keys.filter(({ fingerprint }) => plain(fingerprint).startsWith(plain(flags.fingerprint)));
+      const found = keys.filter((key) => plain(fingerprintOf(key)).startsWith(plain(flags.fingerprint)));
       const [key] = found;
       if (!key || found.length > 1) throw new ServerError('request', `${id} has ${found.length} keys that begin so`);
       await order(flags, id, { kind: 'key-removed', key: { kind: key.kind, public: key.public } });
@@ -256,13 +254,13 @@ async function order(flags: OrderFlags, person: string, change: PeopleChange): P
 function inWords({ person, change }: { readonly person: string; readonly change: PeopleChange }): string {
   switch (change.kind) {
     case 'enrolled':
-      return `${person} enrolled as ${change.roles.join(', ')}`;
+      return `${person} enrolled as ${change.roles.join(', ')}, key ${fingerprintOf(change.key)}`;
     case 'roles':
       return `${person} as ${change.roles.join(', ')}`;
     case 'removed':
       return `${person} removed`;
     case 'key-added':
-      return `a key of ${person} added`;
+      return `a key of ${person} added, ${fingerprintOf(change.key)}`;
     case 'key-removed':
       return `a key of ${person} removed`;
   }
