@@ -105,6 +105,10 @@ test('the log has no subject and no issuer, and an erasure takes the login away'
     const payload = Buffer.from(ledger.entry(index)?.envelope.payload ?? []).toString();
     expect(payload).not.toMatch(/\bada\b|localhost:/);
   }
+  const visitor = new Visitor(url);
+  await signIn(visitor, 'ada');
+  expect((await visitor.get('/v1/me')).status).toBe(200);
   await world.post(`/v1/people/${world.made.person}/erase`);
+  expect((await visitor.get('/v1/me')).status).toBe(401);
   expect((await signIn(new Visitor(url), 'ada')).text).toContain('Not known yet');
 });
