@@ -86,6 +86,18 @@ test('a sign-in serves once, for a verified user, and ends when the person is re
   expect(refusal((await signIn(url, visitor, passkey)).answer)).toEqual([403, 'passkey']);
 });
 
+test('a passkey that only the database gives to somebody signs nobody in', async () => {
+  const { ledger } = world.serving.deployment;
+  const slipped = new Authenticator();
+  ledger.database.transaction((tx) =>
+    tx.run(
+      'INSERT INTO person_passkey (credential, person, public, aaguid, backed_up, made_ms) VALUES (?, ?, ?, ?, 0, 0)',
+      ...[slipped.id, world.made.person, slipped.public, 'x'],
+    ),
+  );
+  expect(refusal((await signIn(url, new Visitor(url), slipped)).answer)).toEqual([403, 'passkey']);
+});
+
 test('what a page of another site sends is refused, and so is what says nothing of its origin', async () => {
   const visitor = new Visitor(url);
   const { code } = await invite();

@@ -150,9 +150,12 @@ export class People {
     return this.list().find(({ keys }) => keys.some((known) => isKey(known, key)));
   }
 
-  /** Whose passkey a browser's credential id is, and its key. */
+  /** Whose passkey a browser's credential id is, and its key: one that the log says he has, whatever the row says. */
   passkey(credential: string): { readonly person: string; readonly public: string } | undefined {
-    return this.ground.db.get('SELECT person, public FROM person_passkey WHERE credential = ?', credential);
+    const sql = 'SELECT person, public FROM person_passkey WHERE credential = ?';
+    const row = this.ground.db.get<{ person: string; public: string }>(sql, credential);
+    const keys = this.people.get(row?.person ?? '')?.keys ?? [];
+    return keys.some(({ kind, public: key }) => kind === 'webauthn' && key === row?.public) ? row : undefined;
   }
 
   /** The person who may, with this very key. @throws AuthorityError unknown-person, not-approver, word (another key) */
