@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { confirm as ask, isCancel } from '@clack/prompts';
 import {
   encodePeopleWord,
   fingerprintOf,
@@ -39,6 +40,11 @@ interface Invited {
   readonly expires: string;
   readonly offered: PersonKey | null;
 }
+
+const fingerprintOption = [
+  '--fingerprint <hex>',
+  'the whole fingerprint that the person told you (without it you are shown one and asked)',
+] as const;
 
 type OrderFlags = CommonOptions & SignerFlags;
 
@@ -134,16 +140,14 @@ function offer(): Command {
 function confirm(): Command {
   return ordering('confirm', 'let a key in that was handed in, signed by you')
     .argument('<person>', 'the id that the invitation named')
-    .option('--fingerprint <hex>', 'what the person told you (without it you are shown it, and trust this server)')
+    .option(...fingerprintOption)
     .action(async (id: string, flags: OrderFlags & { fingerprint?: string }) => {
       const { invited } = await new Client(flags.data).get<People>('/v1/people');
       const found = invited.find(({ person, offered }) => person === id && offered);
       if (!found?.offered) throw new ServerError('request', `no key was handed in for ${id}; see: deed person list`);
       const { kind, public: bytes } = found.offered;
-      const fingerprint = fingerprintOf(found.offered); // of what is signed, whatever the server calls it
-      if (flags.fingerprint !== undefined && plain(flags.fingerprint) !== plain(fingerprint))
-        throw new ServerError('request', `another key was handed in: ${fingerprint}; nothing was signed`);
       const key = { kind, public: bytes };
+      await compare(key, flags.fingerprint);
       const change: PeopleChange = found.roles
         ? { kind: 'enrolled', key, roles: [...found.roles] }
         : { kind: 'key-added', key };
@@ -181,12 +185,16 @@ function remove(): Command {
 }
 
 function cosign(): Command {
-  return ordering('cosign', 'give the second word for what waits').action(async (flags: OrderFlags) => {
-    const { waiting } = await new Client(flags.data).get<People>('/v1/people');
-    if (!waiting) throw new ServerError('request', 'nothing waits for a second person');
-    if (!flags.json) process.stdout.write(`${inWords(waiting)}, ordered by ${waiting.by}\n`);
-    await order(flags, waiting.person, waiting.change);
-  });
+  return ordering('cosign', 'give the second word for what waits')
+    .option(...fingerprintOption)
+    .action(async (flags: OrderFlags & { fingerprint?: string }) => {
+      const { waiting } = await new Client(flags.data).get<People>('/v1/people');
+      if (!waiting) throw new ServerError('request', 'nothing waits for a second person');
+      if (!flags.json) process.stdout.write(`${inWords(waiting)}, ordered by ${waiting.by}\n`);
+      const { change } = waiting;
+      if (change.kind === 'enrolled' || change.kind === 'key-added') await compare(change.key, flags.fingerprint);
+      await order(flags, waiting.person, change);
+    });
 }
 
 function erase(): Command {
@@ -226,6 +234,22 @@ function link(): Command {
       await new Client(flags.data).post(`/v1/people/${id}/link`, { code: flags.code });
       print({ linked: id }, flags.json, () => `Linked to ${bold(id)}.`);
     });
+}
+
+/** Nobody signs for a key that he has not compared. @throws ServerError request (another key, or nobody to ask) */
+async function compare(key: PersonKey, told: string | undefined): Promise<void> {
+  const fingerprint = fingerprintOf(key); // of what is signed, whatever the server calls it
+  if (told !== undefined) {
+    if (plain(told) === plain(fingerprint)) return;
+    throw new ServerError('request', `another key was handed in: ${fingerprint}; nothing was signed`);
+  }
+  if (!process.stdin.isTTY)
+    throw new ServerError(
+      'request',
+      'there is no terminal to ask at: give --fingerprint, as the person told it to you',
+    );
+  const same = await ask({ message: `Did they read out ${bold(fingerprint)}?`, initialValue: false });
+  if (isCancel(same) || !same) throw new ServerError('request', 'nothing was signed');
 }
 
 function ordering(name: string, description: string): Command {
