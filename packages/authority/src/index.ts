@@ -50,7 +50,7 @@ export { roleKeysOf } from './keys/role-keys.ts';
 export { prepareKey, type Rotation, recordRotation, settleKeys } from './keys/rotation.ts';
 export { readSealedKey, sealedPublicKey, sealKey, unsealKey, writeSealedKey } from './keys/sealed-key.ts';
 export { type SshIdentity, sshAgentIdentities, sshPersonSigner } from './keys/ssh-agent.ts';
-export { fingerprintOf, type Invitation, type Passkey } from './people/invitations.ts';
+export type { Invitation, Passkey } from './people/invitations.ts';
 export type { Change, Ordered, People, Person, WaitingOrder } from './people/people.ts';
 export type { ActivePolicy } from './policy/activation.ts';
 export { type Bundle, checkBundle } from './policy/bundle.ts';

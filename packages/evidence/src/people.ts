@@ -2,12 +2,13 @@
  * Who the people of a deployment are, and who may change that (docs/formats/checks.md, "people"). The server asks these rules
  * before it records a change, the verifier asks the same ones of what was recorded.
  */
+import { keyId } from './dsse.ts';
 import { EvidenceError } from './errors.ts';
 import { isSameChange, type PeopleChange, parsePeopleWord } from './people-word.ts';
 import type { PersonKey, PersonRole } from './predicates.ts';
 import type { StatementWith } from './statement.ts';
 import { noPredecessor } from './statement-form.ts';
-import { openWord, type Word } from './word.ts';
+import { openWord, spkiOfPerson, type Word } from './word.ts';
 
 /** A person as he stands at some place in the log. */
 export interface EnrolledPerson {
@@ -18,7 +19,7 @@ export interface EnrolledPerson {
   readonly enrolled: string;
 }
 
-/** Those who are enrolled and were not removed, by id. */
+/** Everybody who was ever enrolled, by id: an id is nobody else's, and who was removed has neither roles nor keys. */
 export type Enrolled = ReadonlyMap<string, EnrolledPerson>;
 
 /** Who ordered a change. */
@@ -74,11 +75,11 @@ function applyChange(
 ): Enrolled {
   const after = new Map(before);
   if (change.kind === 'enrolled') {
-    need(!before.has(id), `${id} is enrolled already`);
+    need(!before.has(id), `${id} was enrolled before`);
     return after.set(id, { id, roles: change.roles, keys: [change.key], enrolled });
   }
   const person = before.get(id);
-  if (!person) throw new EvidenceError('people', `${id} is not enrolled`);
+  if (!isHere(person)) throw new EvidenceError('people', `${id} is not enrolled`);
   switch (change.kind) {
     case 'key-added':
       need(!person.keys.some((key) => isKey(key, change.key)), `${id} has this key already`);
@@ -92,8 +93,7 @@ function applyChange(
     case 'roles':
       return after.set(id, { ...person, roles: change.roles });
     case 'removed':
-      after.delete(id);
-      return after;
+      return after.set(id, { ...person, roles: [], keys: [] });
   }
 }
 
@@ -135,7 +135,7 @@ function checkOrder(before: Enrolled, after: Enrolled, { origin, after: prev, pe
 /** @throws EvidenceError people */
 function signerOf(people: Enrolled, id: string, { signature }: Word): EnrolledPerson {
   const person = people.get(id);
-  if (!person) throw new EvidenceError('people', `ordered by ${id}, who is not enrolled`);
+  if (!isHere(person)) throw new EvidenceError('people', `ordered by ${id}, who is not enrolled`);
   const key = { kind: signature.kind, public: signature.key };
   need(
     person.keys.some((known) => isKey(known, key)),
@@ -146,6 +146,19 @@ function signerOf(people: Enrolled, id: string, { signature }: Word): EnrolledPe
 
 function operators(people: Enrolled): EnrolledPerson[] {
   return [...people.values()].filter(({ roles }) => roles.includes('operator'));
+}
+
+/** True of somebody who is enrolled and was not removed. */
+export function isHere(person: EnrolledPerson | undefined): person is EnrolledPerson {
+  return person !== undefined && person.keys.length > 0;
+}
+
+/**
+ * What two sides compare before a key counts: the first 16 bytes of its id (SHA-256 of the SPKI), in eight groups of four hex
+ * digits. @throws EvidenceError key, encoding
+ */
+export function fingerprintOf(key: PersonKey): string {
+  return (keyId(spkiOfPerson(key)).slice(0, 32).match(/.{4}/g) ?? []).join(' ');
 }
 
 function decides(role: PersonRole): boolean {

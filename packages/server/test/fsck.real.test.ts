@@ -192,7 +192,6 @@ test('a row that no entry gives is named, and so is one that is gone', () => {
     ['UPDATE tasks SET budget = budget + 1', 'table tasks'],
     ["UPDATE grants SET ceiling = 'approve'", 'table grants'],
     ['DELETE FROM agents', 'table agents'],
-    ["UPDATE people SET roles = 'operator'", 'table people'],
     ['UPDATE policies SET version = 9', 'table policies'],
     ["UPDATE intents SET status = 'error'", 'table intents'],
     ["UPDATE pin SET definition = 'x'", 'table pin'],

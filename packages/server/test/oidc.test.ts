@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { clientSecret, startProvider } from './support/identity-provider.ts';
+import { joined, order, signIn } from './support/people.ts';
 import { atLocalhost, Visitor } from './support/visitor.ts';
 import { World } from './support/world.ts';
 
@@ -27,24 +28,42 @@ afterAll(async () => {
 });
 
 const begin = async (visitor: Visitor) => (await visitor.get('/people/oidc')).headers.get('location') ?? '';
-const signIn = async (visitor: Visitor, name: string) => visitor.get(await provider.signIn(await begin(visitor), name));
+const signInAs = async (visitor: Visitor, name: string) =>
+  visitor.get(await provider.signIn(await begin(visitor), name));
 const refusal = ({ status, body }: { status: number; body: { title: string } }) => [status, body.title];
 const codeIn = (text: string) => /code to an operator, who links it to you: ([\w-]{12})\./.exec(text)?.[1] ?? '';
 
 test('who is known to the provider and not here is nobody, until an operator links the login', async () => {
   const visitor = new Visitor(url);
-  const stranger = await signIn(visitor, 'ada');
+  const stranger = await signInAs(visitor, 'ada');
   expect(stranger.text).toContain('Not known yet');
   expect((await visitor.get('/v1/me')).status).toBe(401);
   const { person } = world.made;
   await world.post(`/v1/people/${person}/link`, { code: codeIn(stranger.text) });
-  const known = await signIn(visitor, 'ada');
+  const known = await signInAs(visitor, 'ada');
   expect(known.headers.get('refresh')).toBe('0; url=/people/me');
   expect(known.headers.getSetCookie().join()).toMatch(/deed-session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict/);
   expect((await visitor.get('/v1/me')).body).toMatchObject({ person, how: 'oidc' });
   const again = await world.api('POST', `/v1/people/${person}/link`, { code: codeIn(stranger.text) });
   expect(again.body.title).toBe('code');
-  expect((await signIn(new Visitor(url), 'eve')).text).toContain('Not known yet');
+  expect((await signInAs(new Visitor(url), 'eve')).text).toContain('Not known yet');
+});
+
+test('who is signed in with a passkey links his own login, and nobody takes one that is linked', async () => {
+  const grace = await joined(world, url, 'Grace');
+  await signIn(url, grace.visitor, grace.passkey);
+  expect((await signInAs(grace.visitor, 'grace')).text).toContain('Linked');
+  const elsewhere = new Visitor(url);
+  await signInAs(elsewhere, 'grace');
+  expect((await elsewhere.get('/v1/me')).body).toMatchObject({ person: grace.person, how: 'oidc' });
+  const mallory = await joined(world, url, 'Mallory');
+  await signIn(url, mallory.visitor, mallory.passkey);
+  expect(refusal(await signInAs(mallory.visitor, 'grace'))).toEqual([400, 'login']);
+  // a session that the provider began links nothing: whoever runs the provider could have begun it
+  expect((await signInAs(elsewhere, 'eve')).text).toContain('Not known yet');
+  await order(world, grace.person, { kind: 'removed' });
+  expect((await elsewhere.get('/v1/me')).status).toBe(401);
+  expect((await signInAs(new Visitor(url), 'grace')).text).toContain('Not known yet');
 });
 
 test('a browser is sent with PKCE, state and nonce, and asks for nothing but the subject', async () => {
@@ -105,6 +124,10 @@ test('the log has no subject and no issuer, and an erasure takes the login away'
     const payload = Buffer.from(ledger.entry(index)?.envelope.payload ?? []).toString();
     expect(payload).not.toMatch(/\bada\b|localhost:/);
   }
+  const visitor = new Visitor(url);
+  await signInAs(visitor, 'ada');
+  expect((await visitor.get('/v1/me')).status).toBe(200);
   await world.post(`/v1/people/${world.made.person}/erase`);
-  expect((await signIn(new Visitor(url), 'ada')).text).toContain('Not known yet');
+  expect((await visitor.get('/v1/me')).status).toBe(401);
+  expect((await signInAs(new Visitor(url), 'ada')).text).toContain('Not known yet');
 });

@@ -1,11 +1,10 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { encodePeopleWord, type PeopleChange } from '@deed/evidence';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, startChromium } from '../../reading-copy/test/chromium.ts';
-import { keyPersonSigner, readSealedKey } from '../src/index.ts';
+import { order } from './support/people.ts';
 import { atLocalhost } from './support/visitor.ts';
 import { World } from './support/world.ts';
 
@@ -67,14 +66,6 @@ describe.skipIf(!hasChromium)('in a browser', () => {
     return found as readonly string[];
   }
 
-  async function order(person: string, change: PeopleChange): Promise<void> {
-    const signer = keyPersonSigner(await readSealedKey(join(world.base, 'person.json'), 'test'));
-    const { origin, after } = (await world.api('GET', '/v1/people')).body;
-    const time = new Date().toISOString();
-    const bytes = encodePeopleWord({ origin, after, person, change, by: world.made.person, time });
-    await world.post('/v1/people/orders', { word: await signer.word('deed-people-v1', bytes) });
-  }
-
   const cookies = async (context: BrowserContext) => (await context.cookies()).map(({ name }) => name);
 
   it('somebody makes a passkey on an invitation, reads out its fingerprint, and signs in and out with it', async () => {
@@ -98,7 +89,7 @@ describe.skipIf(!hasChromium)('in a browser', () => {
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
     await page.getByText('nobody here has this passkey').waitFor(); // no operator has confirmed it
     const { kind, public: key } = invited.offered;
-    await order(invited.person, { kind: 'enrolled', key: { kind, public: key }, roles: ['approver'] });
+    await order(world, invited.person, { kind: 'enrolled', key: { kind, public: key }, roles: ['approver'] });
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
     await page.getByRole('heading', { name: 'Ada Lovelace' }).waitFor();
     expect(await page.evaluate('document.cookie')).toBe('');

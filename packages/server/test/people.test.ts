@@ -1,8 +1,8 @@
-import { join } from 'node:path';
-import { encodePeopleWord, openPayload, type PeopleChange } from '@deed/evidence';
+import { openPayload } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keyPersonSigner, newP256, readSealedKey, spkiOf } from '../src/index.ts';
+import { newP256, spkiOf } from '../src/index.ts';
 import { Authenticator, notVerified } from './support/authenticator.ts';
+import { joined, order, signIn } from './support/people.ts';
 import { atLocalhost, Visitor } from './support/visitor.ts';
 import { World } from './support/world.ts';
 
@@ -23,39 +23,6 @@ async function invite(who: object = { label: 'Ada', roles: ['approver'] }) {
   return invitation as { code: string; person: string };
 }
 
-/** The first person's word for a change. */
-async function order(person: string, change: PeopleChange) {
-  const signer = keyPersonSigner(await readSealedKey(join(world.base, 'person.json'), 'test'));
-  const { origin, after } = (await world.api('GET', '/v1/people')).body;
-  const bytes = encodePeopleWord({
-    origin,
-    after,
-    person,
-    change,
-    by: world.made.person,
-    time: new Date().toISOString(),
-  });
-  return world.post('/v1/people/orders', { word: await signer.word('deed-people-v1', bytes) });
-}
-
-/** Somebody with an enrolled passkey. */
-async function joined(label = 'Ada') {
-  const { code, person } = await invite({ label, roles: ['approver'] });
-  const visitor = new Visitor(url);
-  const passkey = new Authenticator();
-  const { options } = (await visitor.post('/v1/join/open', { code })).body;
-  const { body } = await visitor.post('/v1/join/passkey', { code, response: passkey.create(at(options.challenge)) });
-  const { kind, public: key } = body.offered;
-  await order(person, { kind: 'enrolled', key: { kind, public: key }, roles: ['approver'] });
-  return { person, passkey, visitor };
-}
-
-async function signIn(visitor: Visitor, passkey: Authenticator, flags?: number) {
-  const { challenge } = (await visitor.post('/v1/sign-in/options')).body;
-  const response = passkey.get({ ...at(challenge), ...(flags === undefined ? {} : { flags }) });
-  return { response, answer: await visitor.post('/v1/sign-in', { response }) };
-}
-
 test('who was invited hands in a passkey, counts once an operator ordered it, signs in and out', async () => {
   const { code, person } = await invite();
   const visitor = new Visitor(url);
@@ -69,13 +36,13 @@ test('who was invited hands in a passkey, counts once an operator ordered it, si
   const passkey = new Authenticator();
   const made = await visitor.post('/v1/join/passkey', { code, response: passkey.create(at(opened.options.challenge)) });
   expect(made.body).toMatchObject({ passkey: { credential: passkey.id, backedUp: true } });
-  expect(refusal((await signIn(visitor, passkey)).answer)).toEqual([403, 'passkey']);
+  expect(refusal((await signIn(url, visitor, passkey)).answer)).toEqual([403, 'passkey']);
   const { invited } = (await world.api('GET', '/v1/people')).body;
   expect(invited).toMatchObject([{ person, offered: { fingerprint: made.body.offered.fingerprint } }]);
   const { kind, public: key } = made.body.offered;
   expect([kind, key]).toEqual(['webauthn', passkey.public]);
-  await order(person, { kind: 'enrolled', key: { kind, public: key }, roles: ['approver'] });
-  const { answer } = await signIn(visitor, passkey);
+  await order(world, person, { kind: 'enrolled', key: { kind, public: key }, roles: ['approver'] });
+  const { answer } = await signIn(url, visitor, passkey);
   expect(answer.body).toEqual({ person, how: 'passkey' });
   expect(answer.headers.get('set-cookie')).toMatch(
     /^deed-session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=28800$/,
@@ -107,16 +74,28 @@ test('a passkey is not taken for another site, an old challenge, or an unverifie
 });
 
 test('a sign-in serves once, for a verified user, and ends when the person is removed', async () => {
-  const { person, passkey, visitor } = await joined('Grace');
-  const { response, answer } = await signIn(visitor, passkey);
+  const { person, passkey, visitor } = await joined(world, url, 'Grace');
+  const { response, answer } = await signIn(url, visitor, passkey);
   expect(answer.status).toBe(200);
   expect(refusal(await visitor.post('/v1/sign-in', { response }))).toEqual([403, 'passkey']);
-  expect(refusal((await signIn(visitor, passkey, notVerified)).answer)).toEqual([403, 'passkey']);
-  expect(refusal((await signIn(visitor, new Authenticator())).answer)).toEqual([403, 'passkey']);
+  expect(refusal((await signIn(url, visitor, passkey, notVerified)).answer)).toEqual([403, 'passkey']);
+  expect(refusal((await signIn(url, visitor, new Authenticator())).answer)).toEqual([403, 'passkey']);
   expect((await visitor.get('/v1/me')).status).toBe(200);
-  await order(person, { kind: 'removed' });
+  await order(world, person, { kind: 'removed' });
   expect((await visitor.get('/v1/me')).status).toBe(401);
-  expect(refusal((await signIn(visitor, passkey)).answer)).toEqual([403, 'passkey']);
+  expect(refusal((await signIn(url, visitor, passkey)).answer)).toEqual([403, 'passkey']);
+});
+
+test('a passkey that only the database gives to somebody signs nobody in', async () => {
+  const { ledger } = world.serving.deployment;
+  const slipped = new Authenticator();
+  ledger.database.transaction((tx) =>
+    tx.run(
+      'INSERT INTO person_passkey (credential, person, public, aaguid, backed_up, made_ms) VALUES (?, ?, ?, ?, 0, 0)',
+      ...[slipped.id, world.made.person, slipped.public, 'x'],
+    ),
+  );
+  expect(refusal((await signIn(url, new Visitor(url), slipped)).answer)).toEqual([403, 'passkey']);
 });
 
 test('what a page of another site sends is refused, and so is what says nothing of its origin', async () => {
@@ -144,11 +123,11 @@ test('a task that a signed-in operator opens says who he is and how he was authe
   const { vault } = world.serving.deployment.authority;
   const agent = (await world.enrol()).id;
   const asked = { objective: 'Mend the typo', agent, allow: [{ server: 'fixture' }] };
-  const { visitor, passkey, person } = await joined('Barbara');
+  const { visitor, passkey, person } = await joined(world, url, 'Barbara');
   expect(refusal(await visitor.post('/v1/my/tasks', asked))).toEqual([401, 'signed-out']);
-  await signIn(visitor, passkey);
+  await signIn(url, visitor, passkey);
   expect(refusal(await visitor.post('/v1/my/tasks', asked))).toEqual([403, 'forbidden']);
-  await order(person, { kind: 'roles', roles: ['operator'] });
+  await order(world, person, { kind: 'roles', roles: ['operator'] });
   const { task } = (await visitor.post('/v1/my/tasks', asked)).body;
   const principalOf = (id: string) => {
     const [opened] = world.of(id, 'task-opened');
@@ -178,6 +157,12 @@ test('an SSH key is handed in by its line, and nothing that is none', async () =
     line: `ssh-ed25519 ${wire.toString('base64')} e@x`,
   });
   expect([status, body.person, body.offered.kind]).toEqual([201, person, 'sshsig']);
+});
+
+test('a request from the network that is too long is not read', async () => {
+  const visitor = new Visitor(url);
+  const long = await visitor.post('/v1/join/key', { code: 'x', line: 'x'.repeat(300_000) });
+  expect(refusal(long)).toEqual([413, 'request']);
 });
 
 test('no page names another origin, and each says that nothing of it is kept', async () => {

@@ -162,14 +162,6 @@ export class Invitations {
   }
 }
 
-/**
- * What both sides compare before a key counts: the first 16 bytes of its id (SHA-256 of the SPKI), in eight groups of four hex
- * digits. Whoever intercepts a code and hands in a key of his own would have to find one with the same 128 bits.
- */
-export function fingerprintOf(key: PersonKey): string {
-  return (keyId(spkiOfPerson(key)).slice(0, 32).match(/.{4}/g) ?? []).join(' ');
-}
-
 /** @throws AuthorityError key; EvidenceError key, encoding */
 export function checkPersonKey(key: PersonKey): void {
   if (key.kind === 'sshsig') parseSshPublicKey(fromBase64(key.public));

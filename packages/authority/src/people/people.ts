@@ -6,6 +6,7 @@ import {
   EvidenceError,
   encodePeopleWord,
   fromBase64,
+  isHere,
   isKey,
   isSameChange,
   keyId,
@@ -136,12 +137,12 @@ export class People {
   }
 
   list(): readonly Person[] {
-    return [...this.people.values()].map((person) => ({ ...person, label: this.labelOf(person.id) }));
+    return [...this.people.values()].filter(isHere).map((person) => ({ ...person, label: this.labelOf(person.id) }));
   }
 
   get(id: string): Person | undefined {
     const person = this.people.get(id);
-    return person && { ...person, label: this.labelOf(id) };
+    return isHere(person) ? { ...person, label: this.labelOf(id) } : undefined;
   }
 
   /** Whose key it is, now. */
@@ -149,9 +150,12 @@ export class People {
     return this.list().find(({ keys }) => keys.some((known) => isKey(known, key)));
   }
 
-  /** Whose passkey a browser's credential id is, and its key. */
+  /** Whose passkey a browser's credential id is, and its key: one that the log says he has, whatever the row says. */
   passkey(credential: string): { readonly person: string; readonly public: string } | undefined {
-    return this.ground.db.get('SELECT person, public FROM person_passkey WHERE credential = ?', credential);
+    const sql = 'SELECT person, public FROM person_passkey WHERE credential = ?';
+    const row = this.ground.db.get<{ person: string; public: string }>(sql, credential);
+    const keys = this.people.get(row?.person ?? '')?.keys ?? [];
+    return keys.some(({ kind, public: key }) => kind === 'webauthn' && key === row?.public) ? row : undefined;
   }
 
   /** The person who may, with this very key. @throws AuthorityError unknown-person, not-approver, word (another key) */
@@ -167,14 +171,12 @@ export class People {
 
   /** Forgets how a person is called and signs in: what the log says of an opaque id stays. @throws AuthorityError unknown-person */
   erase(id: string): void {
-    const known = this.ground.ledger
-      .series('people')
-      .some(({ envelope }) => (parseStatement(envelope.payload).body as { person?: string }).person === id);
-    if (!known) throw new AuthorityError('unknown-person', `there never was a person ${id}`);
+    const person = this.people.get(id);
+    if (!person) throw new AuthorityError('unknown-person', `there never was a person ${id}`);
     this.ground.db.transaction((tx) => {
       for (const table of ['person_label', 'person_login', 'person_invitation'])
         tx.run(`DELETE FROM ${table} WHERE person = ?`, id);
-      if (!this.people.has(id)) tx.run('DELETE FROM person_passkey WHERE person = ?', id);
+      if (!isHere(person)) tx.run('DELETE FROM person_passkey WHERE person = ?', id);
     });
   }
 

@@ -1,7 +1,6 @@
-import { keyId, toBase64 } from '@deed/evidence';
+import { fingerprintOf, keyId, toBase64 } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newP256, spkiOf } from '../../src/keys/p256.ts';
-import { fingerprintOf } from '../../src/people/invitations.ts';
 import { refused } from '../refused.ts';
 import { World } from '../world.ts';
 

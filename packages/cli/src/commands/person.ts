@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { confirm as ask, isCancel } from '@clack/prompts';
 import {
   encodePeopleWord,
+  fingerprintOf,
   type PeopleChange,
   type PersonKey,
   type PersonRole,
@@ -18,10 +20,6 @@ import { passphrase } from '../secrets.ts';
 import { visible } from '../visible.ts';
 import { defaultKeyFolder } from './init.ts';
 
-interface ShownKey extends PersonKey {
-  readonly fingerprint: string;
-}
-
 interface People {
   readonly origin: string;
   readonly after: string;
@@ -29,7 +27,7 @@ interface People {
     readonly id: string;
     readonly label: string;
     readonly roles: readonly PersonRole[];
-    readonly keys: readonly ShownKey[];
+    readonly keys: readonly PersonKey[];
   }[];
   readonly invited: readonly Invited[];
   readonly waiting: { readonly person: string; readonly change: PeopleChange; readonly by: string } | null;
@@ -40,8 +38,13 @@ interface Invited {
   readonly label: string;
   readonly roles: readonly PersonRole[] | null;
   readonly expires: string;
-  readonly offered: ShownKey | null;
+  readonly offered: PersonKey | null;
 }
+
+const fingerprintOption = [
+  '--fingerprint <hex>',
+  'the whole fingerprint that the person told you (without it you are shown one and asked)',
+] as const;
 
 type OrderFlags = CommonOptions & SignerFlags;
 
@@ -71,12 +74,12 @@ function list(): Command {
             ['person', 'roles', 'called', 'keys'],
             all.people.map(({ id, roles, label, keys }) => [
               ...[id, roles.join(', '), visible(label)],
-              keys.map(({ kind, fingerprint }) => `${kind} ${fingerprint.slice(0, 9)}`).join(', '),
+              keys.map((key) => `${key.kind} ${fingerprintOf(key).slice(0, 9)}`).join(', '),
             ]),
           ),
           ...all.invited.map(
             ({ person, label, offered, expires }) =>
-              `${yellow('invited')}  ${person} (${visible(label)}), until ${expires}: ${offered ? `handed in ${bold(offered.fingerprint)}` : 'no key yet'}`,
+              `${yellow('invited')}  ${person} (${visible(label)}), until ${expires}: ${offered ? `handed in ${bold(fingerprintOf(offered))}` : 'no key yet'}`,
           ),
           ...(all.waiting
             ? [`${yellow('waits')}    for a second person: ${inWords(all.waiting)}, ordered by ${all.waiting.by}`]
@@ -126,7 +129,7 @@ function offer(): Command {
         const made = await new Client(flags.data).post<Invited>('/v1/people/offer', { code: flags.code, key });
         print(made, flags.json, () =>
           [
-            `Handed in. The fingerprint of your key: ${bold(made.offered?.fingerprint ?? '')}`,
+            `Handed in. The fingerprint of your key: ${bold(fingerprintOf(key))}`,
             'Tell it to the operator who invited you. The key counts once he has confirmed it.',
           ].join('\n'),
         );
@@ -137,15 +140,14 @@ function offer(): Command {
 function confirm(): Command {
   return ordering('confirm', 'let a key in that was handed in, signed by you')
     .argument('<person>', 'the id that the invitation named')
-    .option('--fingerprint <hex>', 'what the person told you (without it you are shown it, and trust this server)')
+    .option(...fingerprintOption)
     .action(async (id: string, flags: OrderFlags & { fingerprint?: string }) => {
       const { invited } = await new Client(flags.data).get<People>('/v1/people');
       const found = invited.find(({ person, offered }) => person === id && offered);
       if (!found?.offered) throw new ServerError('request', `no key was handed in for ${id}; see: deed person list`);
-      const { kind, public: bytes, fingerprint } = found.offered;
-      if (flags.fingerprint !== undefined && plain(flags.fingerprint) !== plain(fingerprint))
-        throw new ServerError('request', `another key was handed in: ${fingerprint}; nothing was signed`);
+      const { kind, public: bytes } = found.offered;
       const key = { kind, public: bytes };
+      await compare(key, flags.fingerprint);
       const change: PeopleChange = found.roles
         ? { kind: 'enrolled', key, roles: [...found.roles] }
         : { kind: 'key-added', key };
@@ -169,7 +171,7 @@ function removeKey(): Command {
     .action(async (id: string, flags: OrderFlags & { fingerprint: string }) => {
       const { people } = await new Client(flags.data).get<People>('/v1/people');
       const keys = people.find((person) => person.id === id)?.keys ?? [];
-      const found = keys.filter(({ fingerprint }) => plain(fingerprint).startsWith(plain(flags.fingerprint)));
+      const found = keys.filter((key) => plain(fingerprintOf(key)).startsWith(plain(flags.fingerprint)));
       const [key] = found;
       if (!key || found.length > 1) throw new ServerError('request', `${id} has ${found.length} keys that begin so`);
       await order(flags, id, { kind: 'key-removed', key: { kind: key.kind, public: key.public } });
@@ -183,12 +185,16 @@ function remove(): Command {
 }
 
 function cosign(): Command {
-  return ordering('cosign', 'give the second word for what waits').action(async (flags: OrderFlags) => {
-    const { waiting } = await new Client(flags.data).get<People>('/v1/people');
-    if (!waiting) throw new ServerError('request', 'nothing waits for a second person');
-    if (!flags.json) process.stdout.write(`${inWords(waiting)}, ordered by ${waiting.by}\n`);
-    await order(flags, waiting.person, waiting.change);
-  });
+  return ordering('cosign', 'give the second word for what waits')
+    .option(...fingerprintOption)
+    .action(async (flags: OrderFlags & { fingerprint?: string }) => {
+      const { waiting } = await new Client(flags.data).get<People>('/v1/people');
+      if (!waiting) throw new ServerError('request', 'nothing waits for a second person');
+      if (!flags.json) process.stdout.write(`${inWords(waiting)}, ordered by ${waiting.by}\n`);
+      const { change } = waiting;
+      if (change.kind === 'enrolled' || change.kind === 'key-added') await compare(change.key, flags.fingerprint);
+      await order(flags, waiting.person, change);
+    });
 }
 
 function erase(): Command {
@@ -230,6 +236,22 @@ function link(): Command {
     });
 }
 
+/** Nobody signs for a key that he has not compared. @throws ServerError request (another key, or nobody to ask) */
+async function compare(key: PersonKey, told: string | undefined): Promise<void> {
+  const fingerprint = fingerprintOf(key); // of what is signed, whatever the server calls it
+  if (told !== undefined) {
+    if (plain(told) === plain(fingerprint)) return;
+    throw new ServerError('request', `another key was handed in: ${fingerprint}; nothing was signed`);
+  }
+  if (!process.stdin.isTTY)
+    throw new ServerError(
+      'request',
+      'there is no terminal to ask at: give --fingerprint, as the person told it to you',
+    );
+  const same = await ask({ message: `Did they read out ${bold(fingerprint)}?`, initialValue: false });
+  if (isCancel(same) || !same) throw new ServerError('request', 'nothing was signed');
+}
+
 function ordering(name: string, description: string): Command {
   return command(name, description)
     .option('--key <file>', 'your sealed key', join(defaultKeyFolder(), 'person.key.json'))
@@ -256,13 +278,13 @@ async function order(flags: OrderFlags, person: string, change: PeopleChange): P
 function inWords({ person, change }: { readonly person: string; readonly change: PeopleChange }): string {
   switch (change.kind) {
     case 'enrolled':
-      return `${person} enrolled as ${change.roles.join(', ')}`;
+      return `${person} enrolled as ${change.roles.join(', ')}, key ${fingerprintOf(change.key)}`;
     case 'roles':
       return `${person} as ${change.roles.join(', ')}`;
     case 'removed':
       return `${person} removed`;
     case 'key-added':
-      return `a key of ${person} added`;
+      return `a key of ${person} added, ${fingerprintOf(change.key)}`;
     case 'key-removed':
       return `a key of ${person} removed`;
   }

@@ -4,7 +4,7 @@ import { encodePolicyManifest } from '../case/case-json.ts';
 import { members } from '../case/members.ts';
 import { toHex } from '../encoding.ts';
 import { DeedError, EvidenceError } from '../errors.ts';
-import { changeOf, changePeople, type Enrolled, type EnrolledPerson, isKey } from '../people.ts';
+import { changeOf, changePeople, type Enrolled, type EnrolledPerson, isHere, isKey } from '../people.ts';
 import { sha256 } from '../platform.ts';
 import type { PersonRole } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
@@ -118,7 +118,7 @@ export function standingOf(
   const standing = peopleOf(exam)
     .states.findLast(({ index }) => index < before)
     ?.people.get(person);
-  if (!standing) throw new EvidenceError('case', `person ${person} was removed by then, or never let in`);
+  if (!isHere(standing)) throw new EvidenceError('case', `person ${person} was removed by then, or never let in`);
   return { found, standing };
 }
 

@@ -49,16 +49,17 @@ export function tellPerson(
     by = [first(story)],
     signer = newSigner(),
     alone = by.length === 1,
+    id = newId('person', start),
     over,
   }: {
     readonly roles: PersonRole[];
     readonly by?: readonly Orderer[];
     readonly signer?: Signer;
     readonly alone?: boolean;
+    readonly id?: string;
     readonly over?: Partial<Draft>;
   },
 ): Orderer {
-  const id = newId('person', start);
   const key = keyOf(signer);
   const words = wordsOf(story, id, { kind: 'enrolled', key, roles }, by);
   story.record({

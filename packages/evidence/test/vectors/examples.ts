@@ -125,6 +125,8 @@ const alike: readonly string[] = [
   'what needs no second person called done alone',
   'the last operator removed',
   'a change to somebody who was never enrolled',
+  'a change to somebody who was removed',
+  'somebody who was removed enrolled again under the old id',
   'the only key of a person removed',
   'a key removed that the person does not have',
   'an order by a key that was removed',

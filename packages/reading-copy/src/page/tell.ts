@@ -9,7 +9,11 @@ export function tell(statement: Statement): string {
     case 'key-event':
       return `${body.event} ${body.key.role} key ${short(body.key.keyid)}`;
     case 'person-enrolled':
-      return `${body.person} as ${body.roles.join(' and ')}`;
+      return `${body.person} as ${body.roles.join(' and ')}${body.order?.alone ? ', let in by one operator alone' : ''}`;
+    case 'person-changed':
+      return `${body.person}: ${body.change.kind}${body.order.alone ? ', by one operator alone' : ''}`;
+    case 'administered':
+      return `${body.act}${body.target === null ? '' : ` of ${body.target}`}, by whoever was at the ${body.by}`;
     case 'agent-enrolled':
       return body.spiffe;
     case 'revoked':

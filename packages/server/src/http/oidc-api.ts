@@ -48,7 +48,10 @@ export function oidcApi({ deployment, url, sessions }: PublicDoor): Hono {
       return cleared(await cameBackPage('Not known yet', text, null));
     }
     const page = await cameBackPage('Signed in', 'You are signed in.', '/people/me');
-    page.headers.append('set-cookie', sessions.begin(person, 'oidc'));
+    page.headers.append(
+      'set-cookie',
+      sessions.begin(person, 'oidc', () => people.logins.personOf(login) === person),
+    );
     return cleared(page);
   });
   return app;

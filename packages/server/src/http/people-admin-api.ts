@@ -1,5 +1,5 @@
-import { fingerprintOf, type Invitation } from '@deed/authority';
-import { personKey, personRoles, word } from '@deed/evidence';
+import type { Invitation } from '@deed/authority';
+import { fingerprintOf, personKey, personRoles, word } from '@deed/evidence';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { oidc, writeConfig } from '../config.ts';

@@ -58,7 +58,8 @@ export function peopleApi({ deployment, url, sessions }: PublicDoor): Hono {
     const { response } = await posted(c.req.raw, signIn);
     const person = await passkeys.signedIn(response, (credential) => people.passkey(credential));
     if (!people.get(person)) throw new ServerError('passkey', 'nobody here has this passkey');
-    c.header('set-cookie', sessions.begin(person, 'passkey'));
+    const isHis = () => people.passkey(response.id)?.person === person;
+    c.header('set-cookie', sessions.begin(person, 'passkey', isHis));
     return c.json({ person, how: 'passkey' });
   });
   app.post('/v1/sign-out', (c) => {

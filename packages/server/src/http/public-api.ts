@@ -1,12 +1,16 @@
 import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import type { Deployment } from '../deployment.ts';
 import { enrolApi } from './enrol-api.ts';
 import { myTasksApi } from './my-tasks-api.ts';
 import { oauthApi } from './oauth-api.ts';
 import { oidcApi } from './oidc-api.ts';
 import { peopleApi } from './people-api.ts';
-import { withProblems } from './problem.ts';
+import { problem, withProblems } from './problem.ts';
 import { openSessions, type Sessions } from './session.ts';
+
+/** Of a request from the network. */
+const maxBodyBytes = 256 * 1024;
 
 /** What the parts of the public API stand on. */
 export interface PublicDoor {
@@ -24,6 +28,9 @@ const parts: readonly ((door: PublicDoor) => Hono)[] = [oauthApi, enrolApi, peop
 export function publicApi(given: Omit<PublicDoor, 'sessions'>): Hono {
   const door = { ...given, sessions: openSessions(given.deployment.authority.people, given.url) };
   const app = new Hono();
+  // The rest is not read, so nothing else can come on this connection.
+  const onError = () => problem(413, 'request', 'the request is too long', { connection: 'close' });
+  app.use(bodyLimit({ maxSize: maxBodyBytes, onError }));
   for (const part of parts) app.route('/', part(door));
   return withProblems(app);
 }

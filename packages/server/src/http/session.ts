@@ -14,8 +14,11 @@ export interface SignedIn {
 /** Who is signed in. The state is the server's: a cookie is a random name for it, and ends with it. */
 export interface Sessions {
   personOf(request: Request): SignedIn | null;
-  /** @returns the value of a Set-Cookie header */
-  begin(person: string, how: SignedInBy): string;
+  /**
+   * @param holds asked at each request: false once that by which the person signed in is no longer his
+   * @returns the value of a Set-Cookie header
+   */
+  begin(person: string, how: SignedInBy, holds: () => boolean): string;
   /** @returns the value of a Set-Cookie header that takes the cookie away */
   end(request: Request): string;
 }
@@ -27,15 +30,16 @@ const mostSessions = 10_000;
 interface Session {
   readonly person: string;
   readonly how: SignedInBy;
+  readonly holds: () => boolean;
   readonly sinceMs: number;
   seenMs: number;
 }
 
 /**
  * Sessions of people, in memory: a restart signs everybody out. One ends after 15 minutes without a request, after 8 hours, and
- * with the person's removal. `url`: how browsers reach this server.
+ * with the removal of the person or of that by which he signed in. `url`: how browsers reach this server.
  */
-export function openSessions(people: People, url: () => string, now: () => number = Date.now): Sessions {
+export function openSessions(people: Pick<People, 'get'>, url: () => string, now: () => number = Date.now): Sessions {
   const sessions = new Map<string, Session>();
   const nameOf = () => (isSecure(url()) ? '__Host-deed' : 'deed-session');
   const find = (request: Request): [string, Session] | null => {
@@ -52,7 +56,7 @@ export function openSessions(people: People, url: () => string, now: () => numbe
   return {
     personOf(request) {
       const [id, session] = find(request) ?? [];
-      const person = session && people.get(session.person);
+      const person = session?.holds() ? people.get(session.person) : undefined;
       if (!session || !person) {
         if (id !== undefined) sessions.delete(id);
         return null;
@@ -60,10 +64,10 @@ export function openSessions(people: People, url: () => string, now: () => numbe
       session.seenMs = now();
       return { person, how: session.how, sinceMs: session.sinceMs };
     },
-    begin(person, how) {
+    begin(person, how, holds) {
       if (sessions.size >= mostSessions) sessions.delete(sessions.keys().next().value ?? '');
       const value = toBase64Url(randomBytes(32));
-      sessions.set(idOf(value), { person, how, sinceMs: now(), seenMs: now() });
+      sessions.set(idOf(value), { person, how, holds, sinceMs: now(), seenMs: now() });
       return cookie(value, longestMs / 1000);
     },
     end(request) {

@@ -134,6 +134,24 @@ export const accounts: BentCases = {
     check: 'people',
     says: /nobody would be left/,
   },
+  'somebody who was removed enrolled again under the old id': {
+    bend: told((story) => {
+      const friend = approver(story);
+      tellChange(story, friend.id, { kind: 'removed' }, { by: [first(story)] });
+      tellPerson(story, 'again', { roles: ['approver'], id: friend.id });
+    }),
+    check: 'people',
+    says: /was enrolled before/,
+  },
+  'a change to somebody who was removed': {
+    bend: told((story) => {
+      const friend = approver(story);
+      tellChange(story, friend.id, { kind: 'removed' }, { by: [first(story)] });
+      tellChange(story, friend.id, { kind: 'roles', roles: ['auditor'] }, { by: [first(story)] });
+    }),
+    check: 'people',
+    says: /is not enrolled/,
+  },
   'a change to somebody who was never enrolled': {
     bend: told((story) => tellChange(story, nobody, { kind: 'removed' }, { by: [first(story)] })),
     check: 'people',
