@@ -124,7 +124,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const tokens = new Tokens(ground, agents, tasks, grants, policy, nonces);
   const actions = new Actions(parts);
   const clients = new Clients(ground, agents, tasks);
-  const revokeParts = { ground, agents, tasks, tokens, clients, grants, credentials, actions, workloads };
+  const revokeParts = { ground, agents, tasks, tokens, clients, grants, credentials, actions, rejects, workloads };
   const approvals = new Approvals(ground, people, tasks, approvalUses);
   const custody = new Custody();
   const legalHolds = new LegalHolds(ground, people, tasks);

@@ -11,6 +11,7 @@ export class Rejects {
   private sinceMs = 0;
   private nextMs = 0;
   private cancel: (() => void) | null = null;
+  private isQuiet = false;
 
   constructor(ground: Ground) {
     this.ground = ground;
@@ -23,7 +24,18 @@ export class Rejects {
     return error;
   }
 
+  /** What the server itself tries, in one turn, is no stranger's: nothing of it is counted. */
+  quietly<T>(run: () => T): T {
+    this.isQuiet = true;
+    try {
+      return run();
+    } finally {
+      this.isQuiet = false;
+    }
+  }
+
   add(code: AuthorityErrorCode): void {
+    if (this.isQuiet) return;
     const now = this.ground.clock.now();
     if (this.counts.size === 0) this.sinceMs = now;
     this.counts.set(code, (this.counts.get(code) ?? 0) + 1);

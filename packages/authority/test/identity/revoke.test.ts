@@ -87,6 +87,9 @@ test('revoking a name ends every key, token, task, grant and credential of all i
   );
   for (const { because, what: tried } of shown.tried) expect(digests.has(because ?? ''), tried).toBe(true);
 
+  world.clock.advance(60_000);
+  await world.authority.grants.waive(1); // entries commit in order
+  expect(world.statements('deployment').filter(({ predicate }) => predicate === 'rejects-counted')).toEqual([]);
   const body = Buffer.from('{"jsonrpc":"2.0","id":1,"method":"tools/list"}');
   expect(await refused(() => world.authority.actions.admit({ kind: 'token', token, proof: token, body }))).toBe(
     'agent-revoked',
