@@ -1,6 +1,5 @@
 """RFC 3161 timestamps: docs/formats/timestamps.md. Its checks are marked with their numbers."""
 
-import hashlib
 import re
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -14,11 +13,12 @@ from formats import Bad, demand
 
 SIGNED_DATA, TST_INFO = "2a864886f70d010702", "2a864886f70d0109100104"
 CONTENT_TYPE, MESSAGE_DIGEST = "2a864886f70d010903", "2a864886f70d010904"
-CERTIFICATE_V1, CERTIFICATE_V2 = "2a864886f70d010910020c", "2a864886f70d010910022f"
-HASHES = {"608648016503040201": hashes.SHA256(), "608648016503040202": hashes.SHA384(), "608648016503040203": hashes.SHA512()}
+NAMES_CERTIFICATE = {"2a864886f70d010910020c": hashes.SHA1(), "2a864886f70d010910022f": hashes.SHA256()}
+HASHES = {"6086480165030402" + end: one for end, one in
+          (("01", hashes.SHA256()), ("02", hashes.SHA384()), ("03", hashes.SHA512()))}
 SIGNATURES = {  # kind, and the hash that the name says
-    **{f"2a8648ce3d04030{2 + n}": ("ecdsa", one) for n, one in enumerate(HASHES.values())},
-    **{f"2a864886f70d01010{'bcd'[n]}": ("rsa", one) for n, one in enumerate(HASHES.values())},
+    "2a8648ce3d040302": ("ecdsa", "sha256"), "2a8648ce3d040303": ("ecdsa", "sha384"), "2a8648ce3d040304": ("ecdsa", "sha512"),
+    "2a864886f70d01010b": ("rsa", "sha256"), "2a864886f70d01010c": ("rsa", "sha384"), "2a864886f70d01010d": ("rsa", "sha512"),
     "2a864886f70d010101": ("rsa", None), "2a864886f70d01010a": ("pss", None),
 }
 
@@ -34,17 +34,25 @@ class Der(NamedTuple):
         demand([one.tag for one in found[: len(tags)]] == list(tags), "DER of another form")
         return found
 
+    def name(self) -> str:
+        """The object identifier with which this begins, or that this is, in hex."""
+        return (self if self.tag == 6 else self.parts(6)[0]).body.hex()
+
 def der(data: bytes) -> list[Der]:
     found = []
     while data:
-        demand(len(data) > 1 and data[0] & 31 < 31, "DER that ends too early, or with a long tag")
         wide = max(0, data[1] - 128)
-        size = int.from_bytes(data[2 : 2 + wide], "big") if data[1] >= 128 else data[1]
+        size = int.from_bytes(data[2 : 2 + wide], "big") if wide else data[1]
         demand(data[1] < 128 or 0 < wide < 4 and size >= 128 and data[2], "a DER length that is not the shortest")
         end = 2 + wide + size
-        demand(len(data) >= end, "DER that ends too early")
+        demand(len(data) >= end and data[0] & 31 < 31, "DER that ends too early, or with a long tag")
         found, data = [*found, Der(data[0], data[:end], data[2 + wide : end])], data[end:]
     return found
+
+def digest(hashing: hashes.HashAlgorithm, data: bytes) -> bytes:
+    running = hashes.Hash(hashing)
+    running.update(data)
+    return running.finalize()
 
 class Stamp(NamedTuple):
     imprint: str
@@ -57,57 +65,50 @@ def read_stamp(data: bytes) -> Stamp:
     [response] = der(data)
     status, token = response.parts(0x30, 0x30)
     demand(len(data) <= 65536 and status.parts(2)[0].body == b"\0", "not granted")  # 1
-    kind, content = token.parts(6, 0xA0)
-    [signed_data] = content.parts(0x30)
+    [signed_data] = token.parts(6, 0xA0)[1].parts(0x30)
     version, _, encapsulated, certificates, *_, infos = signed_data.parts(2, 0x31, 0x30, 0xA0)
-    content_type, octets = encapsulated.parts(6, 0xA0)
-    form = (kind.body.hex(), version.body, content_type.body.hex())
-    demand(form == (SIGNED_DATA, b"\3", TST_INFO), "not a token")  # 2
-    [info], [signer] = octets.parts(4), infos.parts(0x30)
-    _, sid, digest, attributes, algorithm, signature, *_ = signer.parts(2)
-    hashing = HASHES[digest.parts(6)[0].body.hex()]
+    found = (token.name(), version.body, encapsulated.name())
+    demand(found == (SIGNED_DATA, b"\3", TST_INFO), "not a token")  # 2
+    [info], [signer] = encapsulated.parts(6, 0xA0)[1].parts(4), infos.parts(0x30)
+    _, sid, hashed, attributes, algorithm, signature, *_ = signer.parts(2)
     demand((attributes.tag, algorithm.tag, signature.tag) == (0xA0, 0x30, 4), "signer info")
-    found = {}
-    for attribute in der(attributes.body):
-        oid, values = attribute.parts(6, 0x31)
-        [value] = values.parts()
-        demand(oid.body.hex() not in found, "an attribute twice")  # 4
-        found[oid.body.hex()] = value
-    demand(found[CONTENT_TYPE].body.hex() == TST_INFO, "content-type")
-    demand(found[MESSAGE_DIGEST].body == hashlib.new(hashing.name, info.body).digest(), "message-digest")
-    issuer, serial, raw = next(one for one in map(names, certificates.parts()) if is_named(sid, *one))  # 5
+    hashing, pairs = HASHES[hashed.name()], [one.parts(6, 0x31) for one in der(attributes.body)]
+    values = {oid.name(): value.parts() for oid, value in pairs}
+    demand(len(values) == len(pairs) and all(len(value) == 1 for value in values.values()), "an attribute twice")  # 4
+    demand(values[CONTENT_TYPE][0].name() == TST_INFO, "content-type")
+    demand(values[MESSAGE_DIGEST][0].body == digest(hashing, info.body), "message-digest")
+    raw, named = next((one.raw, named) for one in certificates.parts() if (named := issuer_serial(one, sid)))  # 5
     certificate = x509.load_der_x509_certificate(raw)
-    names_it = [check_name(found[oid], first, issuer, serial, certificate) for oid, first in
-                ((CERTIFICATE_V1, hashes.SHA1()), (CERTIFICATE_V2, hashes.SHA256())) if oid in found]
-    demand(names_it and all(names_it), "signing-certificate")
-    stamp = read_info(info.body, certificate)
-    check_signature(certificate, algorithm, signature.body, b"\x31" + attributes.raw[1:], hashing)  # 7
-    return stamp
+    claims = [names_it(values[oid][0], first, raw, named) for oid, first in NAMES_CERTIFICATE.items() if oid in values]
+    demand(claims and all(claims), "signing-certificate")
+    check_signature(certificate, algorithm, signature.body, b"\x31" + attributes.raw[1:], hashing)
+    return read_info(info.body, certificate)
 
-def names(certificate: Der) -> tuple[bytes, bytes, bytes]:
-    """Issuer and serial of a certificate, DER, and all of it."""
-    fields = [one for one in certificate.parts(0x30)[0].parts() if one.tag != 0xA0]
-    return fields[2].raw, fields[0].raw, certificate.raw
+def issuer_serial(certificate: Der, sid: Der) -> bytes | None:
+    """Issuer and serial of a certificate, if it is the one that this SignerIdentifier names."""
+    serial, _, issuer, *_ = [one for one in certificate.parts(0x30)[0].parts() if one.tag != 0xA0]
+    named = issuer.raw + serial.raw
+    if sid.tag == 0x80:
+        extensions = x509.load_der_x509_certificate(certificate.raw).extensions
+        same = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest == sid.body
+    return named if (same if sid.tag == 0x80 else sid.body == named) else None
 
-def is_named(sid: Der, issuer: bytes, serial: bytes, raw: bytes) -> bool:
-    if sid.tag != 0x80:
-        return sid.body == issuer + serial
-    found = x509.load_der_x509_certificate(raw).extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    return found.value.digest == sid.body
-
-def check_name(attribute: Der, hashing: hashes.HashAlgorithm, issuer: bytes, serial: bytes, certificate: x509.Certificate) -> bool:
+def names_it(attribute: Der, hashing: hashes.HashAlgorithm, raw: bytes, named: bytes) -> bool:
     """Whether the first certificate that a signing-certificate attribute names is this one."""
     fields = attribute.parts(0x30)[0].parts(0x30)[0].parts()
     if fields[0].tag == 0x30:
-        hashing = HASHES[fields.pop(0).parts(6)[0].body.hex()]
-    same = len(fields) == 1 or fields[1].parts(0x30, 2)[0].parts(0xA4)[0].body + fields[1].parts()[1].raw == issuer + serial
-    return fields[0].body == certificate.fingerprint(hashing) and same
+        hashing = HASHES[fields.pop(0).name()]
+    if len(fields) > 1:  # GeneralNames with one directoryName, then the serial
+        names, serial = fields[1].parts(0x30, 2)
+        demand(names.parts(0xA4)[0].body + serial.raw == named, "signing-certificate: issuer and serial")
+    return fields[0].body == digest(hashing, raw)
 
-def check_signature(certificate: x509.Certificate, algorithm: Der, signature: bytes, data: bytes, hashing: hashes.HashAlgorithm) -> None:
-    kind, named = SIGNATURES[algorithm.parts(6)[0].body.hex()]
+def check_signature(certificate: x509.Certificate, algorithm: Der, signature: bytes, data: bytes,
+                    hashing: hashes.HashAlgorithm) -> None:
+    kind, named = SIGNATURES[algorithm.name()]
     key = certificate.public_key()
-    demand(named in (None, hashing), "digest and signature name different hashes")  # 3
-    try:
+    demand(named in (None, hashing.name), "digest and signature name different hashes")  # 3
+    try:  # 7
         if kind == "ecdsa":
             demand(isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1"), "its key")
             key.verify(signature, data, ec.ECDSA(hashing))
@@ -123,18 +124,17 @@ def read_info(data: bytes, certificate: x509.Certificate) -> Stamp:
     [info] = der(data)
     version, _, imprint, _, moment, *rest = info.parts(2, 6, 0x30, 2, 0x18)
     hashing, value = imprint.parts(0x30, 4)
-    demand(version.body == b"\1" and HASHES[hashing.parts(6)[0].body.hex()].name == "sha256", "TSTInfo")  # 8
-    text = moment.body.decode()
-    demand(re.fullmatch(r"\d{14}(\.\d{0,8}[1-9])?Z", text), "genTime")
-    time = datetime.strptime(text[:14], "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
-    demand(certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc, "outside its certificate's validity")
-    uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)  # 6
+    demand(version.body == b"\1" and HASHES[hashing.name()].name == "sha256", "TSTInfo")  # 8
+    match = re.fullmatch(r"(\d{14})(\.\d{0,8}[1-9])?Z", moment.body.decode())
+    time = datetime.strptime(match[1], "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
+    demand(certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc, "outside its validity")  # 6
+    uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     demand(uses.critical and list(uses.value) == [x509.ExtendedKeyUsageOID.TIME_STAMPING], "extKeyUsage")
     for usage in [one.value for one in certificate.extensions if isinstance(one.value, x509.KeyUsage)]:
         demand(usage.digital_signature or usage.content_commitment, "keyUsage")
-    accuracy = 0.0
-    for one in rest:
-        demand(one.tag != 0xA1 or all(extension.parts(6)[1].tag != 1 for extension in one.parts()), "a critical extension")
-        for part in one.parts() if one.tag == 0x30 else []:
-            accuracy += int.from_bytes(part.body, "big") * {2: 1000, 0x80: 1, 0x81: 0.001}[part.tag]
-    return Stamp(value.body.hex(), (time.timestamp() + float("0" + text[14:-1])) * 1000, accuracy, certificate.fingerprint(hashes.SHA256()).hex())
+    extensions = [extension for one in rest if one.tag == 0xA1 for extension in one.parts()]
+    demand(all(extension.parts(6)[1].tag != 1 for extension in extensions), "a critical extension")
+    accuracy = [part for one in rest if one.tag == 0x30 for part in one.parts()]
+    accuracy_ms = sum(int.from_bytes(part.body, "big") * {2: 1000, 0x80: 1, 0x81: 0.001}[part.tag] for part in accuracy)
+    time_ms = (time.timestamp() + float(match[2] or 0)) * 1000
+    return Stamp(value.body.hex(), time_ms, accuracy_ms, certificate.fingerprint(hashes.SHA256()).hex())
