@@ -1,12 +1,6 @@
 """Strict JSON, the table of shapes.txt and the container: docs/formats/{README,case,statement,predicates}.md."""
 
-import base64
-import configparser
-import hashlib
-import io
-import json
-import re
-import zipfile
+import base64, configparser, hashlib, io, json, re, zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,15 +43,14 @@ def read_json(data: bytes | str, one_case: bool = False) -> Any:
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
         return 0 if inner is None else 1 + max(map(levels, inner), default=0)
 
-    value = json.loads(data if isinstance(data, str) else data.decode(), object_pairs_hook=members,
-                       parse_int=number, parse_float=number, parse_constant=number)
-    to_json(value).encode()  # refuses lone surrogates
-    demand(levels(value) <= 64, "more than 64 levels")
+    hooks = {"object_pairs_hook": members, "parse_int": number, "parse_float": number, "parse_constant": number}
+    value = json.loads(data if isinstance(data, str) else data.decode(), **hooks)
+    demand(to_json(value).encode() and levels(value) <= 64, "more than 64 levels")  # a lone surrogate has no bytes
     return value
 
 def form(notation: str) -> Any:
     """The notation of shapes.txt, rewritten as JSON: names and words in quotes, commas between."""
-    quoted = re.sub(r"[^\s{}\[\]:]+(?=:)|@?[^\s{}\[\]:]+", r'"\g<0>"', notation)
+    quoted = re.sub(r"[^\s{}\[\]:]+", r'"\g<0>"', notation)
     return json.loads(re.sub(r'(?<=["}\]])\s+(?=["{\[])', ",", quoted))
 
 TABLE = configparser.RawConfigParser(delimiters="=")
@@ -65,6 +58,7 @@ TABLE.optionxform = str
 TABLE.read(Path(__file__).with_name("shapes.txt"), "utf-8")
 PATTERNS = {name: pattern.replace("\n", "") for name, pattern in TABLE["patterns"].items()}
 FORMS = {name: form(text) for name, text in TABLE["forms"].items()}
+MEMBER = "|".join(TABLE["members"].values()).replace("HEX", PATTERNS["hex"])
 
 def fit(value: Any, shape: Any) -> list[tuple[str, Any]]:
     """Demands that a JSON value has this shape, and returns all values in it, each with the name of its form."""
@@ -79,28 +73,20 @@ def fit(value: Any, shape: Any) -> list[tuple[str, Any]]:
     name = f"by {value['kind']}" if shape == "by" else shape
     if name in FORMS:
         return [(name, value), *fit(value, FORMS[name])]
+    pattern = PATTERNS["hex"] if name.startswith("@") else PATTERNS.get(name, name)
     if name in ("int", "1", "bool"):
-        whole = type(value) is int and 0 <= value < 2**53 and (name == "int" or value == 1)
-        demand(type(value) is bool if name == "bool" else whole, f"not {name}")
+        demand(type(value) is bool if name == "bool" else type(value) is int and 0 <= value < 2**53, f"not {name}")
+        demand(name != "1" or value == 1, "another version")
     elif name != "any":
-        pattern = PATTERNS["hex"] if name.startswith("@") else PATTERNS.get(name, name)
         demand(isinstance(value, str) and re.fullmatch(pattern, value), f"not {name}")
-        demand(name != "time" or to_ms(value) is not None, "no such day")
-        demand(name != "b64" or from_base64(value), "base64 of nothing")
+        demand({"time": to_ms, "b64": from_base64}.get(name, str)(value) is not None, f"not {name}")
     return [(name, value)]
 
 def read_as(name: str, data: bytes, one_form: bool = True) -> Any:
     """JSON of the shape with this name, by default in its one byte form."""
     value = read_json(data)
-    fit(value, name)
-    demand(not one_form or to_json(value).encode() == data, f"not in the one byte form of: {name}")
+    demand(fit(value, name) and (not one_form or to_json(value).encode() == data), f"not in the one byte form of: {name}")
     return value
-
-HEX = PATTERNS["hex"]
-MEMBER = re.compile(
-    rf"case\.json|trust/claimed\.txt|statements/(case-exported|\d{{12}})\.json|payloads/{HEX}"
-    rf"|events/{HEX}/(batch\.json|{HEX})|proofs/(case-exported|\d{{12}}(-anchor)?)\.tlog-proof"
-    rf"|policy/{HEX}(/[A-Za-z0-9][A-Za-z0-9._-]*)+|timestamps/{HEX}\.tsr")
 
 def read_zip(data: bytes) -> dict[str, bytes]:
     """The members of a case, whose container has one byte form: read it, write it again, compare."""
@@ -109,13 +95,11 @@ def read_zip(data: bytes) -> dict[str, bytes]:
         stored = all(one.compress_type == one.flag_bits == 0 for one in found)
         demand(stored and sum(one.file_size for one in found) <= len(data) <= 2**30, "not stored, or too large")
         members = {one.filename: container.read(one) for one in found}
-    names = list(members)
-    demand("case.json" in names and names == sorted(names) and len(names) <= 60_000, "no case, or out of order")
-    demand(all(MEMBER.fullmatch(name) for name in names), "a member of an unknown name")
+    demand("case.json" in members and [*members] == sorted(members) and len(members) <= 60_000, "no case, or out of order")
+    demand(all(re.fullmatch(MEMBER, name) for name in members), "a member of an unknown name")
     with zipfile.ZipFile(again := io.BytesIO(), "w") as container:
         for name, content in members.items():
             container.writestr(zipfile.ZipInfo(name), content)
-        for one in container.infolist():
-            one.create_system = one.external_attr = 0
+            container.filelist[-1].create_system = container.filelist[-1].external_attr = 0
     demand(again.getvalue() == data, "not in the one byte form")
     return members
