@@ -84,6 +84,10 @@ class Case:
         found = self.members.get(f"payloads/{pointer['sha256']}") if pointer else None
         return found and found[16:]
 
+    def object(self, name: str, digest: str) -> None:
+        """A member that should be here, with this digest."""
+        demand(not self.miss(name in self.members, name) or sha256(self.members[name]) == digest, f"{name} is another")
+
     def told(self, s: Statement, path: str) -> str | None:
         """The digest of a subject: what the path leads to, or the SHA-256 of it in the form that stands before it."""
         kind, _, path = path.rpartition(":")
