@@ -1,10 +1,8 @@
-"""Statements, and what cases, receipts and tlog-proofs have in common: docs/formats/{statement,series,leaf}.md, checks.md."""
+"""Statements, and the checks that cases, receipts and tlog-proofs share: docs/formats/{statement,series,leaf}.md."""
 
-import base64
-import re
+import base64, re
 from math import inf
 from typing import Any
-
 from formats import FORMS, TABLE, demand, fit, form, from_base64, read_as, read_json, sha256, to_json, to_ms
 from signatures import Checkpoint, Trust, Vkey, algorithm, party_key, root_of_proof, signed, witnessed
 
@@ -18,7 +16,7 @@ class Stop(Exception):
     """What the checks that follow rest on is missing."""
 
 class Statement:
-    """A statement at its place in the log. `s["field"]` is a field of its predicate, or None where it has no such field."""
+    """A statement at its place in the log. `s["field"]` is a field of its predicate; None where it has none such."""
     def __init__(self, data: bytes, index: int) -> None:
         envelope = read_as("envelope", data)
         payload = from_base64(envelope["payload"])
@@ -29,15 +27,19 @@ class Statement:
         place = next(one for one in ("seq", "after", "n") if one in self.p)
         self.parts = fit(self.p, FORMS["header"] | FORMS[place] | form(fields))
         self.pae = f"DSSEv1 28 application/vnd.in-toto+json {len(payload)} ".encode() + payload
-        self.digest, self.spki, [self.subject], [self.signature] = sha256(self.pae), b"", document["subject"], envelope["signatures"]
-        own = {name: value for name, value in self.p.items() if name in form(fields) or name + "?" in form(fields)}
-        self.fields, self.n, self.ms = {**self.p, "digest": self.digest, "own": own}, self.p[place], to_ms(self.p["time"])
+        self.digest, self.n, self.ms, self.spki = sha256(self.pae), self.p[place], to_ms(self.p["time"]), b""
+        [self.subject], [self.signature] = document["subject"], envelope["signatures"]
+        own = {name: value for name, value in self.p.items() if name not in FORMS["header"] | FORMS[place]}
+        self.fields = {**self.p, "digest": self.digest, "own": own}
         self.series = self["series"] or self["task"] + ("/after" if place == "after" else "")
         stands = (self.series if place == "n" else place) in series.format(**self.p).split("|")
-        demand(stands and (self.kind == "task-opened") == (place == "seq" and self.n == 0), f"{self}: not in this series")
+        self.demand(stands and (self.kind == "task-opened") == (place == "seq" and self.n == 0), "not in this series")
 
     def __getitem__(self, name: str) -> Any:
         return self.fields.get(name)
+
+    def demand(self, holds: Any, text: str) -> None:
+        demand(holds, f"{self}: {text}")
 
     def __str__(self) -> str:
         return f"{self.kind} ({self['series'] or self['task']} {self.p.get('after', '')}, log index {self.index})"
@@ -101,7 +103,7 @@ class Case:
             theirs, mine = (pair.rstrip("?").split(":") * 2)[:2]
             value = field(s, mine, self.named)
             skip = pair.endswith("?") and value is None
-            demand(skip or field(other, theirs, {}) == value, f"{s}: {rule}: {theirs} is another")
+            s.demand(skip or field(other, theirs, {}) == value, f"{rule}: {theirs} is another")
 
 def lay(case: Case, origin: str, tasks: list[str]) -> None:
     """All of one log and of these tasks, about what they say they are about; what they cite is here, and before."""
@@ -112,14 +114,14 @@ def lay(case: Case, origin: str, tasks: list[str]) -> None:
     for s in case.statements:
         demand(s["origin"] == origin and s["task"] in (None, *tasks), f"{s} is of another log or task")
         elsewhere = s["observed"] == "downstream-confirmed"
-        demand(not elsewhere or s.kind in ("confirmed", "finding", "reconciled"), f"{s}: another system did not observe it")
+        s.demand(not elsewhere or s.kind in ("confirmed", "finding", "reconciled"), "another system did not observe it")
         name = s.names.split("|")[-1 if s["series"] else 0].format(**s.p)
         told = next((digest for path in s.told.split("|") if (digest := case.told(s, path))), None)
-        demand(s.subject["name"] == name and told in (None, s.subject["digest"]["sha256"]), f"{s}: its subject")
+        s.demand(s.subject["name"] == name and told in (None, s.subject["digest"]["sha256"]), "its subject")
         for kind, digest in s.parts:
             if kind.startswith("@"):
                 cited = case.find(digest, kind[1:])
-                demand(not case.miss(cited, f"{s}: what it cites: {kind}") or cited.index < s.index, f"{s} cites what comes later")
+                s.demand(not case.miss(cited, f"{s}: a cited {kind}") or cited.index < s.index, "cites a later one")
 
 def keys(case: Case) -> None:
     """Each key gets its one role and its span of log indexes, and belongs to one party."""
@@ -130,38 +132,38 @@ def keys(case: Case) -> None:
         key, event, known = s["key"], s["event"], case.keys.get(s["key"].get("keyid"))
         spki = from_base64(key.get("spki") or key["public"])
         if event in ("end", "compromised"):
-            demand(known and known["role"] == key["role"] != "root", f"{s}: no such key, or the root")
+            s.demand(known and known["role"] == key["role"] != "root", "no such key, or the root")
             known["until"] = min(known["until"], max(s["from"], s.index) if event == "end" else s["from"])
             continue
         spki = party_key(key["kind"], spki) if "kind" in key else spki
-        demand(algorithm(spki) == key.get("alg", algorithm(spki)) and spki not in held, f"{s}: one key for two, or its alg")
+        s.demand(algorithm(spki) == key.get("alg", algorithm(spki)) and spki not in held, "one key for two, or its alg")
         held.add(spki)
         if event:
             role, vkey = key["role"], Vkey(key["vkey"]) if key["role"] == "log" else None
-            demand((role == "root") == (s is chain[0]) and sha256(spki) == key["keyid"], f"{s}: a second root, or the id")
-            demand((key["alg"] == "ES256") == (role != "log") and bool(vkey) == bool(key["vkey"]), f"{s}: alg or vkey")
-            demand(not vkey or (vkey.spki, vkey.name, vkey.type != 4) == (spki, s["origin"], True), f"{s}: vkey")
+            s.demand((role == "root") == (s is chain[0]) and sha256(spki) == key["keyid"], "a second root, or the id")
+            s.demand((key["alg"] == "ES256") == (role != "log") and bool(vkey) == bool(key["vkey"]), "alg or vkey")
+            s.demand(not vkey or (vkey.spki, vkey.name, vkey.type != 4) == (spki, s["origin"], True), "vkey")
             until = case.trust.compromised.get(key["keyid"], inf)
-            case.keys[key["keyid"]] = {**key, "spki": spki, "log": vkey, "from": max(s["from"], s.index), "until": until}
+            case.keys[key["keyid"]] = key | {"spki": spki, "log": vkey, "from": max(s["from"], s.index), "until": until}
 
 def signatures(case: Case) -> None:
     for s in case.statements:
         key = case.keys.get(s.signature["keyid"])
-        demand(key and key["role"] == s.signer, f"{s}: not signed by a {s.signer} key")
-        demand(s.signer == "root" or key["from"] <= s.index < key["until"], f"{s}: signed by a key that is not in force")
+        s.demand(key and key["role"] == s.signer, f"not signed by a {s.signer} key")
+        s.demand(s.signer == "root" or key["from"] <= s.index < key["until"], "signed by a key that is not in force")
         s.spki = key["spki"]
-        demand(signed(s.spki, from_base64(s.signature["sig"]), s.pae), f"{s}: the signature does not hold")
+        s.demand(signed(s.spki, from_base64(s.signature["sig"]), s.pae), "the signature does not hold")
 
 def linked(case: Case, name: str, chain: list[Statement]) -> None:
     """Numbers without a gap, each bound to the one before, and log indexes that rise."""
     first, opened = chain[0], case.named.get(chain[0]["task"])
     case.miss(first.n == 0 or not (name == "keys" or first["task"]), f"the beginning of {name}")
     if first.n == 0 and case.miss(opened or "after" not in first.p, f"the task-opened of {name}"):
-        demand(first["prev"] == (opened.digest if "after" in first.p else "0" * 64), f"{first}: prev")
+        first.demand(first["prev"] == (opened.digest if "after" in first.p else "0" * 64), "prev")
     for before, s in zip(chain, chain[1:]):
-        demand(before.n < s.n and before.index < s.index, f"{s}: a number twice, or in the log before its predecessor")
+        s.demand(before.n < s.n and before.index < s.index, "a number twice, or in the log before its predecessor")
         if case.miss(before.n + 1 == s.n, f"what stands between {before} and {s}"):
-            demand(s["prev"] == before.digest, f"{s}: prev")
+            s.demand(s["prev"] == before.digest, "prev")
 
 def read_proof(data: bytes) -> tuple[int, list[bytes], Checkpoint]:
     """Index, hashes and checkpoint of a tlog-proof in its one form, without `extra`."""
@@ -199,11 +201,11 @@ def trusted(case: Case) -> None:
     successors = any(ended.get(log.keyid, inf) < end for log, _, end in spans)
     for head in {head.note: head for head in (case.note, case.head, *case.anchors.values()) if head}.values():
         logs = [log for log, start, end in spans if start < head.size <= min(end, ended.get(log.keyid, inf))]
-        demand(all(log.name == head.origin and head.times(log) for log in logs), "a log key of the trust file did not sign")
+        demand(all(log.name == head.origin and head.times(log) for log in logs), "a log key did not sign")
         for vkey in trust.vkeys:
             head.times(vkey)  # refuses a line that does not hold
         when = witnessed(head, trust.quorum)
         last = max((s.ms for s in case.statements), default=-inf) if head.note == case.head.note else -inf
         fresh = head.note != case.head.note or case.now_ms <= (when + trust.max_age) * 1000
         if not (logs or successors) or when == inf or when * 1000 + MINUTE_MS < last or not fresh:
-            case.unanchored.append("a checkpoint without a log key of the trust file or its quorum, or witnessed too early")
+            case.unanchored.append("a checkpoint without log key or quorum, or witnessed too early or too long ago")

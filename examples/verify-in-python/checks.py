@@ -59,7 +59,7 @@ def proofs(case: Case) -> None:
 
 def enrolled(case: Case, s: Statement, person: str, role: str) -> Statement:
     found = case.named.get(person)
-    demand(found and found.index < s.index and role in found["roles"], f"{s}: {person} is not enrolled as {role}")
+    s.demand(found and found.index < s.index and role in found["roles"], f"{person} is not enrolled as {role}")
     return found
 
 def erasures(case: Case) -> None:
@@ -67,24 +67,24 @@ def erasures(case: Case) -> None:
     for s in [s for s in case.all("hold", "erased") if s["task"]]:
         mine, gone = holds[s["task"]], set(s["payloads"] or [])
         if s.kind == "hold":
-            demand(mine.get(s["hold"]) == {"released": "placed"}.get(s["act"]), f"{s}: out of order")
+            s.demand(mine.get(s["hold"]) == {"released": "placed"}.get(s["act"]), "out of order")
             mine[s["hold"]] = s["act"]
             continue
         closed = next((one for one in case.before(s, "task-closed") if one["task"] == s["task"]), None)
-        demand(closed and "placed" not in mine.values(), f"{s}: of an open task, or under a hold")
+        s.demand(closed and "placed" not in mine.values(), "of an open task, or under a hold")
         exports = [one for one in case.before(s, "case-exported") if one["task"] == s["task"]]
         copies = [e["case"] for e in exports if gone & {one["name"].split("/")[-1] for one in e["members"]}]
-        demand(s["copies"] == copies and s["payloads"] == sorted(gone), f"{s}: copies, or not sorted")
+        s.demand(s["copies"] == copies and s["payloads"] == sorted(gone), "copies, or not sorted")
         if s["by"]["kind"] == "person":
             enrolled(case, s, s["by"]["person"], "operator")
         else:
             tiers = [i["tier"] for i in case.all("intent") if i["task"] == s["task"]]
             rule = (max(tiers, key=TIERS.index, default="observe"), s.ms >= closed.ms + s["by"]["days"] * DAY_MS)
-            demand(rule == (s["by"]["tier"], True), f"{s}: not the rule, or before its time")
+            s.demand(rule == (s["by"]["tier"], True), "not the rule, or before its time")
         case.erased |= gone
     demand(not case.erased & {name.split("/")[-1] for name in case.members}, "what was erased is here all the same")
     for name, how in case.left.items():
-        demand(f"payloads/{name}" not in case.members and (how == "erased" or name not in case.erased), f"{name}: {how}")
+        demand(f"payloads/{name}" not in case.members and (how == "erased" or name not in case.erased), how)
 
 def payloads(case: Case) -> None:
     for name, data in case.members.items():
@@ -93,29 +93,30 @@ def payloads(case: Case) -> None:
     for s, pointer in [(s, value) for s in case.statements for form, value in s.parts if form == "payload"]:
         data, how = case.payload(pointer), case.left.get(pointer["sha256"])
         erased, let = pointer["sha256"] in case.erased, s["action"] not in strong and (how or not pointer["kept"])
-        demand(data is None or len(data) == pointer["size"], f"{s}: a payload of another size")
+        s.demand(data is None or len(data) == pointer["size"], "a payload of another size")
         case.miss(data is not None or (erased if how == "erased" else let), f"{s}: the payload {pointer['sha256']}")
 
 def people(case: Case) -> None:
     """Each word is signed by the key of its person, who has the role, and says what its statement says."""
     for s in case.all("refusal"):
-        demand((s["reason"] == "rejected") == bool(s["rejection"]), f"{s}: rejected by nobody, or for another reason")
+        s.demand((s["reason"] == "rejected") == bool(s["rejection"]), "rejected by nobody, or for another reason")
     for s in [s for s in case.all(*TABLE["words"]) if s.kind != "refusal" or s["rejection"]]:
         field, domain, role = TABLE["words"][s.kind].split()
         word, content = s[field], read_as(domain, from_base64(s[field]["bytes"]), one_form=False)
         person, act = enrolled(case, s, content["person"], role), content.get("decision") or s["act"] or "activate"
         mine = {"kind": word["signature"]["kind"], "public": word["signature"]["key"]}
-        demand(word_holds(word, domain) and person["key"] == mine, f"{s}: the person's signature does not hold")
-        demand(content["says"] == TABLE["says"][act], f"{s}: says")
-        demand((act == "approve", act == "reject") == (s.kind == "approval", s.kind == "refusal"), f"{s}: {act}")
+        s.demand(word_holds(word, domain) and person["key"] == mine, "the person's signature does not hold")
+        s.demand(content["says"] == TABLE["says"][act], "says")
+        s.demand((act == "approve", act == "reject") == (s.kind == "approval", s.kind == "refusal"), f"{act}")
         case.equal(s, s.kind, content)
         if s.kind == "approval":
-            demand(s["person"]["enrolled"] == person.digest, f"{s}: the enrolment of another person")
-            demand(content["notBefore"] <= s["time"] <= content["expires"], f"{s}: outside the time of the word")
+            s.demand(s["person"]["enrolled"] == person.digest, "the enrolment of another person")
+            s.demand(content["notBefore"] <= s["time"] <= content["expires"], "outside the time of the word")
     for s in case.all("policy-activated"):
-        files = [{"path": one["path"], "sha256": one["sha256"]} for one in sorted(s["files"], key=lambda one: one["path"])]
+        files = [{"path": one["path"], "sha256": one["sha256"]} for one in s["files"]]
+        files.sort(key=lambda one: one["path"])
         data, folder = to_json(files).encode(), f"policy/{s['bundle']}/"
-        demand(s["version"] == s.n + 1 and s["bundle"] == sha256(data), f"{s}: its version or bundle")
+        s.demand(s["version"] == s.n + 1 and s["bundle"] == sha256(data), "its version or bundle")
         for one in files if folder + "manifest.json" in case.members else []:
             case.object(folder + "manifest.json", s["bundle"])
             case.object(folder + one["path"], one["sha256"])
@@ -134,23 +135,23 @@ def authority(case: Case) -> None:
         newest = next((g for who in (agent and agent["id"], "*") for g in reversed(grants) if g["agent"] == who), None)
         grant = case.find(s["authority"]["grant"] if s["authority"] else s["grant"], "grant-decision")
         if grant and done:
-            demand(grant is newest and grant["verdict"] not in ("DENIED", "REVOKED"), f"{s}: not the grant in force")
+            s.demand(grant is newest and grant["verdict"] not in ("DENIED", "REVOKED"), "not the grant in force")
             revoked = agent and agent["id"] in [one["id"] for one in case.before(s, "revoked")]
-            demand(s["time"] <= grant["expires"] and not revoked, f"{s}: an expired grant or a revoked agent")
+            s.demand(s["time"] <= grant["expires"] and not revoked, "an expired grant or a revoked agent")
         if grant and s.kind == "intent":
             above = TIERS.index(s["tier"]) > TIERS.index(grant["ceiling"])
-            demand(s["authority"]["unearned"] == above <= (grant["verdict"] == "WAIVED"), f"{s}: above its grant")
+            s.demand(s["authority"]["unearned"] == above <= (grant["verdict"] == "WAIVED"), "above its grant")
         if decision := s["decision"]:
-            demand(not done or decision["outcome"] == "allow" and not decision["errors"], f"{s}: it was not allowed")
+            s.demand(not done or decision["outcome"] == "allow" and not decision["errors"], "it was not allowed")
             decided(case, s, decision["bundle"], decision["engine"]["sha256"])
         if s["authority"]:
-            demand(opened, f"{s}: its task-opened is not here")
+            s.demand(opened, "its task-opened is not here")
             possession(case, s, agent, used)
-        demand(s is not opened or (agent is None) == s["implicit"], f"{s}: implicit")
+        s.demand(s is not opened or (agent is None) == s["implicit"], "implicit")
         if s is opened and (holder := case.find(agent and agent["enrolled"], "agent-enrolled")):
             spki = from_base64(holder["key"]["spki"])
             jwk = {"crv": "P-256", "kty": "EC", "x": base64url(spki[27:59]), "y": base64url(spki[59:])}
-            demand(hash64(to_json(jwk)) == agent["jkt"], f"{s}: the thumbprint of another key")
+            s.demand(hash64(to_json(jwk)) == agent["jkt"], "the thumbprint of another key")
             case.equal(s, "enrolment", holder)
 
 def decided(case: Case, s: Statement, bundle: str, engine: str) -> None:
@@ -158,10 +159,10 @@ def decided(case: Case, s: Statement, bundle: str, engine: str) -> None:
     if case.miss(bundle in [p["bundle"] for p in case.all("policy-activated")], f"{s}: the policy that decided"):
         before = case.before(s, "policy-activated")
         mine = [p for p in before if p["bundle"] == bundle]
-        demand(mine and mine[-1]["engine"]["sha256"] == engine, f"{s}: a later policy, or another engine")
+        s.demand(mine and mine[-1]["engine"]["sha256"] == engine, "a later policy, or another engine")
         case.miss(f"policy/{bundle}/manifest.json" in case.members, f"the bundle {bundle}")
         settled = max((p.index for p in before if p.ms <= s.ms - MINUTE_MS), default=-1)
-        demand(s.kind == "refusal" or settled <= mine[-1].index, f"{s}: not by the policy in force")
+        s.demand(s.kind == "refusal" or settled <= mine[-1].index, "not by the policy in force")
 
 def jwt(text: str, kind: str, keys: list[bytes]) -> dict:
     """The claims of a compact JWT of this kind that one of the keys signed."""
@@ -176,28 +177,28 @@ def jwt(text: str, kind: str, keys: list[bytes]) -> dict:
 def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[str, str], Statement]) -> None:
     """Token and proof belong to this task, agent and message; a proof is used once."""
     evidence, pop = s["authority"]["evidence"], s["authority"]["pop"]
-    demand((pop != "none") == bool(agent) <= bool(evidence), f"{s}: proof of possession")
+    s.demand((pop != "none") == bool(agent) <= bool(evidence), "proof of possession")
     if not agent or case.payload(evidence) is None:
         return
     shown, holder = read_json(case.payload(evidence)), case.find(agent["enrolled"], "agent-enrolled")
-    keys = [key["spki"] for key in case.keys.values() if key["role"] == "token" and key["from"] <= s.index < key["until"]]
-    token = jwt(shown["token"], "deed-task+jwt", keys)
+    issuers = [key for key in case.keys.values() if key["role"] == "token" and key["from"] <= s.index < key["until"]]
+    token = jwt(shown["token"], "deed-task+jwt", [key["spki"] for key in issuers])
     proof = jwt(shown["proof"], "wpt+jwt", [from_base64(holder["key"]["spki"])])
     case.equal(s, "token", token)
     case.equal(s, "proof", proof)
-    demand([proof["ath"], proof["deed_bdh"]] == [hash64(shown[one]) for one in ("token", "message")], f"{s}: ath, deed_bdh")
-    demand(token["exp"] - token["iat"] <= 300 and proof["exp"] - proof["iat"] <= 60, f"{s}: token or proof lives too long")
-    demand(max(token["iat"], proof["iat"]) <= s.ms / 1000 + SKEW, f"{s}: token or proof was made later")
-    demand(token["iat"] - SKEW < proof["exp"] and proof["iat"] < token["exp"] + SKEW, f"{s}: outside its token's life")
+    s.demand([proof["ath"], proof["deed_bdh"]] == [hash64(shown[one]) for one in ("token", "message")], "ath, deed_bdh")
+    s.demand(token["exp"] - token["iat"] <= 300 and proof["exp"] - proof["iat"] <= 60, "token or proof lives too long")
+    s.demand(max(token["iat"], proof["iat"]) <= s.ms / 1000 + SKEW, "token or proof was made later")
+    s.demand(token["iat"] - SKEW < proof["exp"] and proof["iat"] < token["exp"] + SKEW, "outside its token's life")
     first, refused = used.setdefault((agent["jkt"], proof["jti"]), s), s.kind == "refusal"
-    demand(first is s or refused and s["cites"] == first.digest, f"{s}: a proof that was used before")
+    s.demand(first is s or refused and s["cites"] == first.digest, "a proof that was used before")
     message, call = read_json(shown["message"], one_case=True), s["method"] == "tools/call"
     bare = refused and not s["record"] and not s["tool"]
-    demand(message["method"] == s["method"] or bare, f"{s}: another method was signed")
-    demand(not call or not s["tool"] or message["params"]["name"] == s["tool"]["name"], f"{s}: another tool was signed")
+    s.demand(message["method"] == s["method"] or bare, "another method was signed")
+    s.demand(not call or not s["tool"] or message["params"]["name"] == s["tool"]["name"], "another tool was signed")
     arguments = source(shown["message"], ["params", "arguments"] if call else ["params"])
     record = case.payload(s["record"])
-    demand(record is None or read_as("record", record)["arguments"] == arguments, f"{s}: other arguments were signed")
+    s.demand(record is None or read_as("record", record)["arguments"] == arguments, "other arguments were signed")
 
 def source(text: str, path: list[str]) -> str:
     """The exact source of a member of a JSON object; `{}` where there is none."""
@@ -214,49 +215,49 @@ def actions(case: Case) -> None:
     ends, used, begun = defaultdict(list), {}, Counter()
     for s in [s for s in case.all("outcome", "refusal") if s["reason"] != "proof-replayed"]:
         target = case.named.get(s["intent"] or s["cites"])
-        demand(not target or (target.kind, target["action"]) == ("intent", s["action"]), f"{s}: cites")
+        s.demand(not target or (target.kind, target["action"]) == ("intent", s["action"]), "cites")
         ends[s["intent"] or s["cites"]].append(s)
     for s in case.all("refusal"):
         record = case.payload(s["record"])
-        demand(record is None or read_as("record", record)["action"] == s["action"], f"{s}: the record of another action")
+        s.demand(record is None or read_as("record", record)["action"] == s["action"], "the record of another action")
     for s in case.all("intent"):
         tool, opened, approval = s["tool"], case.named.get(s["task"]), case.find(s["approval"], "approval")
         begun.update([s["action"], s.series])
         again = begun[s["action"]] > 1 or s["action"] in [r["action"] for r in case.before(s, "refusal")]
-        demand(not again, f"{s}: it was begun or refused before")
+        s.demand(not again, "it was begun or refused before")
         if case.payload(s["record"]) is not None:
             case.equal(s, "record", read_as("record", case.payload(s["record"])))
-        demand(tool["definition"] or s["method"] != "tools/call", f"{s}: a tool without a definition")
+        s.demand(tool["definition"] or s["method"] != "tools/call", "a tool without a definition")
         pins = [p for p in case.before(s, "tool-pinned") if (p["server"], p["tool"]) == (tool["server"], tool["name"])]
         if tool["definition"] and case.miss(pins, f"{s}: the pinned definition of its tool"):
             case.equal(s, "pinned", pins[-1])
         weak = s["observed"] in ("self-reported", "hook")
-        demand(not weak or s["tier"] in TIERS[:2], f"{s}: {s['observed']} and above tier record")
+        s.demand(not weak or s["tier"] in TIERS[:2], f"{s['observed']} and above tier record")
         if opened:
             late = s["time"] > opened["deadline"] or begun[s.series] > opened["budget"]["actions"]
             above = TIERS.index(s["tier"]) > TIERS.index(opened["ceiling"])
-            demand(not above and not late, f"{s}: above the ceiling of its task, after its deadline, or over its budget")
+            s.demand(not above and not late, "above the ceiling of its task, after its deadline, or over its budget")
         if approval:
             case.equal(s, "approved", approval)
-        demand(s["approval"] not in used if s["approval"] else s["tier"] != "approve", f"{s}: no approval, or a used one")
+        s.demand(s["approval"] not in used if s["approval"] else s["tier"] != "approve", "no approval, or a used one")
         used[s["approval"]] = s.digest
         if case.miss(ends[s.digest], f"{s}: its end"):
             ended(case, s, *ends[s.digest])
     for s in case.all("refusal"):
-        demand(not s["approval"] or used.get(s["approval"], s["cites"]) == s["cites"], f"{s}: its approval was used")
+        s.demand(not s["approval"] or used.get(s["approval"], s["cites"]) == s["cites"], "its approval was used")
 
 def ended(case: Case, s: Statement, first: Statement, *second: Statement) -> None:
     """By one refusal, or by one outcome, or by an outcome `unknown` and one that supersedes it."""
     settled = [(first["status"], one["supersedes"]) for one in second] == [("unknown", first.digest)]
-    demand(not second or settled, f"{s}: ended twice")
+    s.demand(not second or settled, "ended twice")
     case.miss(s["tier"] in TIERS[:2] or [first, *second][-1]["status"] != "unknown", f"{s}: what came of it")
     name, named = f"proofs/{s.index:012}-anchor.tlog-proof", [o for o in (first, *second) if o["anchor"]]
     if s["tier"] == "approve" and first.kind == "outcome" and not named:
         case.unanchored.append(f"{s}: no cosigned checkpoint")
     for o in named if not named or case.miss(name in case.members, name) else []:
         head = case.anchors[s.digest] = prove(case, s, name)
-        demand(o["anchor"] == {"size": head.size, "root": head.root.hex(), "note": sha256(head.note)}, f"{o}: its anchor")
-        demand(s.index < head.size <= first.index, f"{o}: its anchor does not stand between intent and outcome")
+        o.demand(o["anchor"] == {"size": head.size, "root": head.root.hex(), "note": sha256(head.note)}, "its anchor")
+        o.demand(s.index < head.size <= first.index, "its anchor does not stand between intent and outcome")
 
 def closing(case: Case) -> None:
     for task in case.about["tasks"]:
@@ -265,12 +266,12 @@ def closing(case: Case) -> None:
         if case.miss(s and s.kind == "task-closed", f"the closing of {task}"):
             over = {one["intent"] or one["cites"] for one in seq if one["reason"] != "proof-replayed"}
             still = sorted(i.digest for i in seq if i.kind == "intent" and i.digest not in over)
-            demand(sorted(s["open"]) == still and s["count"] == s.n + 1, f"{s}: open, or count")
+            s.demand(sorted(s["open"]) == still and s["count"] == s.n + 1, "open, or count")
             data, outputs = [case.payload(one["effects"]) for one in seq if one["effects"]], s["outputs"]
             refs = {f"git:{one['repository']}:{one['ref']}": one["new"] for one in done(data) or []}
             refs = {name: {"gitCommit": commit} for name, commit in refs.items() if commit.strip("0")}
             said = {one["name"]: one["digest"] for one in outputs if one["name"].startswith("git:")}
-            demand(None in data or said == refs, f"{s}: outputs")
+            s.demand(None in data or said == refs, "outputs")
 
 def done(data: list[bytes | None]) -> list[dict]:
     """The effects that were taken, of those that are here."""
@@ -282,7 +283,8 @@ def events(case: Case) -> None:
     own = {one["blinded"] for opened in openings for one in opened["credentials"]}
     for s in case.all("events-ingested"):
         name = f"events/{s.digest}/batch.json"
-        shown |= batch(case, s, read_as("batch", case.members[name]), own) if case.miss(name in case.members, name) else {}
+        if case.miss(name in case.members, name):
+            shown |= batch(case, s, read_as("batch", case.members[name]), own)
     explained = Counter((one["batch"], one["event"]) for s in case.all("confirmed") for one in s["events"])
     demand(all(count == 1 for count in explained.values()), "an event is confirmed twice")
     for s in case.all("confirmed"):
@@ -300,18 +302,20 @@ def events(case: Case) -> None:
 def batch(case: Case, s: Statement, tree: dict, own: set[str]) -> dict[tuple[str, str], str]:
     """Batch and event of the task's credentials, each with the id of the credential."""
     leaves, disclosed = ({one["credential"]: one for one in tree[part]} for part in ("leaves", "disclosed"))
-    nodes = [bytes.fromhex(one["credential"] + one["root"]) + one["events"].to_bytes(8, "big") for one in tree["leaves"]]
-    counts = {"root": tree_root(nodes).hex(), "credentials": len(nodes), "events": sum(one["events"] for one in tree["leaves"])}
-    demand(counts == s["batch"] and list(leaves) == sorted(leaves) and len(leaves) == len(nodes), f"{s}: another tree")
+    nodes = [bytes.fromhex(f"{one['credential']}{one['root']}{one['events']:016x}") for one in tree["leaves"]]
+    events = sum(one["events"] for one in tree["leaves"])
+    same = {"root": tree_root(nodes).hex(), "credentials": len(nodes), "events": events} == s["batch"]
+    s.demand(same and list(leaves) == sorted(leaves) and len(leaves) == len(nodes), "another tree")
     for one in tree["disclosed"]:
         leaf, root = leaves[one["credential"]], tree_root([bytes.fromhex(name) for name in one["events"]]).hex()
-        demand((leaf["root"], leaf["events"]) == (root, len(one["events"])), f"{s}: another sub-tree")
+        s.demand((leaf["root"], leaf["events"]) == (root, len(one["events"])), "another sub-tree")
         blinded = sha256(b"deed-credential-v1\0" + bytes.fromhex(one["blind"]) + one["id"].encode())
-        demand(blinded == one["credential"], f"{s}: a credential that does not open")
+        s.demand(blinded == one["credential"], "a credential that does not open")
         for name in [name for name in one["events"] if not was_erased(case, name)]:
             case.object(f"events/{s.digest}/{name}", name)
     case.miss(own & leaves.keys() <= disclosed.keys(), f"{s}: the events of a credential of the task")
-    return {(s.digest, name): disclosed[one]["id"] for one in own & disclosed.keys() for name in disclosed[one]["events"]}
+    mine = [one for one in tree["disclosed"] if one["credential"] in own]
+    return {(s.digest, name): one["id"] for one in mine for name in one["events"]}
 
 def was_erased(case: Case, event: str) -> bool:
     return event in case.erased and case.left.get(event) == "erased"
@@ -319,15 +323,15 @@ def was_erased(case: Case, event: str) -> bool:
 def confirmed(case: Case, s: Statement, shown: dict[tuple[str, str], str]) -> None:
     """Matched again: the records are those of the effects that the outcome claims, one for each."""
     outcome, found = case.find(s["outcome"], "outcome"), [(one["batch"], one["event"]) for one in s["events"]]
-    demand(outcome and outcome["action"] == s["action"], f"{s}: no outcome of its action")
+    s.demand(outcome and outcome["action"] == s["action"], "no outcome of its action")
     data = case.payload(outcome["effects"])
     if data is not None and not any(was_erased(case, event) for _, event in found):
         records = [read_json(case.members[f"events/{one}/{event}"][16:]) for one, event in found]
         users = [record["user"] for record in records]
-        demand(users == [shown.get(one) for one in found] and None not in users, f"{s}: of another credential")
+        s.demand(users == [shown.get(one) for one in found] and None not in users, "of another credential")
         matched = [[one[key] for key in ("repository", "ref", "old", "new")] for one in [*done([data]), *records]]
         half = len(matched) - len(records)
-        demand(sorted(matched[:half]) == sorted(matched[half:]), f"{s}: the events are not what the outcome says")
+        s.demand(sorted(matched[:half]) == sorted(matched[half:]), "the events are not what the outcome says")
 
 def timestamps(case: Case) -> None:
     heads, stamps = {sha256(head.text): head for head in (*case.anchors.values(), case.note) if head}, {}

@@ -28,7 +28,7 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 def read_json(data: bytes | str, one_case: bool = False) -> Any:
-    """JSON by the rules of README.md; with `one_case` also no two keys of an object that differ in letter case alone."""
+    """JSON by the rules of README.md; with `one_case` no two keys of an object may differ in letter case alone."""
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = {key.lower() if one_case else key for key, _ in pairs}
         demand(len(names) == len(pairs) and "__proto__" not in names, "a duplicate or forbidden key")
@@ -85,7 +85,7 @@ def fit(value: Any, shape: Any) -> list[tuple[str, Any]]:
 def read_as(name: str, data: bytes, one_form: bool = True) -> Any:
     """JSON of the shape with this name, by default in its one byte form."""
     value = read_json(data)
-    demand(fit(value, name) and (not one_form or to_json(value).encode() == data), f"not in the one byte form of: {name}")
+    demand(fit(value, name) and (not one_form or to_json(value).encode() == data), f"{name}: not in its one byte form")
     return value
 
 def read_zip(data: bytes) -> dict[str, bytes]:
@@ -95,7 +95,7 @@ def read_zip(data: bytes) -> dict[str, bytes]:
         stored = all(one.compress_type == one.flag_bits == 0 for one in found)
         demand(stored and sum(one.file_size for one in found) <= len(data) <= 2**30, "not stored, or too large")
         members = {one.filename: container.read(one) for one in found}
-    demand("case.json" in members and [*members] == sorted(members) and len(members) <= 60_000, "no case, or out of order")
+    demand("case.json" in members and [*members] == sorted(members) and len(members) <= 60_000, "no case, or its order")
     demand(all(re.fullmatch(MEMBER, name) for name in members), "a member of an unknown name")
     with zipfile.ZipFile(again := io.BytesIO(), "w") as container:
         for name, content in members.items():

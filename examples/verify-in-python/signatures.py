@@ -25,7 +25,7 @@ def algorithm(spki: bytes) -> str:
     return found[0]
 
 def signed(spki: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether a signature holds, by the rules of signatures.md; the package has them but for strict DER and small order."""
+    """Whether a signature holds: strict DER and points of small order are what the package itself leaves open."""
     alg, key = algorithm(spki), load_der_public_key(spki)
     try:
         key.verify(signature, message, *([ec.ECDSA(SHA256())] if alg == "ES256" else []))
@@ -53,7 +53,7 @@ def party_key(kind: str, public: bytes) -> bytes:
 
 def word_holds(word: dict, domain: str) -> bool:
     """Whether the signature of a word is over SHA-256(domain || 0x00 || bytes)."""
-    kind, (public, signature) = word["signature"]["kind"], (from_base64(word["signature"][one]) for one in ("key", "sig"))
+    kind, (public, signature) = word["signature"]["kind"], (from_base64(word["signature"][it]) for it in ("key", "sig"))
     message = hashlib.sha256(domain.encode() + b"\0" + from_base64(word["bytes"])).digest()
     if kind == "sshsig":  # OpenSSH's PROTOCOL.sshsig
         head, *fields, signature = [signature[:10], *ssh_strings(signature[10:])]
@@ -102,12 +102,13 @@ class Checkpoint:
     def __init__(self, note: str) -> None:
         match = re.fullmatch(r"(([^\n]+)\n(0|[1-9]\d{0,15})\n(\S{44})\n)\n((— [^\s+]+ \S+\n){1,64})", note)
         demand(match and not re.search(r"[\0-\x09\x0b-\x1f]", note), "not a checkpoint")
-        self.note, self.text, self.origin, self.size, self.root = note, match[1], match[2], int(match[3]), from_base64(match[4])
+        self.note, self.text, self.origin, self.size = note, match[1], match[2], int(match[3])
+        self.root = from_base64(match[4])
         self.lines = [(name, from_base64(line)) for name, line in re.findall(r"— (\S+) (\S+)\n", match[5])]
 
     def times(self, vkey: Vkey) -> list[int]:
         """When this key signed, in seconds (0 for type 1). A line of its that does not hold refuses the note."""
-        return [self.time(vkey, line[4:]) for name, line in self.lines if (name, line[:4].hex()) == (vkey.name, vkey.id)]
+        return [self.time(vkey, line[4:]) for name, line in self.lines if f"{name}+{line[:4].hex()}" == vkey.label]
 
     def time(self, vkey: Vkey, line: bytes) -> int:
         stamp, signature = (b"", line) if vkey.type == 1 else (line[:8], line[8:])
@@ -125,7 +126,8 @@ class Trust:
         for name, *words in (line.split() for line in text.split("\n") if line.strip() and line.split()[0][0] != "#"):
             demand(name in "log witness group quorum root tsa span compromised max-age".split(), f"not known: {name}")
             rows[name].append(words)
-        self.logs, self.members = [Vkey(row[0]) for row in rows["log"]], {row[0]: Vkey(row[1]) for row in rows["witness"]}
+        self.logs = [Vkey(row[0]) for row in rows["log"]]
+        self.members = {row[0]: Vkey(row[1]) for row in rows["witness"]}
         self.vkeys, self.members["none"] = [*self.members.values()], None
         for name, count, *names in rows["group"]:
             needed = {"any": 1, "all": len(names)}.get(count) or int(count)

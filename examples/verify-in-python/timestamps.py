@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -68,7 +68,7 @@ def read_stamp(data: bytes) -> Stamp:
     claims = [(values[oid][0], first) for oid, first in NAMES_CERTIFICATE.items() if oid in values]
     demand(claims and all(names_it(*claim, raw, named) for claim in claims), "signing-certificate")
     certificate = x509.load_der_x509_certificate(raw)
-    check_signature(certificate.public_key(), algorithm.name(), signature.body, b"\x31" + attributes.raw[1:], hashed.name())
+    check_signature(certificate.public_key(), algorithm, signature.body, b"\x31" + attributes.raw[1:], hashed)
     return read_info(info.body, certificate)
 
 def issuer_serial(certificate: Der, sid: Der) -> bytes | None:
@@ -89,12 +89,12 @@ def names_it(attribute: Der, hashing: hashes.HashAlgorithm, raw: bytes, named: b
         demand(names.parts(0xA4)[0].body + serial.raw == named, "signing-certificate: issuer and serial")
     return fields[0].body == digest(hashing, raw)
 
-def check_signature(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, name: str, signature: bytes, data: bytes, hashed: str) -> None:
-    hashing, ecdsa, with_rsa = HASHES[hashed]
+def check_signature(key: Any, algorithm: Der, signature: bytes, data: bytes, hashed: Der) -> None:
+    name, (hashing, ecdsa, with_rsa) = algorithm.name(), HASHES[hashed.name()]
     demand(name in (ecdsa, with_rsa, RSA, PSS), "digest and signature name different hashes")  # 3
     try:  # 7
         if name == ecdsa:
-            demand(isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1"), "its key")
+            demand(isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1"), "key")
             key.verify(signature, data, ec.ECDSA(hashing))
         else:
             demand(isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048, "its key")

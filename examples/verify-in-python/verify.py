@@ -1,14 +1,7 @@
 """Verifies Deed's files, written from docs/formats alone: python verify.py FILE --trust TRUST [--now TIME]."""
 
-import argparse
-import base64
-import gzip
-import json
-import sys
-import time
-import zipfile
+import argparse, base64, gzip, json, sys, time, zipfile
 from pathlib import Path
-
 import checks
 from case import Case, Statement, Stop, Unusable, entry_of, keys, lay, linked, prove, read_proof, signatures, trusted
 from formats import Bad, demand, from_base64, read_as, read_json, sha256, to_json, to_ms
@@ -30,8 +23,8 @@ def receipt_statements(case: Case) -> None:
         case.statements.append(Statement(to_json(entry["envelope"]).encode(), entry["index"]))
     case.closed, *chain = case.statements
     lay(case, case.closed["origin"], [case.about["task"]])
-    demand({s.kind for s in chain} == {"key-event"} and case.closed.series == case.about["task"], "what does not belong here")
-    demand(case.closed.kind == "task-closed" and case.closed["count"] == case.closed.n + 1, "not a closing, or its count")
+    demand({s.kind for s in chain} == {"key-event"} and case.closed.series == case.about["task"], "others' statements")
+    demand(case.closed.kind == "task-closed" and case.closed["count"] == case.closed.n + 1, "no closing, or its count")
     linked(case, "keys", sorted(chain, key=lambda s: s.n))
 
 def receipt_proofs(case: Case) -> None:
@@ -48,7 +41,7 @@ def tlog_proof(case: Case) -> None:
 def leaf(case: Case) -> None:
     entry = case.beside.get("leaf")
     if case.miss(entry is not None, "the entry: nothing is shown to be in the log"):
-        demand(root_of_proof(case.index, case.head.size, entry, case.hashes) == case.head.root, "the entry is not in the tree")
+        demand(root_of_proof(case.index, case.head.size, entry, case.hashes) == case.head.root, "not in the tree")
         if "statement" in case.beside:
             s = Statement(case.beside["statement"], case.index)
             verifier = read_json(entry)["spec"]["hashedRekordV002"]["signature"]["verifier"]
@@ -64,7 +57,7 @@ TLOG_PROOF = (tlog_proof, leaf, trusted)
 UNREADABLE = (Bad, ValueError, LookupError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile)
 
 def verify(file: bytes, trust: Trust, now_ms: float, **beside: bytes) -> tuple[str, list[str]]:
-    """The verdict with its reasons: the first contradiction, or all that is missing. The first byte tells what the file is."""
+    """The verdict with its reasons: the first contradiction, or all that is missing."""
     case = Case(file, trust, now_ms, beside)
     form, *others = {b"{": RECEIPT, b"c": TLOG_PROOF}.get(file[:1], CASE)
     try:
@@ -107,7 +100,8 @@ def main() -> int:
         return run_vectors(args.vectors)
     beside = {name: path.read_bytes() for name in BESIDE if (path := getattr(args, name))}
     trust = Trust(args.trust.read_text("utf-8") if args.trust else "")
-    verdict, reasons = verify(args.file.read_bytes(), trust, to_ms(args.now) if args.now else time.time() * 1000, **beside)
+    now_ms = to_ms(args.now) if args.now else time.time() * 1000
+    verdict, reasons = verify(args.file.read_bytes(), trust, now_ms, **beside)
     print(verdict, *reasons, sep="\n  ")
     return EXIT_CODES[verdict]
 
