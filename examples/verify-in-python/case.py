@@ -121,7 +121,8 @@ def lay(case: Case, origin: str, tasks: list[str]) -> None:
         for kind, digest in s.parts:
             if kind.startswith("@"):
                 cited = case.find(digest, kind[1:])
-                s.demand(not case.miss(cited, f"{s}: a cited {kind}") or cited.index < s.index, "cites a later one")
+                order = not case.miss(cited, f"{s}: a cited {kind}") or cited.index < s.index
+                s.demand(order or kind in ("@grant-decision", "@events-ingested"), f"cites a later {kind}")
 
 def keys(case: Case) -> None:
     """Each key gets its one role and its span of log indexes, and belongs to one party."""

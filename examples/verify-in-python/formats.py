@@ -63,6 +63,7 @@ MEMBER = "|".join(TABLE["members"].values()).replace("HEX", PATTERNS["hex"])
 def fit(value: Any, shape: Any) -> list[tuple[str, Any]]:
     """Demands that a JSON value has this shape, and returns all values in it, each with the name of its form."""
     if isinstance(shape, dict):
+        shape = dict.fromkeys(value, shape["*"]) if "*" in shape else shape
         fields = {name.rstrip("?"): name for name in shape}
         demand(isinstance(value, dict) and value.keys() == fields.keys(), f"not the fields {[*fields]}")
         given = [name for name in fields if value[name] is not None or name in shape]
