@@ -195,8 +195,7 @@ def trusted(case: Case) -> None:
     trust = case.trust
     root = next((key["keyid"] for key in case.keys.values() if key["role"] == "root"), trust.root)
     demand(trust.root in (None, root), "another root than the trust file's")
-    if case.keys and trust.root is None:
-        case.unanchored.append("the trust file names no root")
+    case.unanchored += ["the trust file names no root"] if case.keys and trust.root is None else []
     ended = {key["keyid"]: key["until"] for key in case.keys.values() if trust.root}
     spans = [(log, *trust.spans.get(log.label, (0, inf))) for log in trust.logs]
     successors = any(ended.get(log.keyid, inf) < end for log, _, end in spans)

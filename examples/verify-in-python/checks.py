@@ -140,7 +140,8 @@ def authority(case: Case) -> None:
             s.demand(s["time"] <= grant["expires"] and not revoked, "an expired grant or a revoked agent")
         if grant and s.kind == "intent":
             above = TIERS.index(s["tier"]) > TIERS.index(grant["ceiling"])
-            s.demand(s["authority"]["unearned"] == above <= (grant["verdict"] == "WAIVED"), "above its grant")
+            s.demand(not above or grant["verdict"] == "WAIVED", "above the ceiling of its grant")
+            s.demand(s["authority"]["unearned"] == above, "unearned")
         if decision := s["decision"]:
             s.demand(not done or decision["outcome"] == "allow" and not decision["errors"], "it was not allowed")
             decided(case, s, decision["bundle"], decision["engine"]["sha256"])
@@ -177,7 +178,7 @@ def jwt(text: str, kind: str, keys: list[bytes]) -> dict:
 def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[str, str], Statement]) -> None:
     """Token and proof belong to this task, agent and message; a proof is used once."""
     evidence, pop = s["authority"]["evidence"], s["authority"]["pop"]
-    s.demand((pop != "none") == bool(agent) <= bool(evidence), "proof of possession")
+    s.demand((pop != "none") == bool(agent) and (not agent or evidence), "proof of possession")
     if not agent or case.payload(evidence) is None:
         return
     shown, holder = read_json(case.payload(evidence)), case.find(agent["enrolled"], "agent-enrolled")
@@ -237,9 +238,10 @@ def actions(case: Case) -> None:
             late = s["time"] > opened["deadline"] or begun[s.series] > opened["budget"]["actions"]
             above = TIERS.index(s["tier"]) > TIERS.index(opened["ceiling"])
             s.demand(not above and not late, "above the ceiling of its task, after its deadline, or over its budget")
+        s.demand(s["approval"] or s["tier"] != "approve", "without an approval")
         if approval:
             case.equal(s, "approved", approval)
-        s.demand(s["approval"] not in used if s["approval"] else s["tier"] != "approve", "no approval, or a used one")
+            s.demand(s["approval"] not in used, "its approval was used before")
         used[s["approval"]] = s.digest
         if case.miss(ends[s.digest], f"{s}: its end"):
             ended(case, s, *ends[s.digest])
@@ -342,7 +344,7 @@ def timestamps(case: Case) -> None:
             about, under = stamp.accuracy_ms, [s.ms for s in case.statements if s.index < heads[stamp.imprint].size]
             if stamp.certificate in trust.tsa and about <= MINUTE_MS and stamp.time_ms <= case.now_ms + MINUTE_MS:
                 late = stamps[stamp.imprint] = stamp.time_ms + about + MINUTE_MS
-                demand(max(under) <= late, f"{name}: a statement under it is younger")
+                demand(max(under, default=0) <= late, f"{name}: a statement under it is younger")
                 demand(stamp.time_ms - about - MINUTE_MS <= case.export.ms, f"{name} is younger than the export")
     for s in [case.named.get(o["intent"]) for o in case.all("outcome") if case.trust.tsa]:
         head = s and case.anchors.get(s.digest)

@@ -33,16 +33,13 @@ def read_json(data: bytes | str, one_case: bool = False) -> Any:
         names = {key.lower() if one_case else key for key, _ in pairs}
         demand(len(names) == len(pairs) and "__proto__" not in names, "a duplicate or forbidden key")
         return dict(pairs)
-
     def number(text: str) -> float:
         value = float(text)
         demand(abs(value) < (2**53 if text.lstrip("-").isdigit() else float("inf")), "a number out of range")
         return int(value) if value.is_integer() else value
-
     def levels(value: Any) -> int:
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
         return 0 if inner is None else 1 + max(map(levels, inner), default=0)
-
     hooks = {"object_pairs_hook": members, "parse_int": number, "parse_float": number, "parse_constant": number}
     value = json.loads(data if isinstance(data, str) else data.decode(), **hooks)
     demand(to_json(value).encode() and levels(value) <= 64, "more than 64 levels")  # a lone surrogate has no bytes

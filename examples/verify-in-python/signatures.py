@@ -137,6 +137,8 @@ class Trust:
         self.spans = {label: (int(start), inf if end == "-" else int(end)) for label, start, end in rows["span"]}
         self.compromised = {keyid: int(index) for keyid, index in rows["compromised"]}
         self.max_age = next((int(seconds) for [seconds] in rows["max-age"]), inf)
+        once, keys = all(len(rows[name]) < 2 for name in ("quorum", "root", "max-age")), [*self.logs, *self.vkeys]
+        demand(once and len({vkey.spki for vkey in keys}) == len(keys), "a line or a key twice")
 
 def witnessed(head: Checkpoint, member: Vkey | tuple[int, list] | None) -> float:
     """The second in which this member of the quorum had signed; infinity if it did not. A time of 0 does not count."""

@@ -69,9 +69,8 @@ def verify(file: bytes, trust: Trust, now_ms: float, **beside: bytes) -> tuple[s
         pass
     except UNREADABLE as reason:  # what cannot be read does not hold; if it is the file itself, nothing was said yet
         return "unusable" if check is form else "FORGED", [f"{check.__name__}: {reason!r}"]
-    if case.missing:
-        return "INCOMPLETE", case.missing
-    return ("UNANCHORED", case.unanchored) if case.unanchored else ("VERIFIED", [])
+    found = {"INCOMPLETE": case.missing, "UNANCHORED": case.unanchored, "VERIFIED": ["all checks hold"]}
+    return next((verdict, reasons) for verdict, reasons in found.items() if reasons)
 
 def run_vectors(folder: Path) -> int:
     files, wrong = sorted(folder.rglob("*.json")), 0
