@@ -191,6 +191,8 @@ def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[st
     s.demand(token["exp"] - token["iat"] <= 300 and proof["exp"] - proof["iat"] <= 60, "token or proof lives too long")
     s.demand(max(token["iat"], proof["iat"]) <= s.ms / 1000 + SKEW, "token or proof was made later")
     s.demand(token["iat"] - SKEW < proof["exp"] and proof["iat"] < token["exp"] + SKEW, "outside its token's life")
+    fresh = s["tier"] != "approve" or re.fullmatch(r"[A-Za-z0-9_-]{22,128}", proof.get("nonce", ""))
+    s.demand(fresh, "a proof without a nonce of the server")
     first, refused = used.setdefault((agent["jkt"], proof["jti"]), s), s.kind == "refusal"
     s.demand(first is s or refused and s["cites"] == first.digest, "a proof that was used before")
     message, call = read_json(shown["message"], one_case=True), s["method"] == "tools/call"
