@@ -1,262 +1,211 @@
-"""The checks of a case, but for those of its actions: docs/formats/checks.md."""
+"""Statements, and the checks that cases, receipts and tlog-proofs share: docs/formats/{statement,series,leaf}.md."""
 
-import re
-from collections import Counter, defaultdict
+import base64, re
 from math import inf
 from typing import Any
+from formats import FORMS, TABLE, demand, fit, form, from_base64, read_as, read_json, sha256, to_json, to_ms
+from signatures import Checkpoint, Trust, Vkey, algorithm, party_key, root_of_proof, signed, witnessed
 
-from formats import demand, from_base64, read_as, read_json, read_zip, sha256, to_json
-from paper import DAY_MS, GRACE_MS, Case, Statement, Stop, Unusable, lay, linked, prove, read_proof
-from signatures import tree_root, word_holds
-from timestamps import read_stamp
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+PREDICATES = {kind: row.replace("\n", " ").split(maxsplit=4) for kind, row in TABLE["predicates"].items()}
 
-TIERS = ["observe", "record", "attest", "approve"]
+class Unusable(Exception):
+    """Not a case."""
 
-SAYS = {
-    "approve": "I approve executing exactly this action, once.", "reject": "I reject this action.",
-    "placed": "I protect what is kept of this task from erasure.", "released": "I end this protection.",
-    None: "I put this policy into force.",
-}
+class Stop(Exception):
+    """What the checks that follow rest on is missing."""
 
-def container(case: Case) -> None:
-    case.members = read_zip(case.file)
-    case.about = read_as("case", case.members["case.json"])
+class Statement:
+    """A statement at its place in the log. `s["field"]` is a field of its predicate; None where it has none such."""
+    def __init__(self, data: bytes, index: int) -> None:
+        envelope = read_as("envelope", data)
+        payload = from_base64(envelope["payload"])
+        document = read_json(payload)
+        fit(document, "statement")
+        self.kind, self.index, self.p = document["predicateType"].split("/")[-2], index, document["predicate"]
+        series, self.signer, self.names, self.told, fields = PREDICATES[self.kind]
+        place = next(one for one in ("seq", "after", "n") if one in self.p)
+        self.parts = fit(self.p, FORMS["header"] | FORMS[place] | form(fields))
+        self.pae = f"DSSEv1 28 application/vnd.in-toto+json {len(payload)} ".encode() + payload
+        self.digest, self.n, self.ms, self.spki = sha256(self.pae), self.p[place], to_ms(self.p["time"]), b""
+        [self.subject], [self.signature] = document["subject"], envelope["signatures"]
+        own = {name: value for name, value in self.p.items() if name not in FORMS["header"] | FORMS[place]}
+        self.fields = {**self.p, "digest": self.digest, "own": own}
+        self.series = self["series"] or self["task"] + ("/after" if place == "after" else "")
+        stands = (self.series if place == "n" else place) in series.format(**self.p).split("|")
+        self.demand(stands and (self.kind == "task-opened") == (place == "seq" and self.n == 0), "not in this series")
 
-def manifest(case: Case) -> None:
-    own = ("statements/case-exported.json", "proofs/case-exported.tlog-proof")
-    if not case.miss(all(name in case.members for name in own), "the statement of the export, or its proof"):
+    def __getitem__(self, name: str) -> Any:
+        return self.fields.get(name)
+
+    def demand(self, holds: Any, text: str) -> None:
+        demand(holds, f"{self}: {text}")
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self['series'] or self['task']} {self.p.get('after', '')}, log index {self.index})"
+
+def field(source: Any, path: str, named: dict[str, Statement]) -> Any:
+    """The field with this path. From a digest or id the path goes on in the statement that is named so."""
+    for name in path.split("."):
+        source = named.get(source) if isinstance(source, str) else source
+        source = dict(zip("0", source)) if isinstance(source, list) else getattr(source, "fields", source)
+        source = source.get(name) if source else None
+    return source
+
+class Case:
+    """The file on the verifier's table: a case, or a paper as small as a receipt or a tlog-proof."""
+    def __init__(self, file: bytes, trust: Trust, now_ms: float, beside: dict[str, bytes]) -> None:
+        self.file, self.trust, self.now_ms, self.beside = file, trust, now_ms, beside
+        self.members: dict[str, bytes] = {}
+        self.statements: list[Statement] = []  # in the order of the log
+        self.named: dict[str, Statement] = {}  # by digest; the task-opened and the enrolments also by id
+        self.keys: dict[str, dict[str, Any]] = {}
+        self.anchors: dict[str, Checkpoint] = {}  # by the digest of the intent
+        self.note: Checkpoint | None = None  # under which the statements are proven
+        self.erased: set[str] = set()
+        self.missing: list[str] = []
+        self.unanchored: list[str] = []
+
+    def all(self, *kinds: str) -> list[Statement]:
+        return [s for s in self.statements if s.kind in kinds]
+
+    def before(self, s: Statement, kind: str) -> list[Statement]:
+        return [one for one in self.all(kind) if one.index < s.index]
+
+    def find(self, digest: str | None, kind: str) -> Statement | None:
+        s = self.named.get(digest)
+        return s if s and kind in (s.kind, "any") else None
+
+    def miss(self, here: Any, text: str) -> Any:
+        """What is here, or a reason for INCOMPLETE."""
+        if not here:
+            self.missing.append(text)
+        return here
+
+    def payload(self, pointer: dict[str, Any] | None) -> bytes | None:
+        found = self.members.get(f"payloads/{pointer['sha256']}") if pointer else None
+        return found and found[16:]
+
+    def object(self, name: str, digest: str) -> None:
+        """A member that should be here, with this digest."""
+        demand(not self.miss(name in self.members, name) or sha256(self.members[name]) == digest, f"{name} is another")
+
+    def told(self, s: Statement, path: str) -> str | None:
+        """The digest of a subject: what the path leads to, or the SHA-256 of it in the form that stands before it."""
+        kind, _, path = path.rpartition(":")
+        value = field(s, path, self.named)
+        made = {"b64": from_base64, "json": to_json, "text": str}.get(kind)
+        return sha256(made(value)) if made and value is not None else value
+
+    def equal(self, s: Statement, rule: str, other: Any) -> None:
+        """What the rule of this name in shapes.txt says is equal."""
+        for pair in TABLE["equal"][rule].split():
+            theirs, mine = (pair.rstrip("?").split(":") * 2)[:2]
+            value = field(s, mine, self.named)
+            skip = pair.endswith("?") and value is None
+            s.demand(skip or field(other, theirs, {}) == value, f"{rule}: {theirs} is another")
+
+def lay(case: Case, origin: str, tasks: list[str]) -> None:
+    """All of one log and of these tasks, about what they say they are about; what they cite is here, and before."""
+    case.statements.sort(key=lambda s: s.index)
+    ids = {"task-opened": "task", "agent-enrolled": "agent", "person-enrolled": "person"}
+    case.named = {s[ids[s.kind]]: s for s in reversed(case.all(*ids))} | {s.digest: s for s in case.statements}
+    demand(len({s.digest for s in case.statements}) == len(case.statements), "a statement twice")
+    for s in case.statements:
+        demand(s["origin"] == origin and s["task"] in (None, *tasks), f"{s} is of another log or task")
+        elsewhere = s["observed"] == "downstream-confirmed"
+        s.demand(not elsewhere or s.kind in ("confirmed", "finding", "reconciled"), "another system did not observe it")
+        name = s.names.split("|")[-1 if s["series"] else 0].format(**s.p)
+        told = next((digest for path in s.told.split("|") if (digest := case.told(s, path))), None)
+        s.demand(s.subject["name"] == name and told in (None, s.subject["digest"]["sha256"]), "its subject")
+        for kind, digest in s.parts:
+            if kind.startswith("@"):
+                cited = case.find(digest, kind[1:])
+                order = not case.miss(cited, f"{s}: a cited {kind}") or cited.index < s.index
+                s.demand(order or kind in ("@grant-decision", "@events-ingested"), f"cites a later {kind}")
+
+def keys(case: Case) -> None:
+    """Each key gets its one role and its span of log indexes, and belongs to one party."""
+    chain, held = sorted(case.all("key-event"), key=lambda s: s.n), set()
+    if not case.miss(chain and chain[0].n == 0, "the key-event of the root"):
         raise Stop
-    index, _, case.head = read_proof(case.members[own[1]])
-    case.export = export = Statement(case.members[own[0]], index)
-    demand(export.kind == "case-exported", f"{export} is not the export")
-    listed = {one["name"]: one["sha256"] for one in export["members"]}
-    for name in case.members:
-        if name not in listed and name not in own:
-            raise Unusable(f"unlisted member {name}")
-    demand(len(listed) == len(export["members"]) and not listed.keys() & set(own), "a member is listed twice")
-    for name, digest in listed.items():
-        if case.miss(name in case.members, name):
-            demand(sha256(case.members[name]) == digest, f"{name} is not what was exported")
-    demand(all(case.about[key] == export[key] for key in ("case", "origin", "tasks")), "case.json names something else")
-    case.left = {one["payload"]: one["how"] for one in export["left"]}
-
-def statements(case: Case) -> None:
-    found = [Statement(data, int(name[11:23])) for name, data in case.members.items() if re.fullmatch(r"statements/\d{12}\.json", name)]
-    case.statements = [*found, case.export]
-    lay(case, case.about["origin"], case.about["tasks"])
-
-def series(case: Case) -> None:
-    heads = {head["series"]: head for head in case.export["heads"]}
-    chains = defaultdict(list)
-    for s in sorted(case.statements, key=lambda s: s.n):
-        chains[s.series].append(s)
-    for name, chain in chains.items():
-        last = chain[-1]
-        linked(case, name, chain)
-        if name == case.export.series:
-            demand(last is case.export, "the export is not the newest of its series")
+    for s in [*chain, *case.all("person-enrolled", "agent-enrolled")]:
+        key, event, known = s["key"], s["event"], case.keys.get(s["key"].get("keyid"))
+        spki = from_base64(key.get("spki") or key["public"])
+        if event in ("end", "compromised"):
+            s.demand(known and known["role"] == key["role"] != "root", "no such key, or the root")
+            known["until"] = min(known["until"], max(s["from"], s.index) if event == "end" else s["from"])
             continue
-        demand(name in heads, f"the export states no head of {name}")
-        if case.miss(last.n >= heads[name]["n"], f"the head of {name}"):
-            demand(last.digest == heads[name]["digest"], f"{name} has another head")
-    case.miss(heads.keys() <= chains.keys(), "a series that has a head")
+        spki = party_key(key["kind"], spki) if "kind" in key else spki
+        s.demand(algorithm(spki) == key.get("alg", algorithm(spki)) and spki not in held, "one key for two, or its alg")
+        held.add(spki)
+        if event:
+            role, vkey = key["role"], Vkey(key["vkey"]) if key["role"] == "log" else None
+            s.demand((role == "root") == (s is chain[0]) and sha256(spki) == key["keyid"], "a second root, or the id")
+            s.demand((key["alg"] == "ES256") == (role != "log") and bool(vkey) == bool(key["vkey"]), "alg or vkey")
+            s.demand(not vkey or (vkey.spki, vkey.name, vkey.type != 4) == (spki, s["origin"], True), "vkey")
+            until = case.trust.compromised.get(key["keyid"], inf)
+            case.keys[key["keyid"]] = key | {"spki": spki, "log": vkey, "from": max(s["from"], s.index), "until": until}
 
-def proofs(case: Case) -> None:
-    demand(prove(case, case.export, "proofs/case-exported.tlog-proof").size >= case.export["size"], "the export's tree")
+def signatures(case: Case) -> None:
     for s in case.statements:
-        name = f"proofs/{s.index:012}.tlog-proof"
-        if s is not case.export and case.miss(name in case.members, name):
-            head = prove(case, s, name)
-            case.note = case.note or head
-            demand(head.note == case.note.note and head.size == case.export["size"], f"{name}: another checkpoint")
+        key = case.keys.get(s.signature["keyid"])
+        s.demand(key and key["role"] == s.signer, f"not signed by a {s.signer} key")
+        s.demand(s.signer == "root" or key["from"] <= s.index < key["until"], "signed by a key that is not in force")
+        s.spki = key["spki"]
+        s.demand(signed(s.spki, from_base64(s.signature["sig"]), s.pae), "the signature does not hold")
 
-def enrolled(case: Case, s: Statement, person: str, role: str) -> Statement:
-    found = next((p for p in case.all("person-enrolled") if p["person"] == person), None)
-    demand(found and found.index < s.index and role in found["roles"], f"{s}: {person} is not enrolled as {role}")
-    return found
+def linked(case: Case, name: str, chain: list[Statement]) -> None:
+    """Numbers without a gap, each bound to the one before, and log indexes that rise."""
+    first, opened = chain[0], case.named.get(chain[0]["task"])
+    case.miss(first.n == 0 or not (name == "keys" or first["task"]), f"the beginning of {name}")
+    if first.n == 0 and case.miss(opened or "after" not in first.p, f"the task-opened of {name}"):
+        first.demand(first["prev"] == (opened.digest if "after" in first.p else "0" * 64), "prev")
+    for before, s in zip(chain, chain[1:]):
+        s.demand(before.n < s.n and before.index < s.index, "a number twice, or in the log before its predecessor")
+        if case.miss(before.n + 1 == s.n, f"what stands between {before} and {s}"):
+            s.demand(s["prev"] == before.digest, "prev")
 
-def word(case: Case, s: Statement, said: dict, domain: str, role: str) -> tuple[dict, Statement]:
-    """What a person with this role signed for this statement, and the person's enrolment."""
-    content = read_as(domain, from_base64(said["bytes"]), one_form=False)
-    person = enrolled(case, s, content["person"], role)
-    demand(word_holds(said, domain), f"{s}: the person's signature does not hold")
-    demand(person["key"] == {"kind": said["signature"]["kind"], "public": said["signature"]["key"]}, f"{s}: not the person's key")
-    demand(content["says"] == SAYS[content.get("decision", content.get("act"))], f"{s}: says")
-    demand((content["origin"], content.get("task")) == (s["origin"], s["task"]), f"{s}: a word for something else")
-    return content, person
+def read_proof(data: bytes) -> tuple[int, list[bytes], Checkpoint]:
+    """Index, hashes and checkpoint of a tlog-proof in its one form, without `extra`."""
+    lines = r"c2sp\.org/tlog-proof@v1\nindex (0|[1-9]\d{0,15})\n((?:\S{44}\n){0,63})\n(\S.*)"
+    match = re.fullmatch(lines, data.decode(), re.S)
+    demand(match, "not a tlog-proof")
+    return int(match[1]), [from_base64(line) for line in match[2].split()], Checkpoint(match[3])
 
-def erasures(case: Case) -> None:
-    holds: dict[tuple[str, str], str] = {}  # task and hold, to what was done last
-    exports: list[Statement] = []
-    closings = {s["task"]: s for s in case.all("task-closed")}
-    for s in [s for s in case.all("hold", "erased", "case-exported") if s["task"]]:
-        key, closed = (s["task"], s["hold"]), closings.get(s["task"])
-        if s.kind == "case-exported":
-            exports.append(s)
-        elif s.kind == "hold":
-            content, _ = word(case, s, s["word"], "deed-hold-v1", "operator")
-            demand(all(content[key] == s[key] for key in ("hold", "act", "person", "reason")), f"{s}: not the word")
-            demand(holds.get(key) == (None if s["act"] == "placed" else "placed"), f"{s}: out of order")
-            holds[key] = s["act"]
-        else:
-            gone, by = set(s["payloads"]), s["by"]
-            held = any(task == s["task"] and act == "placed" for (task, _), act in holds.items())
-            demand(closed and closed.index < s.index and not held, f"{s}: of an open task, or under a hold")
-            demand(s["payloads"] == sorted(gone) and s is not case.export, f"{s}: not sorted")
-            copies = [e["case"] for e in exports if e["task"] == s["task"] and any(one["name"].rpartition("/")[2] in gone for one in e["members"])]
-            demand(s["copies"] == copies, f"{s}: copies")
-            if by["kind"] == "person":
-                enrolled(case, s, by["person"], "operator")
-            else:
-                highest = max([TIERS.index(i["tier"]) for i in case.all("intent") if i["task"] == s["task"]], default=0)
-                demand(by["tier"] == TIERS[highest] and s.ms >= closed.ms + by["days"] * DAY_MS, f"{s}: not the rule, or before its time")
-            case.erased |= gone
-    here = {name.rpartition("/")[2] for name in case.members}
-    demand(not here & case.erased, "something that was erased is here all the same")
-    for name, how in case.left.items():
-        demand(f"payloads/{name}" not in case.members and (how == "erased" or name not in case.erased), f"{name} is not {how}")
+def entry_of(s: Statement) -> bytes:
+    """The log entry of a statement, as leaf.md says."""
+    digest, spki = (base64.b64encode(data).decode() for data in (bytes.fromhex(s.digest), s.spki))
+    verifier = {"keyDetails": "PKIX_ECDSA_P256_SHA_256", "publicKey": {"rawBytes": spki}}
+    signature = {"content": s.signature["sig"], "verifier": verifier}
+    spec = {"data": {"algorithm": "SHA2_256", "digest": digest}, "signature": signature}
+    return to_json({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": spec}}).encode()
 
-def pointers(value: Any) -> list[dict]:
-    """All payload pointers in it."""
-    if isinstance(value, dict) and value.keys() == {"sha256", "size", "type", "kept"}:
-        return [value]
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    return [pointer for one in inner for pointer in pointers(one)]
+def prove(case: Case, s: Statement, name: str) -> Checkpoint:
+    """The checkpoint, signed by the log's keys, under which a member proves the statement."""
+    index, hashes, head = read_proof(case.members[name])
+    demand(index == s.index and head.origin == s["origin"], f"{name} is about something else")
+    demand(root_of_proof(index, head.size, entry_of(s), hashes) == head.root, f"{name} does not hold")
+    logs = [key["log"] for key in case.keys.values() if key["log"] and key["from"] < head.size <= key["until"]]
+    demand(logs and all(head.times(vkey) for vkey in logs), f"{name}: a key of the log did not sign")
+    return head
 
-def payloads(case: Case) -> None:
-    for name, data in case.members.items():
-        demand(not name.startswith("payloads/") or len(data) >= 16 and sha256(data) == name[9:], f"{name} has another digest")
-    tiers = {i["action"]: i["tier"] for i in case.all("intent")}
-    for s in case.statements:
-        for pointer in pointers(s.p):
-            data, how = case.payload(pointer), case.left.get(pointer["sha256"])
-            if data is not None:
-                demand(len(data) == pointer["size"], f"{s}: a payload of another size")
-            elif how == "erased":
-                case.miss(pointer["sha256"] in case.erased, f"the erasure of {pointer['sha256']}")
-            else:
-                demanded = tiers.get(s["action"]) in ("attest", "approve")
-                case.miss(not demanded and (how or not pointer["kept"]), f"{s}: the payload {pointer['sha256']}")
-
-def people(case: Case) -> None:
-    for s in case.all("approval"):
-        content, person = word(case, s, s["approval"], "deed-approval-v1", "approver")
-        mine = ("approve", s["action"], s["record"]["sha256"], s["rendering"]["sha256"], s["person"])
-        word_says = [content[key] for key in ("decision", "action", "record", "rendering")]
-        demand((*word_says, {"id": content["person"], "enrolled": person.digest}) == mine, f"{s}: not the word")
-        demand(content["notBefore"] <= s["time"] <= content["expires"], f"{s}: outside the time of the word")
-    for s in case.all("refusal"):
-        demand((s["reason"] == "rejected") == bool(s["rejection"]), f"{s}: rejected by nobody, or for another reason")
-        if s["rejection"]:
-            content, _ = word(case, s, s["rejection"], "deed-approval-v1", "approver")
-            record = s["record"]["sha256"] if s["record"] else content["record"]
-            demand((content["decision"], content["action"], content["record"]) == ("reject", s["action"], record), f"{s}: not the word")
-    for s in case.all("policy-activated"):
-        content, _ = word(case, s, s["activation"], "deed-activation-v1", "operator")
-        demand(all(content[key] == s[key] for key in ("bundle", "version", "person")), f"{s}: not the word")
-        files = to_json(sorted(({"path": one["path"], "sha256": one["sha256"]} for one in s["files"]), key=lambda one: one["path"])).encode()
-        demand(s["version"] == s.n + 1 and s["bundle"] == sha256(files), f"{s}: its version or bundle")
-        folder = f"policy/{s['bundle']}/"
-        if folder + "manifest.json" in case.members:
-            demand(case.members[folder + "manifest.json"] == files, f"{s}: another manifest")
-            for one in s["files"]:
-                data = case.members.get(folder + one["path"])
-                demand(not case.miss(data is not None, folder + one["path"]) or sha256(data) == one["sha256"], f"{s}: {one['path']}")
-
-def closing(case: Case) -> None:
-    for task in case.about["tasks"]:
-        seq = sorted((s for s in case.statements if s.series == task), key=lambda s: s.n)
-        demand(all(s.kind != "task-closed" for s in seq[:-1]), "the task goes on after its closing")
-        if not case.miss(seq and seq[-1].kind == "task-closed", f"the closing of {task}"):
-            continue
-        s = seq[-1]
-        over = {one["intent"] or one["cites"] for one in seq if one["reason"] != "proof-replayed"}
-        demand(sorted(s["open"]) == sorted(i.digest for i in seq if i.kind == "intent" and i.digest not in over), f"{s}: open")
-        demand(s["count"] == s.n + 1, f"{s}: count")
-        effects = [case.payload(one["effects"]) for one in seq if one["effects"]]
-        if None not in effects:
-            done = [one for data in effects for one in read_as("effects", data, one_form=False)["effects"] if one["status"] == "ok"]
-            refs = {f"git:{one['repository']}:{one['ref']}": {"gitCommit": one["new"]} for one in done if one["new"].strip("0")}
-            demand({one["name"]: one["digest"] for one in s["outputs"] if one["name"].startswith("git:")} == refs, f"{s}: outputs")
-
-def events(case: Case) -> None:
-    own = {one["blinded"] for opened in case.opened.values() for one in opened["credentials"]}
-    began = min((opened.index for opened in case.opened.values()), default=inf)
-    shown: dict[tuple[str, str], str] = {}  # batch and event of the task's credentials, to the id of the credential
-    batches = case.all("events-ingested")
-    for s in batches:
-        name = f"events/{s.digest}/batch.json"
-        if case.miss(name in case.members, name):
-            shown |= batch(case, s, read_as("batch", case.members[name]), own)
-    explained = Counter((one["batch"], one["event"]) for s in case.all("confirmed") for one in s["events"])
-    demand(all(count == 1 for count in explained.values()), "an event is confirmed twice")
-    for s in case.all("confirmed"):
-        confirmed(case, s, shown)
-    explained.update((one["batch"], one["event"]) for s in case.all("finding") for one in s["events"])
-    held = {s["finding"] for s in case.all("finding")}
-    reconciled = case.all("reconciled")
-    for s in reconciled:
-        heads = [one["head"] for one in s["sources"] if one["head"]]
-        case.miss(all(case.find(head, "events-ingested") for head in heads), f"{s}: a batch")
-        case.miss(all(f["finding"] in held or f["type"] == "unknown_credential" for f in s["findings"]), f"{s}: a finding")
-    for first in {s.series: s for s in reversed(batches)}.values():
-        case.miss(first.n == 0 or first.index < began, f"batches of {first.series} since the task opened")
-    for digest, event in shown:
-        looked = any(r.index > case.by_digest[digest].index for r in reconciled)
-        case.miss(not looked or (digest, event) in explained, f"what explains the event {event}")
-
-def batch(case: Case, s: Statement, tree: dict, own: set[str]) -> dict[tuple[str, str], str]:
-    leaves = {leaf["credential"]: leaf for leaf in tree["leaves"]}
-    nodes = [bytes.fromhex(leaf["credential"] + leaf["root"]) + leaf["events"].to_bytes(8, "big") for leaf in tree["leaves"]]
-    counts = {"root": tree_root(nodes).hex(), "credentials": len(nodes), "events": sum(leaf["events"] for leaf in tree["leaves"])}
-    demand(counts == s["batch"] and list(leaves) == sorted(leaves) and len(leaves) == len(nodes), f"{s}: another tree")
-    for one in tree["disclosed"]:
-        leaf, names = leaves.get(one["credential"]), one["events"]
-        root = tree_root([bytes.fromhex(name) for name in names]).hex()
-        demand(leaf and (leaf["root"], leaf["events"]) == (root, len(names)), f"{s}: another sub-tree")
-        blinded = sha256(b"deed-credential-v1\0" + bytes.fromhex(one["blind"]) + one["id"].encode())
-        demand(blinded == one["credential"], f"{s}: a credential that does not open")
-        for name in names:
-            data, gone = case.members.get(f"events/{s.digest}/{name}"), name in case.erased and case.left.get(name) == "erased"
-            demand(not case.miss(data is not None or gone, f"the event {name}") or gone or sha256(data) == name, f"the event {name}")
-    disclosed = {one["credential"]: one for one in tree["disclosed"]}
-    case.miss(own & leaves.keys() <= disclosed.keys(), f"{s}: the events of a credential of the task")
-    return {(s.digest, name): disclosed[one]["id"] for one in own & disclosed.keys() for name in disclosed[one]["events"]}
-
-def confirmed(case: Case, s: Statement, shown: dict[tuple[str, str], str]) -> None:
-    """Matched again: the records are those of the effects that the outcome claims, one for each."""
-    outcome = case.find(s["outcome"], "outcome")
-    demand(outcome and outcome["action"] == s["action"] and outcome.index < s.index, f"{s}: no outcome of its action")
-    data = case.payload(outcome["effects"])
-    gone = any(one["event"] in case.erased and case.left.get(one["event"]) == "erased" for one in s["events"])
-    if data is None or gone:
-        return
-    keys_equal = ("repository", "ref", "old", "new")
-    done = [e for e in read_as("effects", data, one_form=False)["effects"] if e["status"] == "ok"]
-    claimed = sorted([e[key] for key in keys_equal] for e in done)
-    records = []
-    for one in s["events"]:
-        event = read_json(case.members[f"events/{one['batch']}/{one['event']}"][16:])
-        demand(shown.get((one["batch"], one["event"])) == event["user"] is not None, f"{s}: an event of another credential")
-        records.append([event[key] for key in keys_equal])
-    demand(sorted(records) == claimed, f"{s}: the events are not what the outcome says")
-
-def timestamps(case: Case) -> None:
-    heads = {sha256(head.text): head for head in (*case.anchors.values(), case.note) if head}
-    stamps = {}
-    for name in [name for name in case.members if name.startswith("timestamps/")]:
-        digest = name[11:75]
-        if not case.miss(digest in heads, f"the checkpoint of {name}"):
-            continue
-        stamp = read_stamp(case.members[name])
-        demand(stamp.imprint == digest, f"{name} stamps something else")
-        if stamp.certificate in case.trust.tsa and stamp.accuracy_ms <= GRACE_MS and stamp.time_ms <= case.now_ms + GRACE_MS:
-            early, late = stamp.time_ms - stamp.accuracy_ms - GRACE_MS, stamp.time_ms + stamp.accuracy_ms + GRACE_MS
-            demand(all(s.ms <= late for s in case.statements if s.index < heads[digest].size), f"{name}: a statement says it is younger")
-            demand(early <= case.export.ms, f"{name} is younger than the export")
-            stamps[digest] = late
-    for s in case.all("intent") if case.trust.tsa else []:
-        head = case.anchors.get(s.digest)
-        if s["tier"] == "approve" and any(o["intent"] == s.digest for o in case.all("outcome")):
-            if stamps.get(head and sha256(head.text), inf) > s.ms + DAY_MS + 2 * GRACE_MS:
-                case.unanchored.append(f"{s}: no timestamp that counts on its checkpoint")
+def trusted(case: Case) -> None:
+    """The root, the log's keys, the witness quorum and the age of each checkpoint against the trust file."""
+    trust = case.trust
+    root = next((key["keyid"] for key in case.keys.values() if key["role"] == "root"), trust.root)
+    demand(trust.root in (None, root), "another root than the trust file's")
+    case.unanchored += ["the trust file names no root"] if case.keys and trust.root is None else []
+    ended = {key["keyid"]: key["until"] for key in case.keys.values() if trust.root}
+    spans = [(log, *trust.spans.get(log.label, (0, inf))) for log in trust.logs]
+    successors = any(ended.get(log.keyid, inf) < end for log, _, end in spans)
+    for head in {head.note: head for head in (case.note, case.head, *case.anchors.values()) if head}.values():
+        logs = [log for log, start, end in spans if start < head.size <= min(end, ended.get(log.keyid, inf))]
+        demand(all(log.name == head.origin and head.times(log) for log in logs), "a log key did not sign")
+        for vkey in trust.vkeys:
+            head.times(vkey)  # refuses a line that does not hold
+        when = witnessed(head, trust.quorum)
+        last = max((s.ms for s in case.statements), default=-inf) if head.note == case.head.note else -inf
+        fresh = head.note != case.head.note or case.now_ms <= (when + trust.max_age) * 1000
+        if not (logs or successors) or when == inf or when * 1000 + MINUTE_MS < last or not fresh:
+            case.unanchored.append("a checkpoint without log key or quorum, or witnessed too early or too long ago")

@@ -1,11 +1,6 @@
-"""Strict JSON, the container, and the shapes of shapes.txt: docs/formats/{README,case,statement,predicates}.md."""
+"""Strict JSON, the table of shapes.txt and the container: docs/formats/{README,case,statement,predicates}.md."""
 
-import base64
-import hashlib
-import json
-import re
-import struct
-import zlib
+import base64, configparser, hashlib, io, json, re, zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +16,6 @@ def sha256(data: bytes | str) -> str:
     return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
 
 def from_base64(text: str) -> bytes:
-    """Base64 in its one spelling."""
     data = base64.b64decode(text, validate=True)
     demand(base64.b64encode(data).decode() == text, "base64 in another spelling")
     return data
@@ -34,117 +28,76 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 def read_json(data: bytes | str, one_case: bool = False) -> Any:
-    """JSON by the rules of README.md; with `one_case` also no two keys of an object that differ in letter case alone."""
+    """JSON by the rules of README.md; with `one_case` no two keys of an object may differ in letter case alone."""
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = {key.lower() if one_case else key for key, _ in pairs}
         demand(len(names) == len(pairs) and "__proto__" not in names, "a duplicate or forbidden key")
         return dict(pairs)
-
     def number(text: str) -> float:
         value = float(text)
         demand(abs(value) < (2**53 if text.lstrip("-").isdigit() else float("inf")), "a number out of range")
         return int(value) if value.is_integer() else value
-
-    def levels(value: Any, left: int = 64) -> None:
-        demand(left >= 0, "more than 64 levels")
-        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            levels(inner, left - 1)
-
-    value = json.loads(data if isinstance(data, str) else data.decode(), object_pairs_hook=members,
-                       parse_int=number, parse_float=number, parse_constant=number)
-    to_json(value).encode()  # refuses lone surrogates
-    levels(value)
+    def levels(value: Any) -> int:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+        return 0 if inner is None else 1 + max(map(levels, inner), default=0)
+    hooks = {"object_pairs_hook": members, "parse_int": number, "parse_float": number, "parse_constant": number}
+    value = json.loads(data if isinstance(data, str) else data.decode(), **hooks)
+    demand(to_json(value).encode() and levels(value) <= 64, "more than 64 levels")  # a lone surrogate has no bytes
     return value
 
-def read_shapes() -> dict[str, str]:
-    text = Path(__file__).with_name("shapes.txt").read_text("utf-8")
-    lines = re.sub(r"\n +(?=\|)", "", re.sub(r"#.*\n", "", text)).replace("\n ", " ").splitlines()
-    return dict(line.split(maxsplit=1) for line in lines if line)
+def form(notation: str) -> Any:
+    """The notation of shapes.txt, rewritten as JSON: names and words in quotes, commas between."""
+    quoted = re.sub(r"[^\s{}\[\]:]+", r'"\g<0>"', notation)
+    return json.loads(re.sub(r'(?<=["}\]])\s+(?=["{\[])', ",", quoted))
 
-SHAPES = read_shapes()
-ULID = SHAPES["id"].strip("/")
+TABLE = configparser.RawConfigParser(delimiters="=")
+TABLE.optionxform = str
+TABLE.read(Path(__file__).with_name("shapes.txt"), "utf-8")
+PATTERNS = {name: pattern.replace("\n", "") for name, pattern in TABLE["patterns"].items()}
+FORMS = {name: form(text) for name, text in TABLE["forms"].items()}
+MEMBER = "|".join(TABLE["members"].values()).replace("HEX", PATTERNS["hex"])
 
-def shape(notation: str) -> Any:
-    """A shape as nested values: a dict, a list (with a second item if it must not be empty), ("or null", shape), a word."""
-    tokens = re.findall(r"[{}\[\]?+]|\w+:(?!/)|[^\s{}\[\]?+][^\s{}\[\]?]*", notation)
+def fit(value: Any, shape: Any) -> list[tuple[str, Any]]:
+    """Demands that a JSON value has this shape, and returns all values in it, each with the name of its form."""
+    if isinstance(shape, dict):
+        shape = dict.fromkeys(value, shape["*"]) if "*" in shape else shape
+        fields = {name.rstrip("?"): name for name in shape}
+        demand(isinstance(value, dict) and value.keys() == fields.keys(), f"not the fields {[*fields]}")
+        given = [name for name in fields if value[name] is not None or name in shape]
+        return [part for name in given for part in fit(value[name], shape[fields[name]])]
+    if isinstance(shape, list):
+        demand(isinstance(value, list) and len(value) >= len(shape) - 1, "no list, or an empty one")
+        return [part for one in value for part in fit(one, shape[0])]
+    name = f"by {value['kind']}" if shape == "by" else shape
+    if name in FORMS:
+        return [(name, value), *fit(value, FORMS[name])]
+    pattern = PATTERNS["hex"] if name.startswith("@") else PATTERNS.get(name, name)
+    if name in ("int", "1", "bool"):
+        demand(type(value) is bool if name == "bool" else type(value) is int and 0 <= value < 2**53, f"not {name}")
+        demand(name != "1" or value == 1, "another version")
+    elif name != "any":
+        demand(isinstance(value, str) and re.fullmatch(pattern, value), f"not {name}")
+        demand({"time": to_ms, "b64": from_base64}.get(name, str)(value) is not None, f"not {name}")
+    return [(name, value)]
 
-    def read() -> Any:
-        token = tokens.pop(0)
-        found: Any = token
-        if token == "{":
-            found = {}
-            while tokens[0] != "}":
-                name = tokens.pop(0)[:-1]
-                found[name] = read()
-        elif token == "[":
-            found = [read()]
-        elif SHAPES.get(token, "/")[0] != "/":
-            found = shape(SHAPES[token])
-        if token in "{[":
-            tokens.pop(0)
-        if tokens[:1] == ["+"]:
-            found.append(tokens.pop(0))
-        return ("or null", found, tokens.pop(0)) if tokens[:1] == ["?"] else found
-
-    return read()
-
-BY = [shape("{kind:person person:per}"), shape("{kind:retention tier:tier days:int}")]
-
-def fits(value: Any, form: Any) -> bool:
-    """Whether a JSON value has the shape: every field there, and no other."""
-    if isinstance(form, tuple):
-        return value is None or fits(value, form[1])
-    if isinstance(form, dict):
-        return isinstance(value, dict) and value.keys() == form.keys() and all(fits(value[k], form[k]) for k in form)
-    if isinstance(form, list):
-        return isinstance(value, list) and len(value) >= len(form) - 1 and all(fits(one, form[0]) for one in value)
-    if form == "by":
-        return any(fits(value, one) for one in BY)
-    if form == "digests":
-        return isinstance(value, dict) and all(re.fullmatch("[0-9a-f]{40,128}", one) for one in value.values())
-    if form in ("any", "bool"):
-        return form == "any" or isinstance(value, bool)
-    if form in ("int", "1"):
-        return type(value) is int and (value == 1 if form == "1" else 0 <= value < 2**53)
-    if not isinstance(value, str):
-        return False
-    if form == "time":
-        datetime.fromisoformat(value)  # refuses the 30th of February
-    pattern = SHAPES[form].strip("/") if form in SHAPES else f"{form}_{ULID}" if len(form) == 3 else form.replace("+", r"\+")
-    return re.fullmatch(pattern, value) is not None and (form != "b64" or bool(from_base64(value)))
-
-def read_as(form: str, data: bytes, one_form: bool = True) -> Any:
+def read_as(name: str, data: bytes, one_form: bool = True) -> Any:
     """JSON of the shape with this name, by default in its one byte form."""
     value = read_json(data)
-    demand(fits(value, shape(SHAPES[form])), f"not in the form of: {form}")
-    demand(not one_form or to_json(value).encode() == data, f"not in the one byte form of: {form}")
+    demand(fit(value, name) and (not one_form or to_json(value).encode() == data), f"{name}: not in its one byte form")
     return value
 
-HEX = "[0-9a-f]{64}"
-MEMBER = re.compile(
-    rf"case\.json|trust/claimed\.txt|statements/(case-exported|\d{{12}})\.json|payloads/{HEX}|events/{HEX}/(batch\.json|{HEX})"
-    rf"|proofs/(case-exported|\d{{12}}(-anchor)?)\.tlog-proof|policy/{HEX}(/[A-Za-z0-9][A-Za-z0-9._-]*)+|timestamps/{HEX}\.tsr")
-
 def read_zip(data: bytes) -> dict[str, bytes]:
-    """The members of a case, whose container has one byte form: read it from the front, build it again, compare."""
-    members: dict[str, bytes] = {}
-    at = 0
-    while data[at : at + 4] == b"PK\3\4" and len(data) >= at + 30:
-        size, length = struct.unpack_from("<IH", data, at + 22)
-        name = data[at + 30 : at + 30 + length].decode()
-        demand(MEMBER.fullmatch(name) and name not in members, f"member {name}")
-        members[name] = data[at + 30 + length : at + 30 + length + size]
-        at += 30 + length + size
-    demand("case.json" in members and list(members) == sorted(members), "no case, or members out of order")
-    demand(len(members) <= 60_000 and len(data) <= 2**30 and write_zip(members) == data, "not in the one byte form")
+    """The members of a case, whose container has one byte form: read it, write it again, compare."""
+    with zipfile.ZipFile(io.BytesIO(data)) as container:
+        found = container.infolist()
+        stored = all(one.compress_type == one.flag_bits == 0 for one in found)
+        demand(stored and sum(one.file_size for one in found) <= len(data) <= 2**30, "not stored, or too large")
+        members = {one.filename: container.read(one) for one in found}
+    demand("case.json" in members and [*members] == sorted(members) and len(members) <= 60_000, "no case, or its order")
+    demand(all(re.fullmatch(MEMBER, name) for name in members), "a member of an unknown name")
+    with zipfile.ZipFile(again := io.BytesIO(), "w") as container:
+        for name, content in members.items():
+            container.writestr(zipfile.ZipInfo(name), content)
+            container.filelist[-1].create_system = container.filelist[-1].external_attr = 0
+    demand(again.getvalue() == data, "not in the one byte form")
     return members
-
-def write_zip(members: dict[str, bytes]) -> bytes:
-    body, directory, at = [], [], 0
-    for name, data in members.items():
-        header = struct.pack("<5H3I2H", 20, 0, 0, 0, 33, zlib.crc32(data), len(data), len(data), len(name), 0)
-        directory.append(struct.pack("<4sH26s3H2I", b"PK\1\2", 20, header, 0, 0, 0, 0, at) + name.encode())
-        body += [b"PK\3\4" + header + name.encode(), data]
-        at += 30 + len(name) + len(data)
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, len(members), len(members), len(b"".join(directory)), at, 0)
-    return b"".join([*body, *directory, end])
