@@ -172,6 +172,12 @@ export class Worker {
     return { kind: 'token', token: this.token, proof, body } as const;
   }
 
+  /** Goes on with the nonce that another was given. */
+  borrowing({ nonce }: Worker): this {
+    this.nonce = nonce;
+    return this;
+  }
+
   async renew(): Promise<void> {
     const { token, nonce } = await this.world.token(this.key, this.agent, this.task.id);
     this.token = token;

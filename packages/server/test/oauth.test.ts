@@ -135,15 +135,16 @@ describe('the token endpoint', () => {
     const used = await asked(task);
     expect((await post('/oauth/token', used)).status).toBe(200);
     const cases: readonly (readonly [Record<string, string>, string])[] = [
-      [used, 'invalid_grant'],
+      [used, 'invalid_request'],
       [await asked(task, { grant_type: 'client_credentials' }), 'unsupported_grant_type'],
       [await asked(task, { audience: 'https://elsewhere.example' }), 'invalid_target'],
       [await asked(task, { subject_token_type: 'urn:ietf:params:oauth:token-type:saml2' }), 'invalid_request'],
-      [await asked(task, { subject_token: 'x' }), 'invalid_grant'],
-      [await asked(task, { subject_token: await assertionOf(task, stranger) }), 'invalid_grant'],
-      [await asked('tsk_none'), 'invalid_grant'],
+      [await asked(task, { subject_token: 'x' }), 'invalid_request'],
+      [await asked(task, { actor_token: 'x' }), 'invalid_request'],
+      [await asked(task, { subject_token: await assertionOf(task, stranger) }), 'invalid_request'],
+      [await asked('tsk_none'), 'invalid_request'],
       [await asked(task, { client_assertion: 'x' }), 'invalid_client'],
-      [await asked(task, { client_assertion: await clientAssertion(stranger) }), 'invalid_grant'],
+      [await asked(task, { client_assertion: await clientAssertion(stranger) }), 'invalid_request'],
       [await asked(task, { client_id: stranger.id }), 'invalid_client'],
       [
         await asked(task, { client_assertion: await clientAssertion(agent, { aud: 'https://e.example' }) }),
@@ -159,7 +160,7 @@ describe('the token endpoint', () => {
       expect(answer.status).toBe(error === 'invalid_client' ? 401 : 400);
     }
     await closed(task);
-    expect((await post('/oauth/token', await asked(task))).body.error).toBe('invalid_grant');
+    expect((await post('/oauth/token', await asked(task))).body.error).toBe('invalid_request');
   });
 
   test('takes a client assertion once, and a form with each parameter once', async () => {

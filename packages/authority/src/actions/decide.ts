@@ -66,7 +66,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
   };
 
   if (!isAllowed(admitted, attempt)) {
-    const detail = `${method} ${tool.server}/${tool.name} with these arguments is not among the allowed actions, or no more of them`;
+    const detail = `${method} ${tool.server}/${tool.name} is not among the allowed actions of the task`;
     return verdict({ tier: 'record', reason: 'outside-grant', detail });
   }
   const requests = policyRequests({

@@ -12,7 +12,6 @@ const maxFormBytes = 64 * 1024;
 type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
-  | 'invalid_grant'
   | 'invalid_target'
   | 'invalid_authorization_details'
   | 'unsupported_grant_type';
@@ -69,13 +68,16 @@ export function oauthApi({ deployment, url }: PublicDoor): Hono {
       }
       if (form.get('subject_token_type') !== jwtType || (form.get('requested_token_type') ?? jwtType) !== jwtType)
         throw new OAuthError('invalid_request', `subject_token_type and requested_token_type are ${jwtType}`);
+      for (const name of ['actor_token', 'scope'])
+        if (form.has(name)) throw new OAuthError('invalid_request', `${name} is not accepted here`);
       const assertion = required(form, 'subject_token');
       const allow = detailsOf(form);
       const issued = await authority.tokens
         .issue(taskOf(assertion), assertion, { client: agent.id, ...(allow ? { allow } : {}) })
         .catch((error: unknown) => {
           if (!(error instanceof AuthorityError)) throw error;
-          const code = error.code === 'outside-grant' ? 'invalid_authorization_details' : 'invalid_grant';
+          // RFC 8693 section 2.2.2: a subject token that is not accepted makes the request invalid.
+          const code = error.code === 'outside-grant' ? 'invalid_authorization_details' : 'invalid_request';
           throw new OAuthError(code, error.message);
         });
       return {
@@ -163,7 +165,7 @@ function taskOf(assertion: string): string {
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error;
   }
-  throw new OAuthError('invalid_grant', 'the subject_token is no assertion for a task');
+  throw new OAuthError('invalid_request', 'the subject_token is no assertion for a task');
 }
 
 function detailsOf(form: Form) {
