@@ -12,6 +12,8 @@ import { Approvals } from './approvals/approvals.ts';
 import type { CredentialBroker } from './brokers/broker.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Credentials } from './credentials.ts';
+import { Delegation } from './delegation/delegation.ts';
+import { Hops } from './delegation/hops.ts';
 import { Grants } from './grants.ts';
 import { type Ground, recordWith, serverAct } from './ground.ts';
 import { readServerKeys, type ServerKeys, serverKeyRoles } from './keys/key-folder.ts';
@@ -56,6 +58,7 @@ export interface Authority {
   readonly clients: Clients;
   readonly tasks: Tasks;
   readonly actions: Actions;
+  readonly delegation: Delegation;
   readonly approvals: Approvals;
   readonly credentials: Credentials;
   readonly vault: Vault;
@@ -96,6 +99,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const policy = new Policy(ground, people);
   const credentials = new Credentials(ground, brokers);
   const tasks = new Tasks(ground, agents, grants, policy, credentials);
+  const hops = new Hops(ground, agents, tasks);
   const proofs = new ProofUses(ground);
   const intents = new Intents(ground);
   const approvalUses = new ApprovalUses(ground);
@@ -107,6 +111,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     agents,
     nonces,
     tasks,
+    hops,
     grants,
     policy,
     proofs,
@@ -116,6 +121,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     rejects,
   };
   const actions = new Actions(parts);
+  const delegation = new Delegation(parts);
   const approvals = new Approvals(ground, people, tasks, approvalUses);
   const custody = new Custody();
   const legalHolds = new LegalHolds(ground, people, tasks);
@@ -130,9 +136,16 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   credentials.resume((task) => tasks.isOpen(task));
 
   return {
-    ...{ origin, people, agents, grants, policy, tokens: new Tokens(ground, agents, tasks, grants, policy, nonces) },
+    ...{
+      origin,
+      people,
+      agents,
+      grants,
+      policy,
+      tokens: new Tokens(ground, agents, tasks, hops, grants, policy, nonces),
+    },
     clients: new Clients(ground, agents, tasks),
-    ...{ tasks, actions, approvals, credentials, vault, custody, legalHolds, erasures, retention },
+    ...{ tasks, actions, delegation, approvals, credentials, vault, custody, legalHolds, erasures, retention },
     async close() {
       approvals.stop();
       tasks.stop();

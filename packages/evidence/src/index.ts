@@ -17,6 +17,7 @@ export * from './export/case-bundle.ts';
 export * from './export/sigstore-bundle.ts';
 export * from './forge-record.ts';
 export * from './hold.ts';
+export * from './hop.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './jwk.ts';

@@ -5,6 +5,7 @@ import { checkAuthority } from './authority.ts';
 import { type Check, runChecks } from './checking.ts';
 import { checkClosing } from './closing.ts';
 import { checkContainer } from './container.ts';
+import { checkDelegation } from './delegation.ts';
 import { checkErasures } from './erasures.ts';
 import { checkEvents } from './events.ts';
 import { Examination } from './examination.ts';
@@ -31,6 +32,7 @@ const checks: readonly (readonly [name: string, check: Check])[] = [
   ['erasures', checkErasures],
   ['payloads', checkPayloads],
   ['people', checkPeople],
+  ['delegation', checkDelegation],
   ['authority', checkAuthority],
   ['actions', checkActions],
   ['closing', checkClosing],

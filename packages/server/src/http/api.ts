@@ -13,6 +13,7 @@ import { endTimestamps, setTimestamps, timestampsView } from '../timestamps.ts';
 import { withChange, witnessChange, witnessView } from '../witness-config.ts';
 import { stateActs } from './administration.ts';
 import { body } from './body.ts';
+import { hopsApi } from './hops-api.ts';
 import { logApi } from './log-api.ts';
 import { taskFields } from './my-tasks-api.ts';
 import { peopleAdminApi } from './people-admin-api.ts';
@@ -188,6 +189,7 @@ export function adminApi(
   app.route('/', logApi(ledger));
   app.route('/', retentionApi(deployment));
   app.route('/', peopleAdminApi(deployment, url));
+  app.route('/', hopsApi(deployment));
 
   return withProblems(app);
 }
@@ -232,7 +234,7 @@ function agentView(agent: {
 function taskView({ authority }: Deployment, id: string) {
   const task = authority.tasks.get(id);
   if (!task) throw new ServerError('not-found', `there is no task ${id}`);
-  const { state, agent, ceiling, budget, used, deadlineMs, implicit, closed } = task;
+  const { state, agent, ceiling, budget, used, deadlineMs, depth, implicit, closed } = task;
   return {
     task: id,
     state,
@@ -243,6 +245,7 @@ function taskView({ authority }: Deployment, id: string) {
     budget,
     used,
     deadline: new Date(deadlineMs).toISOString(),
+    depth,
     implicit,
     closed,
   };

@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import type { Deployment } from '../deployment.ts';
+import { publicHopsApi } from './hops-api.ts';
 import { myTasksApi } from './my-tasks-api.ts';
 import { oauthApi } from './oauth-api.ts';
 import { oidcApi } from './oidc-api.ts';
@@ -17,7 +18,7 @@ export interface PublicDoor {
 }
 
 /** Each part says itself who may use it: nothing here knows the caller. */
-const parts: readonly ((door: PublicDoor) => Hono)[] = [oauthApi, peopleApi, oidcApi, myTasksApi];
+const parts: readonly ((door: PublicDoor) => Hono)[] = [oauthApi, peopleApi, oidcApi, myTasksApi, publicHopsApi];
 
 /** What is open to the network beside the log: nothing in it is for operators alone. */
 export function publicApi(given: Omit<PublicDoor, 'sessions'>): Hono {
