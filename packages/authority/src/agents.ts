@@ -1,5 +1,6 @@
 import {
   type AgentKind,
+  type CitedAgent,
   fromBase64,
   jwkThumbprint,
   keyId,
@@ -38,6 +39,11 @@ export interface Agent {
   readonly enrolled: string;
   /** Digest of the revocation statement, once there is one. */
   readonly revoked: string | null;
+}
+
+/** An agent as statements cite it. */
+export function citedAgent({ id, spiffe, definition, jkt, enrolled }: Agent): CitedAgent {
+  return { id, spiffe, definition, jkt, enrolled };
 }
 
 type Row = Omit<Agent, 'spki'> & { readonly spki: string };

@@ -12,6 +12,8 @@ import { Approvals } from './approvals/approvals.ts';
 import type { CredentialBroker } from './brokers/broker.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Credentials } from './credentials.ts';
+import { Delegation } from './delegation/delegation.ts';
+import { Hops } from './delegation/hops.ts';
 import { Grants } from './grants.ts';
 import { type Ground, recordWith, serverAct } from './ground.ts';
 import { Workloads } from './identity/enrol.ts';
@@ -59,6 +61,7 @@ export interface Authority {
   readonly clients: Clients;
   readonly tasks: Tasks;
   readonly actions: Actions;
+  readonly delegation: Delegation;
   readonly approvals: Approvals;
   readonly credentials: Credentials;
   readonly vault: Vault;
@@ -101,6 +104,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const policy = new Policy(ground, people);
   const credentials = new Credentials(ground, brokers);
   const tasks = new Tasks(ground, agents, grants, policy, credentials);
+  const hops = new Hops(ground, agents, tasks);
   const proofs = new ProofUses(ground);
   const intents = new Intents(ground);
   const approvalUses = new ApprovalUses(ground);
@@ -112,6 +116,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     agents,
     nonces,
     tasks,
+    hops,
     grants,
     policy,
     proofs,
@@ -121,10 +126,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     rejects,
   };
   const workloads = new Workloads(ground, agents, policy, rejects);
-  const tokens = new Tokens(ground, agents, tasks, grants, policy, nonces);
+  const tokens = new Tokens(ground, agents, tasks, hops, grants, policy, nonces);
   const actions = new Actions(parts);
   const clients = new Clients(ground, agents, tasks);
   const revokeParts = { ground, agents, tasks, tokens, clients, grants, credentials, actions, rejects, workloads };
+  const delegation = new Delegation(parts);
   const approvals = new Approvals(ground, people, tasks, approvalUses);
   const custody = new Custody();
   const legalHolds = new LegalHolds(ground, people, tasks);
@@ -141,7 +147,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   return {
     ...{ origin, people, agents, workloads, grants, policy, tokens },
     clients,
-    ...{ tasks, actions, approvals, credentials, vault, custody, legalHolds, erasures, retention },
+    ...{ tasks, actions, delegation, approvals, credentials, vault, custody, legalHolds, erasures, retention },
     revokeAgent: (nameOrId, reason) => revokeAgent(revokeParts, nameOrId, reason),
     async close() {
       approvals.stop();

@@ -52,6 +52,9 @@ export type AuthorityErrorCode =
   | 'outside-grant'
   | 'stale-proof' // tier approve, and no nonce of the server in the proof
   | 'operands-changed'
+  | 'hop' // a hop that does not fit, or not any more
+  | 'hop-ended' // what was passed on was taken back, or has ended
+  | 'unknown-hop'
   | 'unknown-intent'
   | 'outcome' // the intent has its one outcome already
   // erasure, retention, holds

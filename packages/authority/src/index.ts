@@ -21,6 +21,15 @@ export { type PostgresOptions, postgresBroker } from './brokers/postgres.ts';
 export { openStaticSecrets, type StaticSecrets, secretsKeyOf, staticBroker } from './brokers/static.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Credential } from './credentials.ts';
+export { Delegation, type HopOffer, hopMethod } from './delegation/delegation.ts';
+export { chainOfHops, type Hop, lineOf } from './delegation/hop.ts';
+export {
+  type HopSigner,
+  type HopTerms,
+  makeHop,
+  makeHopAccepted,
+  makeHopEnded,
+} from './delegation/words.ts';
 export * from './errors.ts';
 export { authorityExamination } from './examination/examination.ts';
 export { type Grant, judgeTier } from './grants.ts';

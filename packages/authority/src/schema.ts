@@ -104,4 +104,16 @@ export const authorityMigrations = [
       CREATE TABLE static_secret (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
     `,
   },
+  {
+    id: 'authority/c1',
+    up: `
+      ALTER TABLE tasks ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
+      CREATE TABLE hops (
+        digest TEXT PRIMARY KEY, task TEXT NOT NULL, parent TEXT, delegator TEXT NOT NULL, delegate TEXT NOT NULL,
+        allow_ TEXT NOT NULL, ceiling TEXT NOT NULL, budget INTEGER NOT NULL, used INTEGER NOT NULL,
+        deadline_ms INTEGER NOT NULL, depth INTEGER NOT NULL, offered_ms INTEGER NOT NULL, accepted TEXT UNIQUE, ended TEXT
+      ) STRICT;
+      CREATE INDEX hops_of_task ON hops (task);
+    `,
+  },
 ] as const;

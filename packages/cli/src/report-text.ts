@@ -1,4 +1,4 @@
-import { type ActionReport, layerNames, type Report, type Verdict } from '@deed/evidence';
+import { type ActionReport, type HopReport, layerNames, type Report, type Verdict } from '@deed/evidence';
 import { bold, dim, green, red, wrap, yellow } from './output.ts';
 
 const width = 96;
@@ -26,6 +26,7 @@ export function reportText(report: Report, options: { readonly checks: boolean }
       ].join('\n'),
     );
   }
+  if (report.hops.length > 0) parts.push(`${bold('Passed on')}\n${report.hops.map(hopText).join('\n')}`);
   if (report.actions.length > 0) parts.push(report.actions.map(actionText).join('\n\n'));
   if (report.findings.length > 0) {
     const findings = report.findings.map(({ type, severity, why, todo }) =>
@@ -46,6 +47,10 @@ export function reportText(report: Report, options: { readonly checks: boolean }
 /** The list of checks and how each ended. */
 export function checksText({ checks }: Pick<Report, 'checks'>): string {
   return `${bold('Checks')}\n${checks.map(({ check, result, detail }) => `  ${marks[result]} ${check.padEnd(11)} ${dim(detail)}`).join('\n')}`;
+}
+
+function hopText({ delegator, delegate, limits, state, begun }: HopReport): string {
+  return wrap(`${delegator} to ${delegate}: ${limits}; ${state}, ${begun} begun`, width - 2, '  ');
 }
 
 function actionText(action: ActionReport): string {

@@ -14,6 +14,8 @@ export interface AgentIdentity {
   readonly spiffe: string;
   readonly origin: string;
   readonly task: string;
+  /** Digest of the hop by which it may act, where it holds several parts of the task. */
+  readonly hop?: string | undefined;
 }
 
 export interface ShimOptions {
@@ -86,7 +88,8 @@ export class TaskTokens {
     return `${token} ${await makeProof(this.agent.key, token, body, systemClock, nonce)}`;
   }
 
-  private async token(): Promise<IssuedToken> {
+  /** A token that lives a while yet, and its nonce. */
+  async token(): Promise<IssuedToken> {
     const { current } = this;
     const now = systemClock.now();
     if (current && current.expiresMs - now > renewMs && current.nonceExpiresMs - now > nonceSpareMs) return current;

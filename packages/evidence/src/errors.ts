@@ -3,6 +3,7 @@ export type EvidenceErrorCode =
   | 'encoding' // hex, base64 or UTF-8 that is not in its one accepted form
   | 'json' // not one strict JSON value
   | 'statement' // not a Deed statement of a known predicate
+  | 'allow' // allowed actions that are not in form
   | 'envelope' // not a DSSE envelope in the one accepted form
   | 'signature' // a signature that does not verify
   | 'note' // not a signed note or not a checkpoint

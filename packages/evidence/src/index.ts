@@ -17,6 +17,7 @@ export * from './export/case-bundle.ts';
 export * from './export/sigstore-bundle.ts';
 export * from './forge-record.ts';
 export * from './hold.ts';
+export * from './hop.ts';
 export * from './identity/enrolment.ts';
 export * from './identity/jwk-set.ts';
 export * from './identity/trust-rules.ts';

@@ -69,6 +69,8 @@ export const personChange = z.discriminatedUnion('kind', [
 ]);
 /** The words of those who ordered a change among the people: an operator's, and where it takes two people another's. */
 const peopleOrder = z.strictObject({ words: z.array(word).min(1).max(2), alone: z.boolean() });
+/** How many hops may stand behind one another. */
+export const maxDepth = 16;
 
 const engine = z.strictObject({ name, version: name, sha256: sha256Hex });
 const decision = z.strictObject({
@@ -87,10 +89,20 @@ const authority = z.strictObject({
   pop: z.enum(['shim', 'agent', 'none']),
   /** The token and the proof, verbatim; null without a token (implicit task). */
   evidence: payloadRef.nullable(),
+  /** Digests of the hop-accepted statements from the first hop to the one who acts; empty for the task's own agent. */
+  chain: z.array(sha256Hex).max(maxDepth),
   /** Digest of the grant-decision in force. */
   grant: sha256Hex,
   /** True when this runs above what the grant was earned for. */
   unearned: z.boolean(),
+});
+const agent = z.strictObject({
+  id: id('agent'),
+  spiffe: name,
+  definition: sha256Hex.nullable(),
+  jkt: name,
+  /** Digest of the agent-enrolled. */
+  enrolled: sha256Hex,
 });
 const tool = z.strictObject({
   server: name,
@@ -222,20 +234,51 @@ export const predicates = {
     objective: payloadRef,
     /** On whose behalf, and how that was authenticated. */
     principal: payloadRef,
-    agent: z
-      .strictObject({ id: id('agent'), spiffe: name, definition: sha256Hex.nullable(), jkt: name, enrolled: sha256Hex })
-      .nullable(),
+    agent: agent.nullable(),
     /** The allowed actions and their constraints. */
     allow: payloadRef,
     ceiling: tier,
     budget: z.strictObject({ actions: count }),
     deadline: timestamp,
+    /** How many hops may stand behind one another; 0: it is not passed on. */
+    depth: count.max(maxDepth),
     grant: sha256Hex,
     /** Digest of the policy-activated statement in force. */
     policy: sha256Hex,
     /** `static`: a secret that every task is handed and the task's end does not revoke. */
     credentials: z.array(z.strictObject({ broker: name, blinded: sha256Hex, debt: z.enum(['none', 'static']) })),
     implicit: z.boolean(),
+  }),
+  hop: z.strictObject({
+    delegator: agent,
+    delegate: agent,
+    /** Digest of the hop-accepted by which the delegator holds what it passes on; null for the task's own agent. */
+    parent: sha256Hex.nullable(),
+    /** The delegator's task token, its proof, and the bytes of the word, verbatim. */
+    evidence: payloadRef,
+    /** The allowed actions that are passed on. */
+    allow: payloadRef,
+    ceiling: tier,
+    budget: z.strictObject({ actions: count }),
+    deadline: timestamp,
+    /** How many hops may follow. */
+    depth: count.max(maxDepth),
+    word,
+  }),
+  'hop-accepted': z.strictObject({
+    /** Digest of the hop. */
+    hop: sha256Hex,
+    delegate: id('agent'),
+    /** Digest of the grant-decision in force for the delegate. */
+    grant: sha256Hex,
+    word,
+  }),
+  'hop-ended': z.strictObject({
+    /** Digest of the hop. */
+    hop: sha256Hex,
+    by: z.enum(['delegator', 'operator']),
+    /** The delegator's; null if an operator ended it. */
+    word: word.nullable(),
   }),
   approval: z.strictObject({
     action: id('action'),
@@ -399,3 +442,5 @@ export type Decision = z.infer<typeof decision>;
 export type Authority = z.infer<typeof authority>;
 export type ToolRef = z.infer<typeof tool>;
 export type EventRef = z.infer<typeof eventRef>;
+/** An agent as statements cite it. */
+export type CitedAgent = z.infer<typeof agent>;

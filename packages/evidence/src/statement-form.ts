@@ -83,6 +83,9 @@ function chainOf(header: object): keyof typeof headers {
 
 const seqPredicates: ReadonlySet<string> = new Set([
   'task-opened',
+  'hop',
+  'hop-accepted',
+  'hop-ended',
   'approval',
   'intent',
   'outcome',

@@ -14,6 +14,9 @@ export const wordDomains = [
   'deed-finding-v1',
   'deed-hold-v1',
   'deed-people-v1',
+  'deed-hop-v1',
+  'deed-hop-accepted-v1',
+  'deed-hop-ended-v1',
 ] as const;
 export type WordDomain = (typeof wordDomains)[number];
 

@@ -14,11 +14,12 @@ import { verifyLogProof } from '../src/verify/log-proof.ts';
 import { verifyReceipt } from '../src/verify/receipt.ts';
 import { actors } from './support/actors.ts';
 import { makeCase } from './support/case-maker.ts';
+import { tellEnded } from './support/delegation.ts';
 import { tellErased, tellExported, tellHold } from './support/erasure.ts';
 import { first, tellChange } from './support/people.ts';
 import { start } from './support/props.ts';
 import { receiptOf } from './support/receipt-maker.ts';
-import type { Story } from './support/story.ts';
+import { parts, type Story } from './support/story.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/formats');
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
@@ -191,6 +192,7 @@ function pretty(payload: Uint8Array): string {
 /** Takes the examples from an honest story, to which the rarer kinds are added. */
 function writeExamples(): void {
   const { story } = makeCase({
+    parts: [...parts, 'delegated'],
     after: (recorded, told) => (recorded.step === 'reconciled' ? addRareKinds(told) : undefined),
   });
   const target = join(folder, 'examples');
@@ -206,6 +208,7 @@ function writeExamples(): void {
 }
 
 function addRareKinds(story: Story): void {
+  tellEnded(story, 'worker', story.own);
   const hold = newId('hold', start);
   tellHold(story, 'placed', hold);
   tellHold(story, 'released', hold);

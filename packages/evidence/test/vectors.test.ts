@@ -56,7 +56,7 @@ describe('the vectors', () => {
   it('hold for each check of verification.md each verdict that it says the check can give', () => {
     const page = readFileSync(join(vectorsFolder, '../docs/formats/verification.md'), 'utf8');
     const rows = [...page.matchAll(/^\| `([a-z]+)` \| .* \| ([A-Za-z, ]+) \|$/gm)];
-    expect(rows.length).toBe(17);
+    expect(rows.length).toBe(18);
     const missing = rows.flatMap(([, check = '', verdicts = '']) =>
       verdicts
         .split(', ')
@@ -68,7 +68,7 @@ describe('the vectors', () => {
 
   it('are small', () => {
     const bytes = names.reduce((sum, name) => sum + statSync(join(vectorsFolder, name)).size, 0);
-    expect(bytes).toBeLessThan(10_000_000);
+    expect(bytes).toBeLessThan(14_000_000);
   });
 
   it('are refused with a member that nobody knows', () => {

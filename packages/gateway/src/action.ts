@@ -195,11 +195,20 @@ export class Walk {
 
   private rendering(admitted: Admitted, proposal: Proposal, verdict: Verdict): Uint8Array {
     return renderAction(proposal.record, {
-      agent: admitted.agent?.spiffe ?? 'agent not enrolled',
+      agent: this.agentOf(admitted),
       objective: this.objectiveOf(admitted),
       tier: verdict.tier,
       reasons: verdict.decision?.reasons ?? [],
     });
+  }
+
+  /** Who acts, for whom: an approver sees everybody in the line. */
+  private agentOf({ agent, task, hops }: Admitted): string {
+    if (!agent) return 'agent not enrolled';
+    const { agents } = this.options.authority;
+    const above = [task.agent ?? '', ...hops.slice(0, -1).map(({ delegate }) => delegate)].reverse();
+    const named = hops.length === 0 ? [] : above.map((id) => agents.get(id)?.spiffe ?? id);
+    return [agent.spiffe, ...named].join(' for ');
   }
 
   private objectiveOf({ task }: Admitted): string {
@@ -226,7 +235,8 @@ export class Walk {
 }
 
 function waitingKey(admitted: Admitted, call: Call): string {
-  return JSON.stringify([admitted.task.id, call.tool.name, call.method, call.name, call.arguments.raw]);
+  const actor = [admitted.agent?.id ?? null, admitted.hops.at(-1)?.digest ?? null];
+  return JSON.stringify([admitted.task.id, ...actor, call.tool.name, call.method, call.name, call.arguments.raw]);
 }
 
 function unresolved(action: string, admitted: Admitted, call: Call): Proposal {

@@ -78,6 +78,7 @@ export class ForgeWorld {
   async worker(): Promise<{ readonly worker: Worker; readonly credential: string; readonly secret: string }> {
     const worker = await Worker.begin(this.world, {
       allow: [{ server: 'git', git: { repositories: ['service'], refs: [main] } }],
+      ceiling: 'approve',
     });
     const credential = this.world.authority.credentials.ofTask(worker.task.id)[0]?.id ?? '';
     return { worker, credential, secret: this.secrets.get(credential) ?? '' };
@@ -120,7 +121,7 @@ export class ForgeWorld {
 
   /** The gateway's part of an action that is to move a ref, as far as the moment at which it is dispatched. */
   async begin(worker: Worker, moved: Moved) {
-    const { actions } = this.world.authority;
+    const { actions, approvals } = this.world.authority;
     const base = propose(this.world, worker.task.id, 'sync', { server: 'git' });
     const operands: Operands = {
       ...{ kind: 'git-push', remote: 'origin', url: `${this.forge.url}service.git`, repository: 'service' },
@@ -128,7 +129,14 @@ export class ForgeWorld {
     };
     const proposal = { ...base, record: { ...base.record, operands } };
     const admitted = await worker.admitted('sync');
-    const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+    const verdict = actions.decide(admitted, proposal);
+    const { id, settled } = approvals.hold(admitted, proposal, verdict, utf8('a push'));
+    const { person } = this.world.init;
+    const bytes = approvals.wordBytes(id, person, 'approve');
+    await approvals.answer(person, await this.world.person.word('deed-approval-v1', bytes));
+    const approved = await settled;
+    if (approved.kind !== 'approved') throw new Error(`the push was ${approved.kind}`);
+    const intent = actions.intend(admitted, proposal, verdict, approved.approval);
     await intent.durable;
     return { action: proposal.action, intent };
   }

@@ -129,6 +129,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   '/v1/agents/redeem': 'enrol() of each test above',
   '/v1/approvals/:id': 'walk.test.ts: needs an action that waits',
   '/v1/policy': 'policy activation in packages/authority',
+  '/v1/tasks/:id/hops': 'two-agents.real.test.ts: needs an agent with a token, and so do the next two',
+  '/v1/tasks/:id/hops/accept': 'two-agents.real.test.ts',
+  '/v1/tasks/:id/hops/end': 'two-agents.real.test.ts',
 };
 
 const posts = () => {

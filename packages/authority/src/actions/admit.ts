@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { fromUtf8, newId, parseStrictJson, utf8 } from '@deed/evidence';
 import type { Agent, Agents } from '../agents.ts';
+import type { HopHindrance, Hops } from '../delegation/hops.ts';
 import { AuthorityError } from '../errors.ts';
 import type { Ground } from '../ground.ts';
 import type { Task } from '../tasks/task.ts';
@@ -7,6 +9,7 @@ import type { Tasks } from '../tasks/tasks.ts';
 import type { Nonces } from '../tokens/nonces.ts';
 import { readProof } from '../tokens/proof.ts';
 import { readTaskToken } from '../tokens/task-token.ts';
+import { actOf } from '../tokens/tokens.ts';
 import type { ProofUse, ProofUses } from './proof-uses.ts';
 import type { Admitted, Caller } from './proposal.ts';
 import type { Refusals } from './refusals.ts';
@@ -19,6 +22,7 @@ export interface AdmitParts {
   readonly agents: Agents;
   readonly nonces: Nonces;
   readonly tasks: Tasks;
+  readonly hops: Hops;
   readonly proofs: ProofUses;
   readonly rejects: Rejects;
   readonly refusals: Refusals;
@@ -34,16 +38,28 @@ export interface AdmitParts {
 export function admit(parts: AdmitParts, caller: Caller): Admitted {
   if (caller.kind === 'implicit') return admitImplicit(parts, caller.task);
   const checked = checkStranger(parts, caller);
-  const { task, agent, jti, exp } = checked;
+  const { task, agent, hops, jti, exp } = checked;
   const evidence = utf8(
     JSON.stringify({ v: 1, token: caller.token, proof: caller.proof, message: fromUtf8(caller.body) }),
   );
   const { first, use } = parts.proofs.reserve(agent.jkt, jti, exp, task.id);
   const { epoch } = task;
   const { allow, isFresh } = checked;
-  const admitted = { task, epoch, allow, isFresh, agent, pop: caller.pop ?? ('shim' as const), evidence, proof: use };
+  const admitted = {
+    task,
+    epoch,
+    allow,
+    isFresh,
+    agent,
+    hops,
+    pop: caller.pop ?? ('shim' as const),
+    evidence,
+    proof: use,
+  };
   if (!first) return refuseReplay(parts, admitted, use, caller.body);
   if (!parts.tasks.isOpen(task.id)) return refuseClosed(parts, admitted, methodOf(caller.body));
+  const dead = parts.hops.hinders(task, hops);
+  if (dead) return refuseDead(parts, admitted, methodOf(caller.body), dead);
   return admitted;
 }
 
@@ -65,6 +81,7 @@ function admitImplicit(parts: AdmitParts, id: string): Admitted {
     allow: null,
     isFresh: false,
     agent: null,
+    hops: [],
     pop: 'none' as const,
     evidence: null,
     proof: null,
@@ -74,7 +91,7 @@ function admitImplicit(parts: AdmitParts, id: string): Admitted {
 }
 
 /** A message of which token, proof, binding and expiry hold. */
-interface Stranger extends Pick<Admitted, 'allow' | 'isFresh'> {
+interface Stranger extends Pick<Admitted, 'allow' | 'isFresh' | 'hops'> {
   readonly task: Task;
   readonly agent: Agent;
   readonly jti: string;
@@ -83,7 +100,7 @@ interface Stranger extends Pick<Admitted, 'allow' | 'isFresh'> {
 
 /** Everything that does not depend on the task being open. */
 function checkStranger(
-  { ground, agents, nonces, tasks, rejects }: AdmitParts,
+  { ground, agents, nonces, tasks, hops, rejects }: AdmitParts,
   { token, proof, body }: TokenCaller,
 ): Stranger {
   try {
@@ -92,8 +109,10 @@ function checkStranger(
     const { claims, allow } = readTaskToken(token, { origin, key: keys.token.spki, nowMs });
     const task = tasks.get(claims.task);
     const agent = agents.byJkt(claims.cnf.jkt);
-    if (!task || !agent || task.agent !== agent.id || agent.spiffe !== claims.act.sub) {
-      throw new AuthorityError('token-invalid', 'the task token names another task or agent');
+    const line = claims.hop === undefined ? [] : hops.line(claims.task, claims.hop);
+    const holder = line?.at(-1)?.delegate ?? task?.agent;
+    if (!task || !agent || !line || holder !== agent.id || !isDeepStrictEqual(claims.act, actOf(agents, task, line))) {
+      throw new AuthorityError('token-invalid', 'the task token names another task, hop or agent');
     }
     if (agent.revoked) throw new AuthorityError('agent-revoked', 'the agent was revoked: enrol a new key');
     const expected = { origin, key: agent.spki, token, body, nowMs };
@@ -102,7 +121,7 @@ function checkStranger(
     if (task.state === 'open' && claims.epoch !== task.epoch) {
       throw new AuthorityError('token-epoch', 'the task token is of an older epoch: ask for a new one');
     }
-    return { task, agent, jti, exp, allow, isFresh: nonces.holds(nonce, agent.jkt) };
+    return { task, agent, hops: line, jti, exp, allow, isFresh: nonces.holds(nonce, agent.jkt) };
   } catch (error) {
     throw rejects.count(error);
   }
@@ -135,6 +154,12 @@ function refuseClosed({ ground, refusals }: AdmitParts, admitted: Admitted, meth
     { reason: 'task-closed', detail: 'the task was closed before this message came' },
   );
   throw new AuthorityError('task-closed', `task ${admitted.task.id} is closed`);
+}
+
+function refuseDead({ ground, refusals }: AdmitParts, admitted: Admitted, method: string, dead: HopHindrance): never {
+  const action = newId('action', ground.clock.now());
+  refusals.record(admitted, { action, method, tool: null, record: null }, { reason: 'denied', detail: dead.detail });
+  throw new AuthorityError(dead.code, dead.detail);
 }
 
 /** The method that an authenticated message names, for the record of its refusal. */

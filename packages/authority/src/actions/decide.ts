@@ -1,10 +1,11 @@
 import { type Attempt, type Authority, admittedBy, attemptOf } from '@deed/evidence';
+import { chainOfHops } from '../delegation/hop.ts';
 import { AuthorityError } from '../errors.ts';
 import { type Grants, judgeTier } from '../grants.ts';
 import type { Ground } from '../ground.ts';
 import type { Policy } from '../policy/activation.ts';
 import { cedarEngine } from '../policy/engine.ts';
-import { evaluate, isAbove } from '../policy/evaluate.ts';
+import { evaluate, isAbove, lowest } from '../policy/evaluate.ts';
 import { encodeInputs, policyRequests } from '../policy/request.ts';
 import {
   type Admitted,
@@ -35,10 +36,10 @@ export function isAllowed({ task, allow }: Admitted, attempt: Attempt): boolean 
  */
 export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposal): Verdict {
   const { vault } = parts.ground;
-  const { task, agent, pop } = admitted;
+  const { task, agent, hops, pop } = admitted;
   const { method, tool, hints } = proposal;
   const bytes = recordBytes(task.id, proposal);
-  const grant = parts.grants.newestFor(task.agent);
+  const grant = parts.grants.newestFor(agent?.id ?? null);
   if (!grant) throw new AuthorityError('grant-expired', 'there is no grant at all');
   const { bundle } = parts.policy.current();
   const attempt = attemptOf(proposal.record);
@@ -49,6 +50,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     const authority: Authority = {
       pop,
       evidence: admitted.evidence && vault.stage(task.id, admitted.evidence, evidenceType, keep),
+      chain: chainOfHops(hops),
       grant: grant.digest,
       unearned,
     };
@@ -65,13 +67,18 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     };
   };
 
+  if (!hops.every(({ allow }) => admittedBy(allow, attempt) !== null)) {
+    const detail = `${method} ${tool.server}/${tool.name} is not among what was passed on to the agent`;
+    return verdict({ tier: 'record', reason: 'outside-grant', detail });
+  }
   if (!isAllowed(admitted, attempt)) {
     const detail = `${method} ${tool.server}/${tool.name} is not among the allowed actions of the task`;
     return verdict({ tier: 'record', reason: 'outside-grant', detail });
   }
+  const held = lowest([task.ceiling, ...hops.map((hop) => hop.ceiling)]);
   const requests = policyRequests({
     agent: agent && { id: agent.id, spiffe: agent.spiffe },
-    task: { implicit: task.implicit, ceiling: task.ceiling, objective: task.objective.sha256 },
+    task: { implicit: task.implicit, ceiling: held, objective: task.objective.sha256 },
     grant: {
       grade: grant.grade,
       verdict: grant.verdict,
@@ -87,9 +94,14 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
   const { outcome, tier, reasons, errors } = evaluate(bundle, requests);
   const denied = outcome === 'deny';
   const unseen = proposal.observed === 'self-reported' || proposal.observed === 'hook';
-  const ceiling = unseen && isAbove(task.ceiling, 'record') ? 'record' : task.ceiling;
+  const ceiling = unseen && isAbove(held, 'record') ? 'record' : held;
   const overCeiling = isAbove(tier, ceiling);
-  const overGrant = !parts.grants.isInForce(grant) || judgeTier(grant, tier).denied;
+  // What a delegate does its delegators might do as well: the grant of each carries it.
+  const above = [task.agent, ...hops.map(({ delegator }) => delegator)].map(
+    (id) => parts.grants.newestFor(id) ?? grant,
+  );
+  const failing = [grant, ...above].find((each) => !parts.grants.isInForce(each) || judgeTier(each, tier).denied);
+  const overGrant = failing !== undefined;
   const keep = tier !== 'observe' || denied || overCeiling || overGrant;
   const decision = {
     outcome,
@@ -107,7 +119,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     return verdict({ tier, decision, reason: 'outside-grant', detail });
   }
   if (overGrant) {
-    const detail = `grant ${grant.id} (${grant.verdict}, ceiling ${grant.ceiling}) does not carry tier ${tier} now`;
+    const detail = `grant ${failing.id} (${failing.verdict}, ceiling ${failing.ceiling}) does not carry tier ${tier} now`;
     return verdict({ tier, decision, reason: 'outside-grant', detail });
   }
   if (tier === 'approve' && agent && !admitted.isFresh) {

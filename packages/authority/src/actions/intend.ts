@@ -2,6 +2,7 @@ import { admittedBy, attemptOf, type RefusalReason } from '@deed/evidence';
 import type { Recorded } from '@deed/ledger';
 import type { Agents } from '../agents.ts';
 import type { ApprovalUses } from '../approvals/approval-uses.ts';
+import type { Hops } from '../delegation/hops.ts';
 import { AuthorityError, type AuthorityErrorCode } from '../errors.ts';
 import type { LiveTask } from '../tasks/task.ts';
 import type { Tasks } from '../tasks/tasks.ts';
@@ -13,6 +14,7 @@ import type { Refusals } from './refusals.ts';
 
 export interface IntendParts extends DecideParts {
   readonly agents: Agents;
+  readonly hops: Hops;
   readonly tasks: Tasks;
   readonly proofs: ProofUses;
   readonly intents: Intents;
@@ -41,7 +43,7 @@ export function intend(
   given: Verdict,
   approval: string | null,
 ): Recorded {
-  const { ground, tasks, proofs, intents, approvals, refusals } = parts;
+  const { ground, tasks, hops, proofs, intents, approvals, refusals } = parts;
   const { vault } = ground;
   const { proof } = admitted;
   const id = admitted.task.id;
@@ -95,6 +97,7 @@ export function intend(
     apply: (tx, { digest }) => {
       proofs.write(tx, proof, digest);
       if (approval !== null) approvals.writeUse(tx, approval, digest);
+      hops.writeUse(tx, admitted.hops);
       intents.writeBegin(tx, { ...begun, digest, ended: null, status: null, settled: false });
       const counted = tx.run("UPDATE tasks SET used = used + 1 WHERE id = ? AND state = 'open' AND used < budget", id);
       if (counted !== 1) throw new Error(`task ${id} is closed or over its budget`);
@@ -105,6 +108,7 @@ export function intend(
   if (proof) proof.spent = true;
   task.used++;
   if (entry !== null) task.counts[entry] = (task.counts[entry] ?? 0) + 1;
+  for (const hop of admitted.hops) hop.used++;
   task.begun.add(proposal.action);
   task.openIntents.add(digest);
   tasks.counted(id);
@@ -122,7 +126,7 @@ const changed: Hindrance = {
 
 /** The verdict as it is now: decided again when policy or grant changed while the action was held. */
 function current(parts: IntendParts, admitted: Admitted, proposal: Proposal, given: Verdict): Verdict {
-  const grant = parts.grants.newestFor(admitted.task.agent);
+  const grant = parts.grants.newestFor(admitted.agent?.id ?? null);
   const same =
     given.decision?.bundle === parts.policy.current().bundle.digest &&
     given.authority.grant === grant?.digest &&
@@ -133,18 +137,22 @@ function current(parts: IntendParts, admitted: Admitted, proposal: Proposal, giv
 }
 
 function hinders(
-  { agents }: IntendParts,
+  { hops }: IntendParts,
   task: LiveTask,
   admitted: Admitted,
   proposal: Proposal,
   verdict: Verdict,
 ): Hindrance | null {
   if (task.epoch !== admitted.epoch) return closed;
-  if (task.agent !== null && agents.get(task.agent)?.revoked !== null) {
-    return { code: 'agent-revoked', reason: 'denied', detail: 'the agent was revoked' };
-  }
+  const dead = hops.hinders(task, admitted.hops);
+  if (dead) return { ...dead, reason: 'denied' };
   if (task.used >= task.budget) {
     const detail = `the budget of ${task.budget} actions is used up`;
+    return { code: 'outside-grant', reason: 'outside-grant', detail };
+  }
+  const spent = admitted.hops.find(({ used, budget }) => used >= budget);
+  if (spent) {
+    const detail = `the ${spent.budget} actions that were passed on are used up`;
     return { code: 'outside-grant', reason: 'outside-grant', detail };
   }
   if (!verdict.reason && !isAllowed(admitted, attemptOf(proposal.record))) {

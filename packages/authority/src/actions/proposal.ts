@@ -12,6 +12,7 @@ import {
   type ToolRef,
 } from '@deed/evidence';
 import type { Agent } from '../agents.ts';
+import type { Hop } from '../delegation/hop.ts';
 import { AuthorityError } from '../errors.ts';
 import type { Hints } from '../policy/request.ts';
 import type { Task } from '../tasks/task.ts';
@@ -39,7 +40,10 @@ export interface Admitted {
   readonly allow: Allow | null;
   /** Its proof repeats a nonce that the server gave. */
   readonly isFresh: boolean;
+  /** Who acts: the task's own agent, or a delegate. */
   readonly agent: Agent | null;
+  /** The hops by which it may, from the first on; none for the task's own agent. */
+  readonly hops: readonly Hop[];
   readonly pop: Authority['pop'];
   /** Token, proof and message verbatim: the payload that the statements of this message cite. */
   readonly evidence: Uint8Array | null;

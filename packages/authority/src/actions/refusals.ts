@@ -1,6 +1,7 @@
 import { type Authority, newId, type RefusalReason, sha256, toHex, utf8, type Word } from '@deed/evidence';
 import type { Recorded } from '@deed/ledger';
 import type { ApprovalUses } from '../approvals/approval-uses.ts';
+import { chainOfHops } from '../delegation/hop.ts';
 import type { Grants } from '../grants.ts';
 import type { Ground } from '../ground.ts';
 import { chainOf, type Task } from '../tasks/task.ts';
@@ -145,11 +146,12 @@ export class Refusals {
   }
 
   /** The authority of a message that was never decided. */
-  authority({ task, pop, evidence }: Admitted): Authority {
+  authority({ task, agent, hops, pop, evidence }: Admitted): Authority {
     return {
       pop,
       evidence: evidence && this.ground.vault.stage(task.id, evidence, evidenceType),
-      grant: this.grants.newestFor(task.agent)?.digest ?? task.grant,
+      chain: chainOfHops(hops),
+      grant: this.grants.newestFor(agent?.id ?? null)?.digest ?? task.grant,
       unearned: false,
     };
   }

@@ -25,9 +25,18 @@ function forms() {
       key: 'id',
       derived: [
         ...['opened', 'state', 'epoch', 'implicit', 'agent', 'principal', 'objective', 'allow_', 'ceiling', 'budget'],
-        ...['used', 'deadline_ms', 'grant_', 'policy', 'closed'],
+        ...['used', 'deadline_ms', 'grant_', 'policy', 'closed', 'depth'],
       ],
       free: ['opened_ms'],
+    }),
+    hops: new DerivedTable({
+      name: 'hops',
+      key: 'digest',
+      derived: [
+        ...['task', 'parent', 'delegator', 'delegate', 'allow_', 'ceiling', 'budget', 'used', 'deadline_ms', 'depth'],
+        ...['accepted', 'ended'],
+      ],
+      free: ['offered_ms'],
     }),
     approvals: new DerivedTable({
       name: 'approvals',
@@ -84,9 +93,11 @@ export type Tables = ReturnType<typeof forms>;
 /** What the entries say the tables hold: built statement by statement, then compared. */
 export function deriveTables() {
   const tables = forms();
+  /** The hop of each acceptance. */
+  const hopOf = new Map<string, string>();
   return {
     tables,
-    statement: (logged: LoggedStatement) => apply(tables, logged),
+    statement: (logged: LoggedStatement) => apply(tables, hopOf, logged),
     compare(ground: RoomGround) {
       for (const table of Object.values(tables)) table.compare(ground);
       checkCredentials(ground, tables);
@@ -95,7 +106,7 @@ export function deriveTables() {
   };
 }
 
-function apply(tables: Tables, { index, statement }: LoggedStatement): void {
+function apply(tables: Tables, hopOf: Map<string, string>, { index, statement }: LoggedStatement): void {
   const { predicate, digest, position } = statement;
   const task = 'task' in position ? position.task : null;
   if (predicate === 'agent-enrolled') {
@@ -118,10 +129,15 @@ function apply(tables: Tables, { index, statement }: LoggedStatement): void {
     const names = JSON.stringify(payloads);
     const retention = by.kind === 'retention' ? 1 : 0;
     tables.erasures.set(digest, { task: task ?? deploymentTask, whole: scope === 'task' ? 1 : 0, names, retention });
-  } else if (task !== null) applyOfTask(tables, statement, task);
+  } else if (task !== null) applyOfTask(tables, hopOf, statement, task);
 }
 
-function applyOfTask(tables: Tables, statement: LoggedStatement['statement'], task: string): void {
+function applyOfTask(
+  tables: Tables,
+  hopOf: Map<string, string>,
+  statement: LoggedStatement['statement'],
+  task: string,
+): void {
   const { predicate, digest } = statement;
   if (predicate === 'task-opened') {
     const { body } = statement;
@@ -133,11 +149,30 @@ function applyOfTask(tables: Tables, statement: LoggedStatement['statement'], ta
       ...{ opened: digest, state: 'open', epoch: 0, implicit: body.implicit ? 1 : 0, agent: body.agent?.id ?? null },
       ...{ principal: principal ?? null, objective: objective ?? null, allow_: allow_ ?? null, ceiling },
       ...{ budget: body.budget.actions, used: 0, deadline_ms: Date.parse(body.deadline), grant_: grant, policy },
-      closed: null,
+      ...{ closed: null, depth: body.depth },
     });
     for (const { broker, blinded } of body.credentials) tables.credentials.set(blinded, { task, broker });
   } else if (predicate === 'task-closed') {
     tables.tasks.change(task, { state: 'closed', epoch: 1, closed: digest });
+  } else if (predicate === 'hop') {
+    const { delegator, delegate, parent, allow, ceiling, budget, deadline, depth } = statement.body;
+    tables.hops.set(digest, {
+      ...{
+        task,
+        parent,
+        delegator: delegator.id,
+        delegate: delegate.id,
+        allow_: JSON.stringify(allow),
+        ceiling,
+        depth,
+      },
+      ...{ budget: budget.actions, used: 0, deadline_ms: Date.parse(deadline), accepted: null, ended: null },
+    });
+  } else if (predicate === 'hop-accepted') {
+    tables.hops.change(statement.body.hop, { accepted: digest });
+    hopOf.set(digest, statement.body.hop);
+  } else if (predicate === 'hop-ended') {
+    tables.hops.change(statement.body.hop, { ended: digest });
   } else if (predicate === 'approval') {
     const { action, record } = statement.body;
     tables.approvals.set(digest, { task, action, record: record.sha256, used_by: null });
@@ -149,6 +184,10 @@ function applyOfTask(tables: Tables, statement: LoggedStatement['statement'], ta
       ...{ tool_distance: tool, ended: null, status: null, settled: 0 },
     });
     tables.tasks.change(task, { used: Number(tables.tasks.get(task)?.used ?? 0) + 1 });
+    for (const accepted of statement.body.authority.chain) {
+      const hop = hopOf.get(accepted) ?? '';
+      tables.hops.change(hop, { used: Number(tables.hops.get(hop)?.used ?? 0) + 1 });
+    }
     if (approval !== null) spend(tables, approval, action, digest);
   } else if (predicate === 'outcome') {
     const { intent, status, supersedes } = statement.body;

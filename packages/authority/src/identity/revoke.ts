@@ -192,7 +192,7 @@ function tryKept(
       rejects.quietly(() => actions.admit({ kind: 'token', token, proof: token, body: message })),
     ),
     attempt('the task token it had, introspected', task, because, () => requireActive(clients.introspect(token))),
-    attempt('a new task token', task, because, () => tokens.issue(task, token)),
+    attempt('a new task token', task, because, () => tokens.project(task)),
   ];
 }
 

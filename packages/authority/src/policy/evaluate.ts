@@ -64,6 +64,11 @@ export function strictest(candidates: readonly Tier[]): Tier {
   return tiers[Math.max(...candidates.map((tier) => tiers.indexOf(tier)))] ?? 'record';
 }
 
+/** The lowest of some tiers. */
+export function lowest(candidates: readonly [Tier, ...Tier[]]): Tier {
+  return candidates.reduce((low, tier) => (isAbove(low, tier) ? tier : low));
+}
+
 export function isAbove(tier: Tier, ceiling: Tier): boolean {
   return tiers.indexOf(tier) > tiers.indexOf(ceiling);
 }

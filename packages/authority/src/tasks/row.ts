@@ -3,7 +3,7 @@ import type { Vault } from '../vault/vault.ts';
 import { decodePrincipal, type Task } from './task.ts';
 
 export const selectTask = `SELECT id, opened, state, epoch, implicit, agent, principal, objective, allow_, ceiling, budget, used,
-  opened_ms, deadline_ms, grant_, policy, closed FROM tasks`;
+  opened_ms, deadline_ms, grant_, policy, closed, depth FROM tasks`;
 
 export interface TaskRow {
   readonly id: string;
@@ -24,6 +24,7 @@ export interface TaskRow {
   readonly grant_: string;
   readonly policy: string;
   readonly closed: string | null;
+  readonly depth: number;
 }
 
 /** The row holds nothing personal: principal and allowed actions come from their payloads, and are empty once erased. */
@@ -50,6 +51,7 @@ export function rowToTask(row: TaskRow, vault: Vault): Task {
     budget: row.budget,
     used: row.used,
     deadlineMs: row.deadline_ms,
+    depth: row.depth,
     grant: row.grant_,
     policy: row.policy,
     closed: row.closed,

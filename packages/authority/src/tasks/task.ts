@@ -45,6 +45,8 @@ export interface TaskFields {
   readonly budget?: { readonly actions: number };
   /** Milliseconds since 1970. Default: 8 hours from now. */
   readonly deadline?: number;
+  /** How many hops may stand behind one another. Default: 0, it is not passed on. */
+  readonly depth?: number;
   readonly implicit?: boolean;
 }
 
@@ -73,6 +75,8 @@ export interface Task {
   /** Actions begun. */
   readonly used: number;
   readonly deadlineMs: number;
+  /** How many hops may stand behind one another. */
+  readonly depth: number;
   /** Digest of the grant-decision that it was opened under. */
   readonly grant: string;
   /** Digest of the policy-activated statement that it was opened under. */

@@ -2,6 +2,7 @@ import {
   type Allow,
   EvidenceError,
   encodeAllow,
+  maxDepth,
   newId,
   type Output,
   openPayload,
@@ -13,7 +14,7 @@ import {
   parseStatement,
   utf8,
 } from '@deed/evidence';
-import type { Agent, Agents } from '../agents.ts';
+import { type Agents, citedAgent } from '../agents.ts';
 import type { Credentials, Minted } from '../credentials.ts';
 import { AuthorityError } from '../errors.ts';
 import type { Grants } from '../grants.ts';
@@ -68,6 +69,12 @@ export class Tasks {
     check(!implicit || !isAbove(ceiling, 'record'), 'an implicit task is capped at tier record');
     const budget = fields.budget?.actions ?? defaultBudget;
     check(Number.isSafeInteger(budget) && budget >= 0, 'a budget is a whole number of actions');
+    const depth = fields.depth ?? 0;
+    check(
+      Number.isSafeInteger(depth) && depth >= 0 && depth <= maxDepth,
+      `a task is passed on 0 to ${maxDepth} hops deep`,
+    );
+    check(!implicit || depth === 0, 'an implicit task is not passed on');
     check(fields.objective.trim() !== '', 'a task has an objective');
     const agent = fields.agent === null ? null : this.agents.requireLive(fields.agent);
     const now = clock.now();
@@ -105,6 +112,7 @@ export class Tasks {
           ceiling,
           budget: { actions: budget },
           deadline: new Date(deadlineMs).toISOString(),
+          depth,
           grant: grant.digest,
           policy: policy.activated,
           credentials: minted.map(({ broker, blinded, debt }) => ({ broker, blinded, debt })),
@@ -113,9 +121,9 @@ export class Tasks {
         apply: (tx, { digest }) => {
           tx.run(
             `INSERT INTO tasks (id, opened, state, epoch, implicit, agent, principal, objective, allow_, ceiling, budget, used,
-             opened_ms, deadline_ms, grant_, policy) VALUES (?, ?, 'open', 0, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
+             opened_ms, deadline_ms, grant_, policy, depth) VALUES (?, ?, 'open', 0, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)`,
             ...[id, digest, implicit ? 1 : 0, agent?.id ?? null, ...[principal, objective, allowRef].map(refText)],
-            ...[ceiling, budget, now, deadlineMs, grant.digest, policy.activated],
+            ...[ceiling, budget, now, deadlineMs, grant.digest, policy.activated, depth],
           );
         },
       });
@@ -137,6 +145,7 @@ export class Tasks {
         budget,
         used: 0,
         deadlineMs,
+        depth,
         grant: grant.digest,
         policy: policy.activated,
         closed: null,
@@ -350,10 +359,6 @@ function readAllow(value: unknown): Allow {
     if (!(cause instanceof EvidenceError)) throw cause;
     throw new AuthorityError('task', cause.message, { cause });
   }
-}
-
-function citedAgent({ id, spiffe, definition, jkt, enrolled }: Agent) {
-  return { id, spiffe, definition, jkt, enrolled };
 }
 
 function refText(ref: PayloadRef): string {

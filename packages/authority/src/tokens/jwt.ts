@@ -12,6 +12,15 @@ export function signJwt(key: KeyObject, typ: string, claims: Readonly<Record<str
   return new SignJWT({ ...claims }).setProtectedHeader({ alg: 'ES256', typ }).sign(key);
 }
 
+/** True if this key made the JWT, and it is one of this type. */
+export function isSignedJwt(text: string, typ: string, key: Uint8Array): boolean {
+  try {
+    return parseJwt(text, typ).verify(key);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Reads and verifies with the very parser of the offline verifier, so that nothing is admitted here that it would later
  * call forged (jose, for one, takes the last of two equal keys).

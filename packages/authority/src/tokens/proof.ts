@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { randomBytes, sha256, toBase64Url, utf8 } from '@deed/evidence';
+import { randomBytes, sha256, sha256Hex, toBase64Url, utf8 } from '@deed/evidence';
 import { decodeJwt } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
@@ -36,6 +36,8 @@ const assertionSchema = z.strictObject({
   iss: z.string(),
   aud: z.string(),
   task: z.string(),
+  /** Digest of the hop by which the agent asks; absent where there is only one way. */
+  hop: sha256Hex.optional(),
   jti,
   iat: seconds,
   exp: seconds,
@@ -91,11 +93,12 @@ export function readProof(
 /** The agent's side: asks for a token of a task. @see Tokens.issue */
 export function makeAssertion(
   key: KeyObject,
-  of: { readonly spiffe: string; readonly origin: string; readonly task: string },
+  of: { readonly spiffe: string; readonly origin: string; readonly task: string; readonly hop?: string | undefined },
   clock: Clock,
 ): Promise<string> {
   const iat = Math.floor(clock.now() / 1000);
-  const claims = { iss: of.spiffe, aud: of.origin, task: of.task, iat, exp: iat + maxProofSeconds };
+  const hop = of.hop === undefined ? {} : { hop: of.hop };
+  const claims = { iss: of.spiffe, aud: of.origin, task: of.task, ...hop, iat, exp: iat + maxProofSeconds };
   return signJwt(key, assertionType, { ...claims, jti: toBase64Url(randomBytes(16)) });
 }
 

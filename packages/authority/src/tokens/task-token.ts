@@ -8,13 +8,22 @@ export const taskTokenType = 'deed-task+jwt';
 export const maxTokenSeconds = 300;
 
 const seconds = z.number().int().min(0);
+/** The actor, and in it who passed it on (RFC 8693 section 4.1): this deployment makes it, nobody claims it. */
+export interface ActClaim {
+  readonly sub: string;
+  readonly act?: ActClaim | undefined;
+}
+const act: z.ZodType<ActClaim> = z.lazy(() => z.strictObject({ sub: z.string(), act: act.optional() }));
+
 const schema = z.strictObject({
   iss: z.string(),
   aud: z.string(),
   /** Opaque id of the principal. */
   sub: z.string().min(1).max(256),
-  act: z.strictObject({ sub: z.string() }),
+  act,
   task: z.string().regex(idPattern('task')),
+  /** Digest of the hop-accepted by which a delegate holds it; absent for the task's own agent. */
+  hop: sha256Hex.optional(),
   epoch: z.number().int().min(0),
   /** Name of the objective's payload. */
   obj: sha256Hex,

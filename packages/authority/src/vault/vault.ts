@@ -1,4 +1,4 @@
-import { concat, makePayload, type PayloadRef, utf8 } from '@deed/evidence';
+import { concat, makePayload, type PayloadRef, saltSize, sha256, toHex, utf8 } from '@deed/evidence';
 import type { Database, Objects, Transaction } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 import { decrypt, encrypt, openObject, sealObject, taskOfObject, traceOf } from './envelope.ts';
@@ -19,6 +19,8 @@ export interface Vault {
    * statement can name what is not there and no write of its own is waited for.
    */
   stage(task: string, bytes: Uint8Array, type: string, keep?: boolean): PayloadRef;
+  /** As {@link Vault.stage}, for an object whose salt somebody else chose. @throws AuthorityError vault (its name is taken) */
+  stageObject(task: string, object: Uint8Array, type: string): PayloadRef;
   /** Hands over what is staged: `write` belongs into the next transaction, `giveBack` is for when there will be none. */
   takeStaged(): { readonly write: (tx: Transaction) => void; readonly giveBack: () => void };
   /** The object of a name: `salt || bytes`. @throws AuthorityError vault (not kept, erased, or changed at rest) */
@@ -74,6 +76,14 @@ export function openVault(objects: Objects, taskKeys: TaskKeys, db: Database | n
     return { sha256: payload.name, size: bytes.length, type, kept: keep };
   };
 
+  const stageSealed = (name: string, sealed: Uint8Array): void => {
+    if (!db || sealed.length > maxStagedBytes) objects.put(name, sealed);
+    else {
+      staged.set(name, sealed);
+      untaken.push(name);
+    }
+  };
+
   return {
     taskKeys,
     put(task, bytes, type, keep = true) {
@@ -87,11 +97,14 @@ export function openVault(objects: Objects, taskKeys: TaskKeys, db: Database | n
       return store(owner, bytes, type, true, (name, sealed) => objects.put(name, sealed), 'random');
     },
     stage(task, bytes, type, keep = true) {
-      return store(task, bytes, type, keep, (name, sealed) => {
-        if (!db || sealed.length > maxStagedBytes) return objects.put(name, sealed);
-        staged.set(name, sealed);
-        untaken.push(name);
-      });
+      return store(task, bytes, type, keep, stageSealed);
+    },
+    stageObject(task, object, type) {
+      const name = toHex(sha256(object));
+      if (has(name)) throw new AuthorityError('vault', `payload ${name} is kept already`);
+      const keep = !isErased(task);
+      if (keep) stageSealed(name, sealObject(taskKeys.key(task), task, name, object));
+      return { sha256: name, size: object.length - saltSize, type, kept: keep };
     },
     takeStaged() {
       const names = untaken;

@@ -62,7 +62,7 @@ function summary({ verdict, actions, findings, checkpoint }: Report, caseFile: s
 function closing(report: Report, caseFile: string, trust: string, data: string): string {
   const folder = `${data.replace(/\/data$/, '')}/`;
   const rows = report.actions.map(({ agent, authority, resource, result, tier }) => [
-    agent.split('/').at(-1) ?? agent,
+    agent.split('/')[4] ?? agent,
     `${tier === null ? '' : `${tier}: `}${authority}`,
     resource.replaceAll(folder, ''),
     result.replaceAll(folder, '').replace(/, sha256 [0-9a-f]+/, ''),

@@ -6,6 +6,7 @@ import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, print, table } from '../output.ts';
 import { eraseCommand } from './task-erase.ts';
+import { acceptCommand, delegateCommand, hopsCommand, withdrawCommand } from './task-hops.ts';
 
 interface TaskView {
   readonly task: string;
@@ -16,6 +17,7 @@ interface TaskView {
   readonly budget: number;
   readonly used: number;
   readonly deadline: string;
+  readonly depth: number;
   readonly holds: readonly string[];
 }
 
@@ -25,17 +27,22 @@ interface OpenFlags extends CommonOptions {
   readonly ceiling?: string;
   readonly budget?: string;
   readonly deadline?: string;
+  readonly depth?: string;
   readonly for: string;
 }
 
 export function taskCommand(): Command {
   return new Command('task')
-    .description('open, show, close and erase tasks')
+    .description('open, show, pass on, close and erase tasks')
     .addCommand(open())
     .addCommand(list())
     .addCommand(show())
     .addCommand(close())
     .addCommand(receipt())
+    .addCommand(delegateCommand())
+    .addCommand(acceptCommand())
+    .addCommand(hopsCommand())
+    .addCommand(withdrawCommand())
     .addCommand(eraseCommand());
 }
 
@@ -47,6 +54,7 @@ function open(): Command {
     .option('--ceiling <tier>', 'observe, record, attest or approve (default record)')
     .option('--budget <n>', 'how many actions may begin')
     .option('--deadline <seconds>', 'how long it may last (default 8 hours)')
+    .option('--depth <n>', 'how many hops deep it may be passed on (default 0: not at all)')
     .option('--for <id>', 'opaque id of the person on whose behalf it runs', 'operator')
     .action(async (objective: string, flags: OpenFlags) => {
       const task = await new Client(flags.data).post<TaskView>('/v1/tasks', {
@@ -56,6 +64,7 @@ function open(): Command {
         principal: { kind: 'person', id: flags.for, authenticated: 'the operator at the socket' },
         ...(flags.ceiling === undefined ? {} : { ceiling: flags.ceiling }),
         ...(flags.budget === undefined ? {} : { budget: Number(flags.budget) }),
+        ...(flags.depth === undefined ? {} : { depth: Number(flags.depth) }),
         ...(flags.deadline === undefined ? {} : { deadlineSeconds: Number(flags.deadline) }),
       });
       print(task, flags.json, () => taskText(task));
@@ -119,7 +128,7 @@ function receipt(): Command {
     });
 }
 
-function taskText({ task, state, objective, agent, ceiling, budget, used, deadline, holds }: TaskView): string {
+function taskText({ task, state, objective, agent, ceiling, budget, used, deadline, depth, holds }: TaskView): string {
   return [
     `${bold(task)}  ${state}`,
     `  objective  ${objective}`,
@@ -127,6 +136,7 @@ function taskText({ task, state, objective, agent, ceiling, budget, used, deadli
     `  ceiling    ${ceiling}`,
     `  actions    ${used} of ${budget}`,
     `  deadline   ${deadline}`,
+    ...(depth > 0 ? [`  passed on  up to ${depth} hops deep`] : []),
     ...(holds.length > 0 ? [`  held by    ${holds.join(', ')}`] : []),
   ].join('\n');
 }

@@ -20,17 +20,21 @@ export function checkActions(exam: Examination): string | null {
   for (const refusal of exam.all('refusal').toReversed()) refused.set(refusal.statement.body.action, refusal);
   const ends = endsOf(exam);
   const counts = new Map<string, number>();
+  const counted = (by: string): number => {
+    const number = (counts.get(by) ?? 0) + 1;
+    counts.set(by, number);
+    return number;
+  };
   for (const intent of exam.all('intent')) {
     const { series, body } = intent.statement;
     if (begun.has(body.action)) exam.forged(`${label(intent)}: action ${body.action} was begun before`);
     begun.add(body.action);
     if ((refused.get(body.action)?.index ?? intent.index) < intent.index)
       exam.forged(`${label(intent)}: action ${body.action} was refused before`);
-    const number = (counts.get(series) ?? 0) + 1;
-    counts.set(series, number);
     exam.attempt(label(intent), () => checkRecord(exam, intent));
     checkTool(exam, intent);
-    checkLimits(exam, intent, number);
+    checkLimits(exam, intent, counted(series));
+    for (const accepted of body.authority.chain) checkHopLimits(exam, intent, accepted, counted(accepted));
     checkApproval(exam, intent, approvals);
     checkEnd(exam, intent, ends.get(intent.statement.digest) ?? noEnds);
   }
@@ -113,6 +117,16 @@ function checkLimits(exam: Examination, intent: Intent, number: number): void {
   if (rank(body.tier) > rank(opened.body.ceiling)) exam.forged(`${label(intent)}: above the ceiling of its task`);
   if (opened.body.deadline < intent.statement.time) exam.forged(`${label(intent)}: after the deadline of its task`);
   if (number > opened.body.budget.actions) exam.forged(`${label(intent)}: beyond the budget of its task`);
+}
+
+/** What a delegate does counts for each hop above it. */
+function checkHopLimits(exam: Examination, intent: Intent, accepted: string, number: number): void {
+  const { body, time } = intent.statement;
+  const hop = exam.hops.get(accepted)?.hop.statement.body;
+  if (!hop) return; // the check `authority` says so
+  if (rank(body.tier) > rank(hop.ceiling)) exam.forged(`${label(intent)}: above the ceiling of its hop`);
+  if (hop.deadline < time) exam.forged(`${label(intent)}: after the deadline of its hop`);
+  if (number > hop.budget.actions) exam.forged(`${label(intent)}: beyond the budget of its hop`);
 }
 
 function rank(tier: Tier): number {

@@ -6,11 +6,13 @@ import { parseCheckpoint } from '../log/checkpoint.ts';
 import { parseNote } from '../log/note.ts';
 import type { PayloadRef } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
+import { actorOf, type Opened, partiesOf } from './actor.ts';
 import { type Examination, erasureText, type Logged } from './examination.ts';
 import { layersOf } from './layers.ts';
 import {
   type ActionReport,
   type CheckResult,
+  type HopReport,
   type Report,
   type TaskReport,
   type Verdict,
@@ -29,6 +31,7 @@ export function answer(exam: Examination, checks: readonly CheckResult[]): Repor
     checks,
     case: exam.json ? { id: exam.json.case, origin: exam.json.origin, tasks: exam.json.tasks } : null,
     task: isCase ? taskOf(exam) : null,
+    hops: isCase ? hopsOf(exam) : [],
     actions: isCase ? actionsOf(exam) : [],
     findings: isCase ? exam.all('finding').map(({ statement: { body } }) => pickFinding(body)) : [],
     reconciled: isCase ? exam.all('reconciled').map(({ statement }) => coverageOf(statement)) : [],
@@ -175,7 +178,7 @@ function intentReport(exam: Examination, intent: Logged<StatementWith<'intent'>>
     end,
     tier: body.tier,
     observed: (outcome ?? intent).statement.observed,
-    agent: agentOf(exam, intent.statement),
+    ...agentOf(exam, intent),
     authority: parts.join('; '),
     resource: resourceOf(exam, body.record, `${body.tool.server}/${body.tool.name}`),
     result: resultOf(exam, outcome?.statement, refusal?.statement),
@@ -190,7 +193,7 @@ function refusalReport(exam: Examination, refusal: Logged<StatementWith<'refusal
     end: 'refused',
     tier: null,
     observed,
-    agent: agentOf(exam, refusal.statement),
+    ...agentOf(exam, refusal),
     authority: body.decision
       ? `policy: ${body.decision.outcome} (${body.decision.reasons.join(', ') || 'nothing permits it'})`
       : 'none: refused before policy',
@@ -200,10 +203,40 @@ function refusalReport(exam: Examination, refusal: Logged<StatementWith<'refusal
   };
 }
 
-function agentOf(exam: Examination, statement: StatementWith<'intent'> | StatementWith<'refusal'>): string {
-  const opened = 'task' in statement.position ? exam.series.get(statement.position.task)?.[0]?.statement : undefined;
-  if (opened?.predicate !== 'task-opened') return 'unknown';
-  return opened.body.agent?.spiffe ?? 'agent not enrolled';
+/** Who acted, and for whom: a delegate with everybody above it, up to the principal. */
+function agentOf(
+  exam: Examination,
+  acted: Logged<StatementWith<'intent'> | StatementWith<'refusal'>>,
+): Pick<ActionReport, 'agent' | 'actors'> {
+  const chain = acted.statement.body.authority?.chain ?? [];
+  const actor = readable(() => actorOf(exam, acted, chain));
+  if (!actor) return { agent: 'unknown', actors: [] };
+  const actors = partiesOf(actor).map(({ spiffe }) => spiffe);
+  if (actors.length === 0) return { agent: 'agent not enrolled', actors };
+  const behalf = actor.hops.length === 0 ? [] : [`on behalf of ${onBehalfOf(exam, actor.opened)}`];
+  return { agent: [actors.toReversed().join(' for '), ...behalf].join(' '), actors };
+}
+
+function onBehalfOf(exam: Examination, { statement }: Opened): string {
+  const [who = ''] = principalOf(exam, statement.body.principal).split(', authenticated by ');
+  return who;
+}
+
+function hopsOf(exam: Examination): HopReport[] {
+  return exam.all('hop').map(({ statement: { body, digest } }) => {
+    const held = [...exam.hops.values()].find(({ hop }) => hop.statement.digest === digest);
+    const ended = exam.all('hop-ended').some(({ statement }) => statement.body.hop === digest);
+    const accepted = held?.accepted.statement.digest ?? '';
+    const { delegator, delegate, ceiling, budget, deadline, depth } = body;
+    return {
+      hop: digest,
+      delegator: delegator.spiffe,
+      delegate: delegate.spiffe,
+      limits: `up to tier ${ceiling}, ${budget.actions} actions, until ${deadline}, ${depth} hops further`,
+      state: ended ? 'ended' : held ? 'accepted' : 'offered',
+      begun: exam.all('intent').filter(({ statement }) => statement.body.authority.chain.includes(accepted)).length,
+    };
+  });
 }
 
 function resourceOf(exam: Examination, ref: PayloadRef | null, tool: string): string {

@@ -28,6 +28,13 @@ export interface Logged<S extends Statement = Statement> {
   readonly statement: S;
 }
 
+/** A hop that was accepted, and the one by which its delegator held what it passed on; null: the task's own agent. */
+export interface HeldHop {
+  readonly hop: Logged<StatementWith<'hop'>>;
+  readonly accepted: Logged<StatementWith<'hop-accepted'>>;
+  readonly parent: HeldHop | null;
+}
+
 export interface VerifyOptions {
   readonly trust?: Trust | undefined;
   /** Now, in milliseconds, for `max-age`. */
@@ -54,6 +61,10 @@ export class Examination {
   private readonly judged = new Map<string, CheckpointJudgement>();
   /** The note under which the proofs of all statements stand. */
   note: string | null = null;
+  /** The hops that were accepted, by the digest of their acceptance. */
+  readonly hops = new Map<string, HeldHop>();
+  /** What each proof of possession was first shown for, by its id under that of its key. */
+  readonly proofs = new Map<string, Logged>();
   /** The intents whose anchor a witness quorum of the trust file signed. */
   readonly anchored = new Set<string>();
   /** The note under which the intent of an approve action was anchored, by the digest of the intent. */

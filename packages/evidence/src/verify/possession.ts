@@ -6,9 +6,10 @@ import { EvidenceError } from '../errors.ts';
 import { type Json, parseStrictJson } from '../json.ts';
 import { type CompactJwt, parseJwt } from '../jwt.ts';
 import { sha256 } from '../platform.ts';
-import type { Authority, PayloadRef } from '../predicates.ts';
+import type { Authority, CitedAgent, PayloadRef } from '../predicates.ts';
 import { holdsAt } from '../role-keys.ts';
 import type { StatementWith } from '../statement.ts';
+import { type Actor, actorOf, partiesOf } from './actor.ts';
 import { type Examination, type Logged, need } from './examination.ts';
 
 export type Decided = Logged<StatementWith<'intent'>> | Logged<StatementWith<'refusal'>>;
@@ -24,19 +25,39 @@ const skewSeconds = 5;
  * @throws EvidenceError case, json, encoding, signature
  */
 export function checkPossession(exam: Examination, logged: Decided, authority: Authority): string | null {
-  const { position, origin } = logged.statement;
-  if (!('task' in position)) throw new EvidenceError('case', 'it is of no task');
-  const opened = exam.series.get(position.task)?.[0]?.statement;
-  if (opened?.predicate !== 'task-opened') throw new EvidenceError('case', 'its task-opened is not here');
-  const { agent } = opened.body;
+  const actor = actorOf(exam, logged, authority.chain);
   if (authority.pop === 'none') {
-    if (agent) throw new EvidenceError('case', 'no proof of possession, but the task has an agent');
+    if (actor.agent) throw new EvidenceError('case', 'no proof of possession, but the task has an agent');
     return null;
   }
-  if (!agent) throw new EvidenceError('case', 'a proof of possession without an agent');
+  if (!actor.agent) throw new EvidenceError('case', 'a proof of possession without an agent');
   if (!authority.evidence) throw new EvidenceError('case', 'neither token nor proof, but the task has an agent');
-  const bytes = exam.payload(authority.evidence);
-  if (!bytes) return null; // withheld or not kept: the layer identity says so
+  const shown = checkHolder(exam, logged, authority.evidence, actor);
+  if (!shown) return null; // withheld or not kept: the layer identity says so
+  checkMessage(exam, logged, shown.message);
+  checkDetails(exam, logged, shown.details, actor);
+  return shown.id;
+}
+
+/** What somebody showed who holds a task, or a part of it: its token, the message it signed, and the id of the proof. */
+export interface Shown {
+  readonly token: string;
+  readonly message: string;
+  /** The token's `authorization_details`. */
+  readonly details: Json | undefined;
+  readonly id: string;
+}
+
+/**
+ * The token is this deployment's, for this task and this holder, with everybody above it named; the proof is the holder's.
+ * Null where the case does not hold them.
+ * @throws EvidenceError case, json, encoding, signature
+ */
+export function checkHolder(exam: Examination, logged: Logged, evidence: PayloadRef, actor: Actor): Shown | null {
+  const { origin } = logged.statement;
+  const { opened, agent, hops } = actor;
+  const bytes = exam.payload(evidence);
+  if (!bytes || !agent) return null;
   const { token, proof, message } = readEvidence(bytes);
   const tokenJwt = parseJwt(token, 'deed-task+jwt');
   const proofJwt = parseJwt(proof, 'wpt+jwt');
@@ -45,12 +66,15 @@ export function checkPossession(exam: Examination, logged: Decided, authority: A
   );
   const enrolled = exam.find(agent.enrolled, 'agent-enrolled');
   need(issued, 'the token is not from this deployment');
-  need(tokenJwt.claims.task === position.task, 'the token is for another task');
-  need(tokenJwt.claims.obj === opened.body.objective.sha256, 'the token is for another objective');
+  need(tokenJwt.claims.task === opened.statement.series, 'the token is for another task');
+  need(tokenJwt.claims.obj === opened.statement.body.objective.sha256, 'the token is for another objective');
   need(tokenJwt.claims.iss === origin, 'the token is by another issuer');
   need(tokenJwt.claims.aud === origin && proofJwt.claims.aud === origin, 'token or proof is for another audience');
   need(inner(tokenJwt, 'cnf', 'jkt') === agent.jkt, 'the token is bound to another key');
   need(inner(tokenJwt, 'act', 'sub') === agent.spiffe, 'the token names another agent');
+  const above = JSON.stringify(member(tokenJwt.claims.act, 'act') ?? null);
+  need(above === JSON.stringify(actClaim(partiesOf(actor).slice(0, -1))), 'the token names others above its agent');
+  need(tokenJwt.claims.hop === hops.at(-1)?.accepted.statement.digest, 'the token is of another hop');
   need(
     enrolled !== undefined && proofJwt.verify(fromBase64(enrolled.statement.body.key.spki)),
     "the proof is not by the agent's key",
@@ -60,11 +84,15 @@ export function checkPossession(exam: Examination, logged: Decided, authority: A
   const strict = logged.statement.predicate === 'intent' && logged.statement.body.tier === 'approve';
   need(!strict || isNonce(proofJwt.claims.nonce), 'its tier asks for a proof with a nonce of the server');
   checkLives(tokenJwt, proofJwt, Date.parse(logged.statement.time) / 1000);
-  checkMessage(exam, logged, message);
-  checkDetails(exam, logged, tokenJwt, opened.body.allow);
   const id = proofJwt.claims.jti;
   if (typeof id !== 'string') throw new EvidenceError('case', 'the proof has no id');
-  return `${agent.jkt}.${id}`;
+  const details = tokenJwt.claims.authorization_details;
+  return { token, message, details, id: `${agent.jkt}.${id}` };
+}
+
+/** Actors as RFC 8693 nests them: the last one outside; null for none. */
+function actClaim(parties: readonly CitedAgent[]): Json {
+  return parties.reduce<Json>((act, { spiffe }) => (act === null ? { sub: spiffe } : { sub: spiffe, act }), null);
 }
 
 /** That it was the server's, then, nobody else can tell. */
@@ -100,16 +128,23 @@ function lifeOf({ claims }: CompactJwt): { readonly iat: number; readonly exp: n
 }
 
 /** What the token allows: no more than the task, and an intent's action. Nothing is said of what is withheld or erased. */
-function checkDetails(exam: Examination, logged: Decided, token: CompactJwt, allow: PayloadRef): void {
-  const details = allowOfToken(token.claims.authorization_details);
-  const task = exam.payload(allow);
-  need(!task || isNarrowerAllow(details, decodeAllow(task)), 'the token allows more than its task');
+function checkDetails(exam: Examination, logged: Decided, claim: Json | undefined, { opened, hops }: Actor): void {
+  const details = allowOfToken(claim);
+  const last = hops.at(-1);
+  const held = exam.payload((last?.hop ?? opened).statement.body.allow);
+  const whose = last ? 'hop' : 'task';
+  need(!held || isNarrowerAllow(details, decodeAllow(held)), `the token allows more than its ${whose}`);
   const { record } = logged.statement.body;
   const bytes = logged.statement.predicate === 'intent' ? exam.payload(record) : null;
   need(
     !bytes || admittedBy(details, attemptOf(parseActionRecord(bytes))) !== null,
     'the token does not allow the action',
   );
+  for (const { hop } of hops) {
+    const passed = exam.payload(hop.statement.body.allow);
+    const within = !bytes || !passed || admittedBy(decodeAllow(passed), attemptOf(parseActionRecord(bytes))) !== null;
+    need(within, 'it is not among what was passed on');
+  }
 }
 
 /** @throws EvidenceError statement */

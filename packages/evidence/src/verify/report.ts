@@ -44,11 +44,28 @@ export interface ActionReport {
   readonly end: 'ok' | 'error' | 'unknown' | 'refused' | 'open';
   readonly tier: Tier | null;
   readonly observed: Observed;
+  /** Who acted, and for whom: the SPIFFE ids from the actor back to the task's own agent, in words. */
   readonly agent: string;
+  /** The same as a list, from the task's own agent to the actor; one of them without a hop, none in an implicit task. */
+  readonly actors: readonly string[];
   readonly authority: string;
   readonly resource: string;
   readonly result: string;
   readonly layers: Readonly<Record<LayerName, Layer>>;
+}
+
+/** A part of the task that was passed on. */
+export interface HopReport {
+  /** Digest of the hop. */
+  readonly hop: string;
+  /** SPIFFE ids. */
+  readonly delegator: string;
+  readonly delegate: string;
+  /** What was passed on, in words. */
+  readonly limits: string;
+  readonly state: 'offered' | 'accepted' | 'ended';
+  /** Actions begun by it, and by whatever was passed on below it. */
+  readonly begun: number;
 }
 
 export interface FindingReport {
@@ -66,6 +83,8 @@ export interface Report {
   readonly checks: readonly CheckResult[];
   readonly case: { readonly id: string; readonly origin: string; readonly tasks: readonly string[] } | null;
   readonly task: TaskReport | null;
+  /** In the order of the log. */
+  readonly hops: readonly HopReport[];
   readonly actions: readonly ActionReport[];
   readonly findings: readonly FindingReport[];
   readonly reconciled: readonly string[];

@@ -1,6 +1,7 @@
 import { fromBase64, toHex, utf8 } from '../encoding.ts';
 import { sha256 } from '../platform.ts';
 import type { Statement } from '../statement.ts';
+import type { Word } from '../word.ts';
 import type { Examination, Logged } from './examination.ts';
 
 /** What a statement must say of itself in its subject (docs/formats/predicates.md). */
@@ -53,6 +54,12 @@ function subjectOf(statement: Statement): Subject {
       return { name: `grant:${body.grant}`, sha256: digestOf(body) };
     case 'task-opened':
       return { name: task, sha256: body.objective.sha256 };
+    case 'hop':
+      return { name: `agent:${body.delegate.id}`, sha256: signedDigest(body.word) };
+    case 'hop-accepted':
+      return { name: `agent:${body.delegate}`, sha256: signedDigest(body.word) };
+    case 'hop-ended':
+      return { name: `hop:${body.hop}`, sha256: body.hop };
     case 'approval':
     case 'intent':
       return { name: `action:${body.action}`, sha256: body.record.sha256 };
@@ -81,7 +88,7 @@ function subjectOf(statement: Statement): Subject {
         sha256: toHex(sha256(utf8(JSON.stringify(body.payloads)))),
       };
     case 'hold':
-      return { name: `hold:${body.hold}`, sha256: toHex(sha256(fromBase64(body.word.bytes))) };
+      return { name: `hold:${body.hold}`, sha256: signedDigest(body.word) };
     case 'configuration-stated':
       return { name: `deployment:${origin}`, sha256: body.config.sha256 };
     case 'administered':
@@ -94,6 +101,10 @@ function subjectOf(statement: Statement): Subject {
 /** Of the fields after the header, in the order of docs/formats/predicates.md, without spaces. */
 function digestOf(body: object): string {
   return toHex(sha256(utf8(JSON.stringify(body))));
+}
+
+function signedDigest({ bytes }: Word): string {
+  return toHex(sha256(fromBase64(bytes)));
 }
 
 /** The subject's digest where another statement of the case tells it; undefined where that is not here, or not asked. */

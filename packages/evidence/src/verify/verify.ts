@@ -5,6 +5,7 @@ import { checkAuthority } from './authority.ts';
 import { type Check, runChecks } from './checking.ts';
 import { checkClosing } from './closing.ts';
 import { checkContainer } from './container.ts';
+import { checkDelegation } from './delegation.ts';
 import { checkEnrolments } from './enrolments.ts';
 import { checkErasures } from './erasures.ts';
 import { checkEvents } from './events.ts';
@@ -33,6 +34,7 @@ const checks: readonly (readonly [name: string, check: Check])[] = [
   ['payloads', checkPayloads],
   ['people', checkPeople],
   ['enrolments', checkEnrolments],
+  ['delegation', checkDelegation],
   ['authority', checkAuthority],
   ['actions', checkActions],
   ['closing', checkClosing],

@@ -13,6 +13,7 @@ import type { Decision, PayloadRef, Tier, ToolRef } from '../../src/predicates.t
 import { parseStatement, type Statement } from '../../src/statement.ts';
 import type { Word, WordDomain } from '../../src/word.ts';
 import { actors, makeJwt, type NoteSigner, origin, type Signer, signWord } from './actors.ts';
+import { type Delegate, type Terms, tellDelegation } from './delegation.ts';
 import { tellDeployment } from './deployment.ts';
 import { type Draft, LogMaker, type Recorded } from './log-maker.ts';
 import { commit, definition, digestOf, engine, executable, spiffe, start, zero } from './props.ts';
@@ -60,6 +61,8 @@ export interface Bend {
   allow?: Allow;
   /** The rules in identities.json of its policy. Default: there is none. */
   trustRules?(story: Story): readonly object[];
+  /** What is passed on to a delegate. */
+  terms?(delegate: Delegate, terms: Terms): Terms;
   /** What of the story is told. Default: all of it. */
   parts?: readonly Part[];
 }
@@ -80,7 +83,20 @@ export interface ForgePush {
 }
 
 export const parts = ['read', 'write', 'denied', 'push', 'replay', 'reconciled'] as const;
-export type Part = (typeof parts)[number];
+/** What is told beside them only where it is asked for. */
+export type Part = (typeof parts)[number] | 'delegated';
+
+/** Who acts: an agent, its key, and how its token and its statements name the line that leads to it. */
+export interface Holder {
+  readonly agent: string;
+  readonly signer: Signer;
+  readonly spiffe: string;
+  readonly act: unknown;
+  /** Digests of the acceptances. */
+  readonly chain: readonly string[];
+  /** What was passed on; absent: what the task allows. */
+  readonly allow?: Allow;
+}
 
 interface Act {
   readonly name: string;
@@ -103,12 +119,14 @@ export class Story {
   readonly blinded = blindCredential(this.blind, this.credential);
   readonly jkt = jwkThumbprint(actors.agent.spki);
   readonly actions: Readonly<Record<string, string>> = Object.fromEntries(
-    ['read', 'write', 'denied', 'push', 'replay'].map((name) => [name, newId('action', start)]),
+    ['read', 'write', 'denied', 'push', 'replay', 'worker', 'sub'].map((name) => [name, newId('action', start)]),
   );
   bundle = '';
   objective: PayloadRef | undefined;
   readonly evidence = new Map<string, PayloadRef>();
   readonly records = new Map<string, PayloadRef>();
+  /** Who acts in a step, if not the task's own agent. */
+  readonly holders = new Map<string, Holder>();
   readonly bend: Bend;
   readonly logs: readonly NoteSigner[];
   readonly allow: Allow;
@@ -138,6 +156,7 @@ export class Story {
     const told = this.bend.parts ?? parts;
     if (told.includes('read')) this.observed('read');
     if (told.includes('write')) this.written('write');
+    if (told.includes('delegated')) tellDelegation(this);
     if (told.includes('denied')) this.denied('denied');
     if (told.includes('push')) this.pushed('push');
     if (told.includes('replay')) this.replayed('replay');
@@ -169,6 +188,7 @@ export class Story {
         ceiling: 'approve',
         budget: { actions: 100 },
         deadline: '2026-11-22T18:00:00.000Z',
+        depth: 2,
         grant: this.digest('grant'),
         policy: this.digest('policy'),
         credentials: [{ broker: 'forge', blinded: this.blinded, debt: 'none' }],
@@ -188,7 +208,12 @@ export class Story {
     this.outcome(name, { result: this.log.payload('{"content":[]}', 'application/json', false) });
   }
 
-  private written(name: string): void {
+  /** The task's own agent. */
+  get own(): Holder {
+    return { agent: this.agent, signer: actors.agent, spiffe, act: { sub: spiffe }, chain: [] };
+  }
+
+  written(name: string): void {
     this.intent({
       name,
       tier: 'record',
@@ -313,7 +338,7 @@ export class Story {
         tool: null,
         reason: 'proof-replayed',
         detail: 'the proof of this message was used before',
-        authority: { pop: 'shim', evidence, grant: this.digest('grant'), unearned: false },
+        authority: { pop: 'shim', evidence, chain: [], grant: this.digest('grant'), unearned: false },
         decision: null,
         cites: this.digest('write:intent'),
         approval: null,
@@ -441,25 +466,32 @@ export class Story {
   }
 
   private authority(act: Act, kept: boolean) {
+    const holder = this.holders.get(act.name) ?? this.own;
+    const params = { name: act.tool.name, arguments: act.arguments };
+    const message = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+    const evidence = this.shown(act.name, () => message, holder, kept, act.tier === 'approve');
+    const unearned = act.tier === 'approve';
+    return { pop: 'shim', evidence, chain: holder.chain, grant: this.digest('grant'), unearned };
+  }
+
+  /** Token and proof for a message, which may speak of the token. */
+  shown(step: string, say: (token: string) => string, holder: Holder, kept = true, fresh = false): PayloadRef {
     const seconds = Math.floor(this.log.nowMs / 1000);
+    const hop = holder.chain.at(-1);
     const call: CallDraft = {
-      step: act.name,
-      message: JSON.stringify({
-        jsonrpc: '2.0',
-        id: 1,
-        method: 'tools/call',
-        params: { name: act.tool.name, arguments: act.arguments },
-      }),
+      step,
+      message: '',
       token: {
         iss: origin,
         aud: origin,
         sub: this.person,
-        act: { sub: spiffe },
+        act: holder.act,
         task: this.task,
+        ...(hop === undefined ? {} : { hop }),
         epoch: 0,
         obj: this.objective?.sha256,
-        cnf: { jkt: this.jkt },
-        authorization_details: this.allow.map((entry) => ({ type: 'deed-actions', ...entry })),
+        cnf: { jkt: jwkThumbprint(holder.signer.spki) },
+        authorization_details: (holder.allow ?? this.allow).map((entry) => ({ type: 'deed-actions', ...entry })),
         policy: this.bundle,
         grant: this.digest('grant'),
         jti: toBase64Url(randomBytes(16)),
@@ -469,12 +501,15 @@ export class Story {
       tokenSigner: actors.token,
       proof: {
         ...{ aud: origin, jti: toBase64Url(randomBytes(16)), iat: seconds, exp: seconds + 60 },
-        ...(act.tier === 'approve' ? { nonce: toBase64Url(randomBytes(16)) } : {}),
+        ...(fresh ? { nonce: toBase64Url(randomBytes(16)) } : {}),
       },
-      proofSigner: actors.agent,
+      proofSigner: holder.signer,
     };
+    call.message = say('');
     this.bend.call?.(call, this);
     const token = makeJwt(call.tokenSigner, 'deed-task+jwt', call.token);
+    const said = say(token);
+    if (call.message === '') call.message = said;
     const bound = { ath: b64(token), deed_bdh: b64(call.message), ...call.proof };
     const proof = makeJwt(call.proofSigner, 'wpt+jwt', bound);
     const evidence = this.log.payload(
@@ -482,12 +517,12 @@ export class Story {
       'application/vnd.deed.token-proof+json',
       kept,
     );
-    this.evidence.set(act.name, evidence);
-    return { pop: 'shim', evidence, grant: this.digest('grant'), unearned: act.tier === 'approve' };
+    this.evidence.set(step, evidence);
+    return evidence;
   }
 
-  signed(step: string, domain: WordDomain, bytes: Uint8Array) {
-    const draft: WordDraft = { step, bytes, signer: actors.person };
+  signed(step: string, domain: WordDomain, bytes: Uint8Array, signer: Signer = actors.person) {
+    const draft: WordDraft = { step, bytes, signer };
     this.bend.word?.(draft, this);
     return draft.sign?.(domain, draft.bytes) ?? signWord(domain, draft.bytes, draft.signer);
   }

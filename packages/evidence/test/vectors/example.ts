@@ -55,7 +55,14 @@ export function bent(verdict: Verdict, begins: string, table: BentCases): Exampl
 }
 
 /** Parts of the story that may be enough, the smallest first. */
-const enough: readonly (readonly Part[])[] = [['write'], ['push'], ['read', 'write'], ['push', 'reconciled'], parts];
+const enough: readonly (readonly Part[])[] = [
+  ['write'],
+  ['push'],
+  ['read', 'write'],
+  ['push', 'reconciled'],
+  ['delegated'],
+  parts,
+];
 
 /** The case of the shortest story in which the verdict falls for the reason that the tests expect. */
 function smallest(verdict: Verdict, { bend, check, says }: Expected): Given {

@@ -3,6 +3,8 @@ import type { Verdict } from '../../src/verify/report.ts';
 import { actors, newNoteSigner, origin } from '../support/actors.ts';
 import type { BentCases } from '../support/bends.ts';
 import { makeCase, nowMs, pack } from '../support/case-maker.ts';
+import { delegations } from '../verify/delegation/forged.ts';
+import { unfinishedDelegations } from '../verify/delegation/incomplete.ts';
 import { erasures } from '../verify/erasures/forged.ts';
 import { neverErased } from '../verify/erasures/incomplete.ts';
 import { accounts } from '../verify/forged/accounts.ts';
@@ -25,6 +27,7 @@ import { unusable } from '../verify/unusable/forms.ts';
 import { bent, bentCase, type Example, honest } from './example.ts';
 import { anchors } from './honest/anchors.ts';
 import { authorities } from './honest/authority.ts';
+import { delegated } from './honest/delegation.ts';
 import { erased } from './honest/erasures.ts';
 import { tasks } from './honest/tasks.ts';
 import { proofExamples, receiptExamples } from './receipts.ts';
@@ -134,6 +137,27 @@ const alike: readonly string[] = [
   'a key of one person added to another',
   'a change that the receipt key signed',
   'an order for the first person, whom nobody could let in',
+  'a hop that lasts longer than its task',
+  'a hop whose word is for another deployment',
+  'a hop in a task that is not passed on',
+  'a hop whose proof is over another message',
+  'a hop that an operator took back in the name of its delegator',
+  'a hop of the worker that claims to hang on the task itself',
+  'an acceptance by the delegator',
+  'an acceptance under a grant that was not in force for the delegate',
+  'a token of another hop',
+  'a token of a delegate that names no hop',
+  'an act of the sub-worker that is one too many for the worker',
+  'an act after its hop was taken back',
+  'an act after the deadline of its hop',
+  'an act above the ceiling of its hop',
+  'a hop by a delegate that was revoked',
+  'a hop with a higher ceiling',
+  'a hop whose proof serves an action too',
+  'an acceptance of another hop',
+  'a hop that somebody else than its delegator took back',
+  'a hop that allows another folder',
+  'a hop whose allowed actions are not those that were signed',
 ];
 /** Forms of a zip that one rule refuses: there is one byte form. */
 const alikeForms: readonly string[] = [
@@ -159,7 +183,7 @@ const worse: readonly string[] = [
 
 /** Every vector that is made. */
 export function* examples(): Generator<Example> {
-  for (const table of [tasks, authorities, erased, anchors]) yield* honest(table);
+  for (const table of [tasks, authorities, delegated, erased, anchors]) yield* honest(table);
   for (const table of [
     keys,
     signatures,
@@ -175,9 +199,11 @@ export function* examples(): Generator<Example> {
     events,
   ])
     yield* bent('FORGED', 'A case that has', leaving(table, alike));
+  yield* bent('FORGED', 'A case that has', leaving(delegations, alike));
   yield* bent('FORGED', 'An operator with every key of the server, who', leaving(operators, alike));
   yield* bent('FORGED', 'A case that has', leaving(erasures, alike));
   yield* bent('INCOMPLETE', 'A case that has', leaving(incomplete, [...alike, ...worse]));
+  yield* bent('INCOMPLETE', 'A case that has', unfinishedDelegations);
   yield* bent('INCOMPLETE', 'A case that calls erased', leaving(neverErased, [...alike, ...worse]));
   yield* changedMembers();
   yield* unanchoredExamples();

@@ -26,6 +26,12 @@ export function tell(statement: Statement): string {
       return `${body.verdict} ${body.grade}, ceiling ${body.ceiling}: ${body.reason}`;
     case 'task-opened':
       return `${body.agent?.spiffe ?? 'agent not enrolled'}, ceiling ${body.ceiling}, until ${body.deadline}`;
+    case 'hop':
+      return `${body.delegator.spiffe} to ${body.delegate.spiffe}, ceiling ${body.ceiling}, ${body.budget.actions} actions, until ${body.deadline}`;
+    case 'hop-accepted':
+      return `${body.delegate} accepted what was passed on`;
+    case 'hop-ended':
+      return `taken back by ${body.by === 'operator' ? 'an operator' : 'its delegator'}`;
     case 'approval':
       return `${body.person.id} approved ${body.action}`;
     case 'intent':

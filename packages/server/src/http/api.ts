@@ -16,6 +16,7 @@ import { withChange, witnessChange, witnessView } from '../witness-config.ts';
 import { stateActs } from './administration.ts';
 import { body } from './body.ts';
 import { brokersApi } from './brokers-api.ts';
+import { hopsApi } from './hops-api.ts';
 import { logApi } from './log-api.ts';
 import { taskFields } from './my-tasks-api.ts';
 import { peopleAdminApi } from './people-admin-api.ts';
@@ -201,6 +202,7 @@ export function adminApi(
   app.route('/', retentionApi(deployment));
   app.route('/', peopleAdminApi(deployment, url));
   app.route('/', brokersApi(deployment));
+  app.route('/', hopsApi(deployment));
 
   return withProblems(app);
 }
@@ -249,7 +251,7 @@ function agentView({ id, kind, name, spiffe, how, definition, jkt, revoked }: Ag
 function taskView({ authority }: Deployment, id: string) {
   const task = authority.tasks.get(id);
   if (!task) throw new ServerError('not-found', `there is no task ${id}`);
-  const { state, agent, ceiling, budget, used, deadlineMs, implicit, closed } = task;
+  const { state, agent, ceiling, budget, used, deadlineMs, depth, implicit, closed } = task;
   return {
     task: id,
     state,
@@ -260,6 +262,7 @@ function taskView({ authority }: Deployment, id: string) {
     budget,
     used,
     deadline: new Date(deadlineMs).toISOString(),
+    depth,
     implicit,
     closed,
   };

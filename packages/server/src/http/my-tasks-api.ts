@@ -43,12 +43,14 @@ export function taskFields({
   deadlineSeconds,
   budget,
   ceiling,
+  depth,
   allow,
   ...rest
 }: z.infer<typeof shapes.ownTask>): Omit<TaskFields, 'principal'> {
   return {
     ...rest,
     allow: allow as TaskFields['allow'],
+    ...(depth === undefined ? {} : { depth }),
     ...(ceiling === undefined ? {} : { ceiling }),
     ...(budget === undefined ? {} : { budget: { actions: budget } }),
     ...(deadlineSeconds === undefined ? {} : { deadline: Date.now() + deadlineSeconds * 1000 }),

@@ -20,6 +20,8 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
   'unknown-task': 404,
   'unknown-agent': 404,
   'unknown-hold': 404,
+  'unknown-hop': 404,
+  'hop-ended': 403,
   'unknown-person': 403,
   'not-approver': 403,
   origin: 403,

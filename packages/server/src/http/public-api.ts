@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Deployment } from '../deployment.ts';
 import { enrolApi } from './enrol-api.ts';
+import { publicHopsApi } from './hops-api.ts';
 import { myTasksApi } from './my-tasks-api.ts';
 import { oauthApi } from './oauth-api.ts';
 import { oidcApi } from './oidc-api.ts';
@@ -22,7 +23,14 @@ export interface PublicDoor {
 }
 
 /** Each part says itself who may use it: nothing here knows the caller. */
-const parts: readonly ((door: PublicDoor) => Hono)[] = [oauthApi, enrolApi, peopleApi, oidcApi, myTasksApi];
+const parts: readonly ((door: PublicDoor) => Hono)[] = [
+  oauthApi,
+  enrolApi,
+  peopleApi,
+  oidcApi,
+  myTasksApi,
+  publicHopsApi,
+];
 
 /** What is open to the network beside the log: nothing in it is for operators alone. */
 export function publicApi(given: Omit<PublicDoor, 'sessions'>): Hono {

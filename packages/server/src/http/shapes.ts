@@ -1,4 +1,4 @@
-import { tiers, word } from '@deed/evidence';
+import { maxDepth, sha256Hex, tiers, word } from '@deed/evidence';
 import { toolCredential, toolKinds } from '@deed/gateway';
 import { z } from 'zod';
 
@@ -30,6 +30,7 @@ export const ownTask = z.strictObject({
   ceiling: z.enum(tiers).optional(),
   budget: z.number().int().min(1).optional(),
   deadlineSeconds: z.number().int().min(1).optional(),
+  depth: z.number().int().min(0).max(maxDepth).optional(),
 });
 export const openTask = ownTask.extend({
   principal: z.strictObject({ kind: z.enum(['person', 'service', 'unknown']), id: text, authenticated: text }),
@@ -76,3 +77,14 @@ export const erase = z.strictObject({
 export const erasurePlan = erase.pick({ payloads: true });
 export const hold = z.strictObject({ word });
 export const retention = z.strictObject({ dryRun: z.boolean(), acceptClock: z.boolean() });
+
+export const offerHop = z.strictObject({
+  token: z.string().min(1).max(16_384),
+  proof: z.string().min(1).max(16_384),
+  word,
+  /** Base64 of the payload object of the allowed actions. */
+  allow: z.string().min(1).max(100_000),
+});
+export const acceptHop = z.strictObject({ word });
+export const endHop = z.strictObject({ hop: sha256Hex, word: word.nullable() });
+export const endHopByWord = z.strictObject({ hop: sha256Hex, word });

@@ -96,6 +96,7 @@ export const authority: BentCases = {
     bend: set('write:intent', 'authority', (story: Story) => ({
       pop: 'none',
       evidence: null,
+      chain: [],
       grant: story.digest('grant'),
       unearned: false,
     })),

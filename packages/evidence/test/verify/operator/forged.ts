@@ -54,6 +54,7 @@ export const operators: BentCases = {
       set('push:intent', 'authority', (story: Story) => ({
         pop: 'shim',
         evidence: story.evidence.get('push'),
+        chain: [],
         grant: story.digest('other-grant'),
         unearned: false,
       })),
