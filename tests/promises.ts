@@ -43,7 +43,7 @@ export const promises = {
   'invariant-6': {
     sentence: 'A delegate never exceeds its delegator, and nobody becomes an actor without having signed.',
     from: 'invariant 6',
-    since: 'authority',
+    since: 'ledger',
   },
   'invariant-7': {
     sentence: 'What was approved is what runs; an approval is used once.',
