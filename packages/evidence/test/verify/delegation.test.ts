@@ -18,7 +18,9 @@ describe('a case of a task that was passed on', () => {
       'mender worker: ok',
       'mender worker sub: ok',
     ]);
-    expect(report.actions[2]?.agent).toMatch(/agent\/sub for \S+\/worker for \S+\/mender\/[0-9a-f]{64} on behalf of person per_/);
+    expect(report.actions[2]?.agent).toMatch(
+      /agent\/sub for \S+\/worker for \S+\/mender\/[0-9a-f]{64} on behalf of person per_/,
+    );
     expect(report.hops).toMatchObject([
       { state: 'accepted', begun: 2, limits: expect.stringContaining('10 actions') },
       { state: 'accepted', begun: 1, limits: expect.stringContaining('3 actions') },
