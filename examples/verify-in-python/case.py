@@ -12,6 +12,9 @@ PREDICATES = {kind: row.replace("\n", " ").split(maxsplit=4) for kind, row in TA
 class Unusable(Exception):
     """Not a case."""
 
+class Unjudged(Exception):
+    """A rule of the formats that is not written here would have to tell."""
+
 class Stop(Exception):
     """What the checks that follow rest on is missing."""
 
@@ -115,8 +118,10 @@ def lay(case: Case, origin: str, tasks: list[str]) -> None:
         demand(s["origin"] == origin and s["task"] in (None, *tasks), f"{s} is of another log or task")
         elsewhere = s["observed"] == "downstream-confirmed"
         s.demand(not elsewhere or s.kind in ("confirmed", "finding", "reconciled"), "another system did not observe it")
-        name = s.names.split("|")[-1 if s["series"] else 0].format(**s.p)
-        told = next((digest for path in s.told.split("|") if (digest := case.told(s, path))), None)
+        last = s["what"] == "name" if s["what"] else bool(s["series"])
+        name, paths = s.names.split("|")[-last].format(**s.p), s.told.split("|")
+        paths = paths[last:last + 1] if s["what"] else paths
+        told = next((digest for path in paths if (digest := case.told(s, path))), None)
         s.demand(s.subject["name"] == name and told in (None, s.subject["digest"]["sha256"]), "its subject")
         for kind, digest in s.parts:
             if kind.startswith("@"):
@@ -158,7 +163,7 @@ def signatures(case: Case) -> None:
 def linked(case: Case, name: str, chain: list[Statement]) -> None:
     """Numbers without a gap, each bound to the one before, and log indexes that rise."""
     first, opened = chain[0], case.named.get(chain[0]["task"])
-    case.miss(first.n == 0 or not (name == "keys" or first["task"]), f"the beginning of {name}")
+    case.miss(first.n == 0 or not (name in ("keys", "people") or first["task"]), f"the beginning of {name}")
     if first.n == 0 and case.miss(opened or "after" not in first.p, f"the task-opened of {name}"):
         first.demand(first["prev"] == (opened.digest if "after" in first.p else "0" * 64), "prev")
     for before, s in zip(chain, chain[1:]):

@@ -4,7 +4,8 @@ import base64, hashlib, json, re
 from collections import Counter, defaultdict
 from math import inf
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from case import DAY_MS, MINUTE_MS, Case, Statement, Stop, Unusable, lay, linked, prove, read_proof
+from allow import admits, admitted, attempt, narrower_allow, read_allow
+from case import DAY_MS, MINUTE_MS, Case, Statement, Stop, Unjudged, Unusable, lay, linked, prove, read_proof
 from formats import TABLE, demand, from_base64, read_as, read_json, read_zip, sha256, to_json
 from signatures import signed, tree_root, word_holds
 from timestamps import read_stamp
@@ -61,6 +62,17 @@ def enrolled(case: Case, s: Statement, person: str, role: str) -> Statement:
     found = case.named.get(person)
     s.demand(found and found.index < s.index and role in found["roles"], f"{person} is not enrolled as {role}")
     return found
+
+def judged(case: Case) -> None:
+    """What the checks below do not know, and must not pass over."""
+    unknown = {"delegation": case.all("hop", "hop-accepted", "hop-ended"),
+               "a change among the people": [s for s in case.all("person-enrolled", "person-changed") if s["order"]],
+               "a workload token": [s for s in case.all("agent-enrolled") if s["how"] != "one-time-code"]}
+    for s in case.all("person-enrolled"):
+        s.demand(bool(s["order"]) == (s.n > 0), "ordered by nobody, or the first person by somebody")
+    for what, found in unknown.items():
+        if found:
+            raise Unjudged(what)
 
 def erasures(case: Case) -> None:
     holds = defaultdict(dict)  # by task: what was last done with each
@@ -127,7 +139,20 @@ def base64url(data: bytes) -> str:
 def hash64(text: str) -> str:
     return base64url(hashlib.sha256(text.encode()).digest())
 
+def allowed(case: Case) -> None:
+    """Each intent is admitted by an entry of its task that those before it have not used up."""
+    for opened in case.all("task-opened"):
+        data = None if opened["implicit"] else case.payload(opened["allow"])
+        allow = data and read_allow(read_json(data))
+        counts = [0] * len(allow or [])
+        for s in [s for s in case.all("intent") if allow is not None and s["task"] == opened["task"]]:
+            if record := case.payload(s["record"]):
+                entry = admitted(allow, attempt(read_as("record", record), source), counts)
+                s.demand(entry is not None, "not among the allowed actions of its task")
+                counts[entry] += 1
+
 def authority(case: Case) -> None:
+    allowed(case)
     used = {}  # key of the agent and id of the proof, to the statement
     for s in case.all("task-opened", "intent", "refusal"):
         opened, grants = case.named.get(s["task"]), case.before(s, "grant-decision")
@@ -202,6 +227,13 @@ def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[st
     arguments = source(shown["message"], ["params", "arguments"] if call else ["params"])
     record = case.payload(s["record"])
     s.demand(record is None or read_as("record", record)["arguments"] == arguments, "other arguments were signed")
+    details = token["authorization_details"]
+    s.demand(all(one["type"] == "deed-actions" for one in details), "details of another type")
+    less = read_allow([{name: value for name, value in one.items() if name != "type"} for one in details])
+    task = case.payload(case.named[s["task"]]["allow"])
+    s.demand(task is None or narrower_allow(less, read_json(task)), "the token allows more than its task")
+    asked = attempt(read_as("record", record), source) if record and not refused else None
+    s.demand(asked is None or any(admits(one, asked) for one in less), "the token does not allow the action")
 
 def source(text: str, path: list[str]) -> str:
     """The exact source of a member of a JSON object; `{}` where there is none."""
@@ -276,6 +308,9 @@ def closing(case: Case) -> None:
             refs = {name: {"gitCommit": commit} for name, commit in refs.items() if commit.strip("0")}
             said = {one["name"]: one["digest"] for one in outputs if one["name"].startswith("git:")}
             s.demand(None in data or said == refs, "outputs")
+            opened = case.named.get(task)
+            static = [one["broker"] for one in opened["credentials"] if one["debt"] == "static"] if opened else None
+            s.demand(s["debts"] == static or not opened, "debts")
 
 def done(data: list[bytes | None]) -> list[dict]:
     """The effects that were taken, of those that are here."""
@@ -284,11 +319,15 @@ def done(data: list[bytes | None]) -> list[dict]:
 
 def events(case: Case) -> None:
     shown, openings, reconciled = {}, case.all("task-opened"), case.all("reconciled")
-    own = {one["blinded"] for opened in openings for one in opened["credentials"]}
+    credentials = [one for opened in openings for one in opened["credentials"]]
+    own, shared = ({one["blinded"] for one in credentials if one["debt"] == debt} for debt in ("none", "static"))
     for s in case.all("events-ingested"):
         name = f"events/{s.digest}/batch.json"
         if case.miss(name in case.members, name):
-            shown |= batch(case, s, read_as("batch", case.members[name]), own)
+            tree = read_as("batch", case.members[name])
+            leaves = {one["credential"] for one in tree["leaves"]}
+            s.demand(not shared & leaves, "a secret that every task has is no leaf")
+            shown |= batch(case, s, tree, own)
     explained = Counter((one["batch"], one["event"]) for s in case.all("confirmed") for one in s["events"])
     demand(all(count == 1 for count in explained.values()), "an event is confirmed twice")
     for s in case.all("confirmed"):

@@ -61,18 +61,22 @@ def fit(value: Any, shape: Any) -> list[tuple[str, Any]]:
     """Demands that a JSON value has this shape, and returns all values in it, each with the name of its form."""
     if isinstance(shape, dict):
         shape = dict.fromkeys(value, shape["*"]) if "*" in shape else shape
-        fields = {name.rstrip("?"): name for name in shape}
-        demand(isinstance(value, dict) and value.keys() == fields.keys(), f"not the fields {[*fields]}")
-        given = [name for name in fields if value[name] is not None or name in shape]
+        fields = {name.rstrip("?~"): name for name in shape}
+        needed = {name for name in fields if not fields[name].endswith("~")}
+        demand(isinstance(value, dict) and needed <= value.keys() <= fields.keys(), f"not the fields {[*fields]}")
+        may_be_null = {name for name in fields if fields[name].endswith("?")}
+        given = [name for name in fields if name in value and (value[name] is not None or name not in may_be_null)]
         return [part for name in given for part in fit(value[name], shape[fields[name]])]
     if isinstance(shape, list):
         demand(isinstance(value, list) and len(value) >= len(shape) - 1, "no list, or an empty one")
         return [part for one in value for part in fit(one, shape[0])]
-    name = f"by {value['kind']}" if shape == "by" else shape
+    name = f"{shape} {value['kind']}" if shape in ("by", "change") else shape
     if name in FORMS:
         return [(name, value), *fit(value, FORMS[name])]
     pattern = PATTERNS["hex"] if name.startswith("@") else PATTERNS.get(name, name)
-    if name in ("int", "1", "bool"):
+    if name == "whole":
+        demand(type(value) is int and abs(value) < 2**53, "no whole number")
+    elif name in ("int", "1", "bool"):
         demand(type(value) is bool if name == "bool" else type(value) is int and 0 <= value < 2**53, f"not {name}")
         demand(name != "1" or value == 1, "another version")
     elif name != "any":

@@ -3,11 +3,12 @@
 import argparse, base64, gzip, json, sys, time, zipfile
 from pathlib import Path
 import checks
-from case import Case, Statement, Stop, Unusable, entry_of, keys, lay, linked, prove, read_proof, signatures, trusted
+from case import (Case, Statement, Stop, Unjudged, Unusable, entry_of, keys, lay, linked, prove, read_proof, signatures,
+                  trusted)
 from formats import Bad, demand, from_base64, read_as, read_json, sha256, to_json, to_ms
 from signatures import Trust, root_of_proof, signed
 
-EXIT_CODES = {"VERIFIED": 0, "unusable": 2, "UNANCHORED": 3, "INCOMPLETE": 4, "FORGED": 5}
+EXIT_CODES = {"VERIFIED": 0, "cannot judge": 1, "unusable": 2, "UNANCHORED": 3, "INCOMPLETE": 4, "FORGED": 5}
 BESIDE = {"artifact": "a delivered file, to compare with the outputs of a receipt",
           "leaf": "the log entry that a tlog-proof is about", "statement": "the envelope that the entry is of"}
 
@@ -50,8 +51,8 @@ def leaf(case: Case) -> None:
             demand(signed(s.spki, from_base64(s.signature["sig"]), s.pae), "its signature does not hold")
 
 CASE = (checks.container, checks.manifest, checks.statements, keys, signatures, checks.series, checks.proofs,
-        checks.erasures, checks.payloads, checks.people, checks.authority, checks.actions, checks.closing,
-        checks.events, checks.timestamps, trusted)
+        checks.judged, checks.erasures, checks.payloads, checks.people, checks.authority, checks.actions,
+        checks.closing, checks.events, checks.timestamps, trusted)
 RECEIPT = (receipt, receipt_statements, keys, signatures, receipt_proofs, trusted)
 TLOG_PROOF = (tlog_proof, leaf, trusted)
 UNREADABLE = (Bad, ValueError, LookupError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile)
@@ -67,23 +68,26 @@ def verify(file: bytes, trust: Trust, now_ms: float, **beside: bytes) -> tuple[s
         return "unusable", [str(reason)]
     except Stop:
         pass
+    except Unjudged as what:
+        return "cannot judge", [str(what)]
     except UNREADABLE as reason:  # what cannot be read does not hold; if it is the file itself, nothing was said yet
         return "unusable" if check is form else "FORGED", [f"{check.__name__}: {reason!r}"]
     found = {"INCOMPLETE": case.missing, "UNANCHORED": case.unanchored, "VERIFIED": ["all checks hold"]}
     return next((verdict, reasons) for verdict, reasons in found.items() if reasons)
 
 def run_vectors(folder: Path) -> int:
-    files, wrong = sorted(folder.rglob("*.json")), 0
+    files, wrong, unjudged = sorted(folder.rglob("*.json")), 0, 0
     for path in files:
         vector = json.loads(path.read_text("utf-8"))
         beside = {name: base64.b64decode(vector[name]) for name in BESIDE if name in vector}
         file, trust = gzip.decompress(base64.b64decode(vector["file"])), Trust(vector["trust"] or "")
         verdict, reasons = verify(file, trust, vector["nowMs"], **beside)
         expected = vector["expected"]
-        if (verdict, EXIT_CODES[verdict]) != (expected["verdict"], expected["code"]):
+        unjudged += verdict == "cannot judge"
+        if verdict != "cannot judge" and (verdict, EXIT_CODES[verdict]) != (expected["verdict"], expected["code"]):
             wrong += 1
             print(f"{path.relative_to(folder)}: {verdict}, not {expected['verdict']}: {reasons[:3]}")
-    print(f"{len(files)} vectors, {wrong} disagreements")
+    print(f"{len(files)} vectors, {wrong} disagreements, {unjudged} not judged")
     return 1 if wrong or not files else 0
 
 def main() -> int:

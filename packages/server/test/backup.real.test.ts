@@ -52,7 +52,7 @@ describe('a backup', () => {
     await world.worker();
     backup({ dir: world.dir, to, keysTo });
     const again = backup({ dir: world.dir, to, keysTo });
-    expect(again.copied).toBe(8); // the database, config.json, deployment.json, the server's five keys
+    expect(again.copied).toBe(9); // the database, config.json, deployment.json, the server's five keys
     await world.worker();
     const more = backup({ dir: world.dir, to, keysTo });
     expect(more.entries).toBeGreaterThan(again.entries);

@@ -21,7 +21,6 @@ export function examineSecrets({ folder, database, add }: RoomGround) {
       // A folder that no server of this version has opened has no such table.
       if (!database.get("SELECT 1 FROM sqlite_schema WHERE name = 'static_secret'")) return;
       const rows = database.all<{ name: string; sealed: Uint8Array }>('SELECT name, sealed FROM static_secret');
-      if (rows.length === 0) return;
       const file = `keys/${secretsKeyName}.pem`;
       const sealing = attempt('key', file, () => sealingKeyOf(plainKeys(folder)(secretsKeyName)));
       if (!sealing) return;
