@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import type * as CedarTypes from '@cedar-policy/cedar-wasm/nodejs';
 import { encodePolicyManifest, fromUtf8, sha256, type Tier, tiers, toHex, trustRulesFile } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 import { checkTrustRules } from '../identity/lint.ts';
+import { type Cedar, ownEngine } from './engine.ts';
 
 const schemaFile = 'schema.cedarschema';
 const fileName = /^[a-z0-9][a-z0-9._-]{0,99}\.cedar$/;
@@ -42,10 +43,11 @@ export interface Bundle {
  * @throws AuthorityError policy-invalid (with Cedar's own text, file, line and column)
  */
 export function checkBundle(folder: string): Bundle {
-  return checkFiles(readFolder(folder));
+  return bundleOf(readBundleFiles(folder));
 }
 
-function checkFiles(files: readonly BundleFile[]): Bundle {
+/** The same of files that lie elsewhere, or for another engine. @throws AuthorityError policy-invalid */
+export function bundleOf(files: readonly BundleFile[], cedar: Cedar = ownEngine): Bundle {
   const schema = text(files, schemaFile);
   const parsed = cedar.checkParseSchema(schema);
   if (parsed.type === 'failure') throw located(schemaFile, schema, 0, parsed.errors);
@@ -57,7 +59,7 @@ function checkFiles(files: readonly BundleFile[]): Bundle {
       checkTrustRules(file.bytes);
       continue;
     }
-    for (const { policy, place } of policiesOf(file.path, fromUtf8(file.bytes))) {
+    for (const { policy, place } of policiesOf(cedar, file.path, fromUtf8(file.bytes))) {
       if (policies.has(policy.id)) throw invalid(place, 0, `there are two policies with @id("${policy.id}")`);
       policies.set(policy.id, policy);
       places.set(policy.id, place);
@@ -66,7 +68,7 @@ function checkFiles(files: readonly BundleFile[]): Bundle {
   if (policies.size === 0)
     throw new AuthorityError('policy-invalid', 'the bundle has no policy: nothing could be done');
   if (policies.size > maxPolicies) throw new AuthorityError('policy-invalid', `more than ${maxPolicies} policies`);
-  validate(schema, policies, places);
+  validate(cedar, schema, policies, places);
   return { digest: toHex(sha256(encodePolicyManifest([...files]))), files, schema, policies };
 }
 
@@ -77,7 +79,8 @@ interface Place {
   readonly start: number;
 }
 
-function readFolder(folder: string): readonly BundleFile[] {
+/** The files of a bundle, unchecked. @throws AuthorityError policy-invalid */
+export function readBundleFiles(folder: string): readonly BundleFile[] {
   let names: string[];
   try {
     names = readdirSync(folder).sort();
@@ -93,9 +96,12 @@ function readFolder(folder: string): readonly BundleFile[] {
     }
     const { size } = statSync(file);
     if (size > maxFileBytes) throw new AuthorityError('policy-invalid', `${file} is larger than ${maxFileBytes} bytes`);
-    const bytes = readFileSync(file);
-    return { path: name, sha256: toHex(sha256(bytes)), bytes };
+    return bundleFile(name, readFileSync(file));
   });
+}
+
+export function bundleFile(path: string, bytes: Uint8Array): BundleFile {
+  return { path, sha256: toHex(sha256(bytes)), bytes };
 }
 
 function text(files: readonly BundleFile[], path: string): string {
@@ -104,7 +110,7 @@ function text(files: readonly BundleFile[], path: string): string {
   return fromUtf8(file.bytes);
 }
 
-function policiesOf(path: string, source: string): readonly { policy: BundlePolicy; place: Place }[] {
+function policiesOf(cedar: Cedar, path: string, source: string): readonly { policy: BundlePolicy; place: Place }[] {
   const parts = cedar.policySetTextToParts(source);
   if (parts.type === 'failure') throw located(path, source, 0, parts.errors);
   if (parts.policy_templates.length > 0) {
@@ -126,6 +132,7 @@ function isTierOrNull(value: string | null): value is Tier | null {
 }
 
 function validate(
+  cedar: Cedar,
   schema: string,
   policies: ReadonlyMap<string, BundlePolicy>,
   places: ReadonlyMap<string, Place>,
@@ -146,7 +153,12 @@ function validate(
     );
 }
 
-function located(path: string, source: string, start: number, errors: readonly cedar.DetailedError[]): AuthorityError {
+function located(
+  path: string,
+  source: string,
+  start: number,
+  errors: readonly CedarTypes.DetailedError[],
+): AuthorityError {
   const [first] = errors;
   const location = first?.sourceLocations?.[0];
   const said = [first?.message ?? 'not accepted', location?.label, first?.help].filter((part) => !!part).join('; ');
