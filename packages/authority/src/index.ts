@@ -69,6 +69,7 @@ export { cedarEngine } from './policy/engine.ts';
 export { type Evaluation, evaluate, replayDecision } from './policy/evaluate.ts';
 export { type Archive, evaluateCandidate, type Replayable, type Replayed, replayAll } from './policy/replay.ts';
 export { type Hints, parseInputs } from './policy/request.ts';
+export { type Example, readTable, type Tried as TriedExample, tablesOf, tryExample } from './policy/tables.ts';
 export { Custody } from './retention/custody.ts';
 export type { Belongings, Erased, ErasureOrder, ErasurePlan } from './retention/erasures.ts';
 export type { LegalHold } from './retention/legal-holds.ts';

@@ -42,7 +42,7 @@ export function decisionsOfCase(file: string, dir: string) {
     if (!held) return [];
     const payload = held.decision.inputs.sha256;
     const object = files.get(members.payload(payload));
-    return [{ ...held, inputs: object ? openPayload(object, payload).bytes : null }];
+    return [{ ...held, inputs: object ? openPayload(object, payload).bytes : null, call: null }];
   });
   const bundle = (digest: string): readonly BundleFile[] => {
     const folder = members.policyFile(digest, '');

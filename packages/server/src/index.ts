@@ -29,6 +29,7 @@ export {
   readBundleFiles,
   readPemKey,
   readSealedKey,
+  readTable,
   replayAll,
   type ServerKeyName,
   serverKeyNames,
@@ -36,6 +37,8 @@ export {
   sshAgentIdentities,
   sshPersonSigner,
   systemClock,
+  tablesOf,
+  tryExample,
   writeSealedKey,
 } from '@deed/authority';
 export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';

@@ -5,8 +5,11 @@ import { encodePolicyManifest, fromUtf8, sha256, type Tier, tiers, toHex, trustR
 import { AuthorityError } from '../errors.ts';
 import { checkTrustRules } from '../identity/lint.ts';
 import { type Cedar, ownEngine } from './engine.ts';
+import { type FactRule, factsFile, factsSchema, parseFacts } from './facts.ts';
 
 const schemaFile = 'schema.cedarschema';
+/** Example tables may lie beside a bundle; they are no part of it. */
+export const testFolder = 'tests';
 const fileName = /^[a-z0-9][a-z0-9._-]{0,99}\.cedar$/;
 const maxFileBytes = 256 * 1024;
 const maxPolicies = 500;
@@ -31,13 +34,15 @@ export interface Bundle {
   /** Hex SHA-256 of the manifest in its one byte form. */
   readonly digest: string;
   readonly files: readonly BundleFile[];
+  /** With the type of the facts. */
   readonly schema: string;
+  readonly facts: readonly FactRule[];
   readonly policies: ReadonlyMap<string, BundlePolicy>;
 }
 
 /**
  * Reads and checks a bundle: a folder with `schema.cedarschema` and `*.cedar`, maybe `identities.json` (who may enrol, see
- * {@link checkTrustRules}), nothing else. Every policy needs an `@id`
+ * {@link checkTrustRules}) and `*.facts.json` (see {@link parseFacts}), nothing else but a folder `tests`. Every policy needs an `@id`
  * of its own, may name a `@tier`, and must pass Cedar's strict validation without an error or a warning (a policy
  * that can never apply is a mistake, and one that can fail at run time would be skipped).
  * @throws AuthorityError policy-invalid (with Cedar's own text, file, line and column)
@@ -48,13 +53,19 @@ export function checkBundle(folder: string): Bundle {
 
 /** The same of files that lie elsewhere, or for another engine. @throws AuthorityError policy-invalid */
 export function bundleOf(files: readonly BundleFile[], cedar: Cedar = ownEngine): Bundle {
-  const schema = text(files, schemaFile);
+  const facts = files.flatMap(({ path, bytes }) => (factsFile.test(path) ? parseFacts(path, bytes) : []));
+  const own = text(files, schemaFile);
+  if (facts.length > 0 && !own.includes('Facts::Declared')) {
+    const mend = 'add `"facts"?: Facts::Declared` to the context of its actions';
+    throw new AuthorityError('policy-invalid', `${schemaFile} does not know the facts of this bundle: ${mend}`);
+  }
+  const schema = own + factsSchema(facts);
   const parsed = cedar.checkParseSchema(schema);
   if (parsed.type === 'failure') throw located(schemaFile, schema, 0, parsed.errors);
   const policies = new Map<string, BundlePolicy>();
   const places = new Map<string, Place>();
   for (const file of files) {
-    if (file.path === schemaFile) continue;
+    if (file.path === schemaFile || factsFile.test(file.path)) continue;
     if (file.path === trustRulesFile) {
       checkTrustRules(file.bytes);
       continue;
@@ -69,7 +80,7 @@ export function bundleOf(files: readonly BundleFile[], cedar: Cedar = ownEngine)
     throw new AuthorityError('policy-invalid', 'the bundle has no policy: nothing could be done');
   if (policies.size > maxPolicies) throw new AuthorityError('policy-invalid', `more than ${maxPolicies} policies`);
   validate(cedar, schema, policies, places);
-  return { digest: toHex(sha256(encodePolicyManifest([...files]))), files, schema, policies };
+  return { digest: toHex(sha256(encodePolicyManifest([...files]))), files, schema, facts, policies };
 }
 
 interface Place {
@@ -88,10 +99,11 @@ export function readBundleFiles(folder: string): readonly BundleFile[] {
     throw new AuthorityError('policy-invalid', `there is no policy folder at ${folder}`, { cause });
   }
   if (!names.includes(schemaFile)) throw new AuthorityError('policy-invalid', `${schemaFile} is missing in ${folder}`);
-  return names.map((name) => {
+  const own = names.filter((name) => name !== testFolder || !statSync(join(folder, name)).isDirectory());
+  return own.map((name) => {
     const file = join(folder, name);
-    if (name !== schemaFile && name !== trustRulesFile && !fileName.test(name)) {
-      const known = `${schemaFile}, ${trustRulesFile} and *.cedar`;
+    if (name !== schemaFile && name !== trustRulesFile && !factsFile.test(name) && !fileName.test(name)) {
+      const known = `${schemaFile}, ${trustRulesFile}, *.facts.json and *.cedar`;
       throw new AuthorityError('policy-invalid', `${file} does not belong in a bundle: only ${known}`);
     }
     const { size } = statSync(file);

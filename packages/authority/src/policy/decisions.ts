@@ -1,5 +1,15 @@
-import { type Decision, DeedError, openPayload, parseStatement, type Statement, type Tier } from '@deed/evidence';
+import {
+  type Decision,
+  DeedError,
+  openPayload,
+  type PayloadRef,
+  parseActionRecord,
+  parseStatement,
+  type Statement,
+  type Tier,
+} from '@deed/evidence';
 import type { Ground } from '../ground.ts';
+import type { FactSource } from './facts.ts';
 
 /** A decision that the log holds. */
 export interface RecordedDecision {
@@ -14,6 +24,8 @@ export interface RecordedDecision {
   readonly decision: Decision;
   /** Null: not kept (tier observe), or erased. */
   readonly inputs: Uint8Array | null;
+  /** The call; null for what was not kept, and for an approval, whose intent tells it. */
+  readonly call: FactSource | null;
 }
 
 export interface DecisionFilter {
@@ -40,14 +52,14 @@ export async function recordedDecisions(
     if (wanted !== undefined && statement.digest !== wanted) continue;
     const held = decisionIn(statement);
     if (!held || (task !== undefined && held.task !== task)) continue;
-    found.push({ ...held, inputs: inputsOf(vault, held.decision) });
+    found.push({ ...held, inputs: opened(vault, held.decision.inputs), call: callOf(vault, statement) });
     if (wanted !== undefined) break;
   }
   return found.reverse();
 }
 
 /** The decision that a statement holds, or null. */
-export function decisionIn(statement: Statement): Omit<RecordedDecision, 'inputs'> | null {
+export function decisionIn(statement: Statement): Omit<RecordedDecision, 'inputs' | 'call'> | null {
   const { predicate, position, digest, subject, time } = statement;
   if (predicate !== 'intent' && predicate !== 'refusal' && predicate !== 'approval') return null;
   const { decision } = statement.body;
@@ -56,10 +68,18 @@ export function decisionIn(statement: Statement): Omit<RecordedDecision, 'inputs
   return { statement: digest, predicate, task: position.task, subject: subject.name, time, tier, decision };
 }
 
-function inputsOf(vault: Ground['vault'], { inputs }: Decision): Uint8Array | null {
-  if (!inputs.kept) return null;
+function callOf(vault: Ground['vault'], statement: Statement): FactSource | null {
+  if (statement.predicate !== 'intent' && statement.predicate !== 'refusal') return null;
+  const record = statement.body.record && opened(vault, statement.body.record);
+  if (!record) return null;
+  const { server, tool, arguments: given } = parseActionRecord(record);
+  return { server, tool, arguments: given };
+}
+
+function opened(vault: Ground['vault'], { kept, sha256 }: PayloadRef): Uint8Array | null {
+  if (!kept) return null;
   try {
-    return openPayload(vault.get(inputs.sha256), inputs.sha256).bytes;
+    return openPayload(vault.get(sha256), sha256).bytes;
   } catch (error) {
     if (error instanceof DeedError) return null;
     throw error;

@@ -77,6 +77,7 @@ export function isAbove(tier: Tier, ceiling: Tier): boolean {
 }
 
 function evaluateOne(cedar: Cedar, bundle: Bundle, request: PolicyRequest): Evaluation {
+  if (request.unfit) return { outcome: 'deny', tier: 'record', reasons: [], errors: request.unfit };
   const answer = ask(cedar, bundle, request);
   if (answer.type === 'failure') {
     return { outcome: 'deny', tier: 'record', reasons: [], errors: answer.errors.map((error) => error.message) };
@@ -89,7 +90,7 @@ function evaluateOne(cedar: Cedar, bundle: Bundle, request: PolicyRequest): Eval
 }
 
 function ask(cedar: Cedar, bundle: Bundle, request: PolicyRequest): CedarTypes.AuthorizationAnswer {
-  const { entities, context, ...rest } = request;
+  const { entities, context, unfit: _, ...rest } = request;
   try {
     return cedar.statefulIsAuthorized({
       ...rest,

@@ -4,7 +4,7 @@ import { AuthorityError, type AuthorityErrorCode } from '../errors.ts';
 import { type BundleFile, readBundleFiles } from './bundle.ts';
 import { cedarEngine, engineFiles } from './engine.ts';
 import type { Evaluation } from './evaluate.ts';
-import type { EvaluationAnswer, EvaluationWork } from './evaluation-worker.ts';
+import type { EvaluationAnswer, EvaluationJob, EvaluationWork } from './evaluation-worker.ts';
 import { type PolicyRequest, parseInputs } from './request.ts';
 
 /** A recorded decision with what it was made from. */
@@ -42,7 +42,7 @@ export async function replayAll(given: readonly Replayable[], archive: Archive):
       if ('failed' in answer) answers.set(one, answer);
       else ready.push({ one, requests: answer.value });
     }
-    const jobs = ready.map(({ requests }) => requests);
+    const jobs = ready.map(({ requests }) => ({ requests }));
     const evaluated = await evaluateApart(engine.sha256, () => archive.bundle(bundle), jobs, archive.dir, bundle);
     ready.forEach(({ one }, i) => {
       answers.set(one, 'failed' in evaluated ? evaluated : compared(one.decision, evaluated[i] as Evaluation));
@@ -54,7 +54,7 @@ export async function replayAll(given: readonly Replayable[], archive: Archive):
 /** Evaluates requests under a bundle in `folder`, by the engine that decides now. @throws AuthorityError policy-invalid */
 export async function evaluateCandidate(
   folder: string,
-  jobs: readonly (readonly PolicyRequest[])[],
+  jobs: readonly EvaluationJob[],
 ): Promise<readonly Evaluation[]> {
   const answer = await evaluateApart(cedarEngine().sha256, () => readBundleFiles(folder), jobs, null, null);
   if ('failed' in answer) throw new AuthorityError(answer.failed, answer.message);
@@ -83,7 +83,7 @@ function attempt<T>(work: () => T): { readonly value: T } | Failed {
 async function evaluateApart(
   engine: string,
   filesOf: () => readonly BundleFile[],
-  jobs: readonly (readonly PolicyRequest[])[],
+  jobs: readonly EvaluationJob[],
   dir: string | null,
   expected: string | null,
 ): Promise<readonly Evaluation[] | Failed> {

@@ -116,7 +116,7 @@ test('a candidate says what recorded requests would have come to', async () => {
     join(folder, 'writes.cedar'),
     '@id("w") @tier("approve") permit (principal, action == Deed::Action::"call", resource) when { resource.name == "write_file" };',
   );
-  const requests = (await replayable()).map(({ inputs }) => parseInputs(inputs).requests);
+  const requests = (await replayable()).map(({ inputs }) => ({ requests: parseInputs(inputs).requests }));
   const evaluated = await evaluateCandidate(folder, requests);
   expect(evaluated.map(({ outcome, tier }) => [outcome, tier])).toEqual([
     ['allow', 'approve'],

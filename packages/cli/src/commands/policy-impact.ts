@@ -28,10 +28,10 @@ export function impactCommand(): Command {
     .action(async (folder: string, { data, json, last }: ImpactFlags) => {
       const decisions = await decisionsOf(new Client(data), { last: Number(last) });
       const kept = decisions.flatMap(({ inputs, ...rest }) => (inputs === null ? [] : [{ ...rest, inputs }]));
-      const requests = kept.map(({ inputs }) => parseInputs(inputs).requests);
+      const jobs = kept.map(({ inputs, call }) => ({ requests: parseInputs(inputs).requests, source: call }));
       const [before, after] = await Promise.all([
         replayAll(kept, archiveOf(data)),
-        evaluateCandidate(resolve(folder), requests),
+        evaluateCandidate(resolve(folder), jobs),
       ]);
       const changes = kept.flatMap((one, i): Change[] => {
         const then = before[i];

@@ -10,11 +10,13 @@ import { passphrase } from '../secrets.ts';
 import { defaultKeyFolder } from './init.ts';
 import { impactCommand } from './policy-impact.ts';
 import { replayCommand } from './policy-replay.ts';
+import { testCommand } from './policy-test.ts';
 
 export function policyCommand(): Command {
   return new Command('policy')
     .description('check, try, activate and replay policy')
     .addCommand(check())
+    .addCommand(testCommand())
     .addCommand(impactCommand())
     .addCommand(activate())
     .addCommand(show())
