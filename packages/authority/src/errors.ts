@@ -32,6 +32,7 @@ export type AuthorityErrorCode =
   | 'policy-invalid'
   | 'activation' // the word that activates does not fit, or the version does not rise
   | 'replay' // the recorded inputs do not fit this bundle
+  | 'engine' // an engine that is not known, not archived, or changed
   // tokens and proofs: the rejects of strangers
   | 'token-invalid'
   | 'token-expired'

@@ -62,11 +62,14 @@ export { type SshIdentity, sshAgentIdentities, sshPersonSigner } from './keys/ss
 export type { Invitation, Passkey } from './people/invitations.ts';
 export type { Change, Ordered, People, Person, WaitingOrder } from './people/people.ts';
 export type { ActivePolicy } from './policy/activation.ts';
-export { type Bundle, checkBundle } from './policy/bundle.ts';
+export { type Bundle, type BundleFile, bundleFile, checkBundle, readBundleFiles } from './policy/bundle.ts';
+export { decisionIn, type RecordedDecision, recordedDecisions } from './policy/decisions.ts';
 export { defaultPolicyFolder } from './policy/default.ts';
 export { cedarEngine } from './policy/engine.ts';
 export { type Evaluation, evaluate, replayDecision } from './policy/evaluate.ts';
-export type { Hints } from './policy/request.ts';
+export { type Archive, evaluateCandidate, type Replayable, type Replayed, replayAll } from './policy/replay.ts';
+export { type Hints, parseInputs } from './policy/request.ts';
+export { type Example, readTable, type Tried as TriedExample, tablesOf, tryExample } from './policy/tables.ts';
 export { Custody } from './retention/custody.ts';
 export type { Belongings, Erased, ErasureOrder, ErasurePlan } from './retention/erasures.ts';
 export type { LegalHold } from './retention/legal-holds.ts';

@@ -6,6 +6,7 @@ import type { Ground } from '../ground.ts';
 import type { Policy } from '../policy/activation.ts';
 import { cedarEngine } from '../policy/engine.ts';
 import { evaluate, isAbove, lowest } from '../policy/evaluate.ts';
+import { factsOf } from '../policy/facts.ts';
 import { encodeInputs, policyRequests } from '../policy/request.ts';
 import {
   type Admitted,
@@ -90,6 +91,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     tool: attempt.tool,
     hints,
     facets: attempt.facets,
+    facts: factsOf(bundle.facts, proposal.record),
   });
   const { outcome, tier, reasons, errors } = evaluate(bundle, requests);
   const denied = outcome === 'deny';

@@ -7,11 +7,14 @@ import { isTemp } from '@deed/store';
 import { readDeployment } from '../init.ts';
 import { isSealed, plainKeys, publicKeyOf, serverKeyNames } from '../keys/key-files.ts';
 import { spkiOf } from '../keys/p256.ts';
+import { decisionIn } from '../policy/decisions.ts';
+import { engineFaults, engineFileNames, engineFolder } from '../policy/engine.ts';
 
-/** Keys, the archived policy bundles and deployment.json, against what the log says of them. */
+/** Keys, the archived policy bundles and engines, and deployment.json, against what the log says of them. */
 export function examineFiles({ folder, add }: RoomGround) {
   const keyids = new Map<string, Set<string>>();
   const bundles = new Map<string, ReadonlyMap<string, string>>();
+  const engines = new Set<string>();
   let origin = '';
 
   const attempt = (where: string, code: 'key' | 'file', work: () => string | null): void => {
@@ -34,7 +37,10 @@ export function examineFiles({ folder, add }: RoomGround) {
         keyids.set(key.role, ids);
       } else if (statement.predicate === 'policy-activated') {
         bundles.set(statement.body.bundle, new Map(statement.body.files.map((file) => [file.path, file.sha256])));
+        engines.add(statement.body.engine.sha256);
       }
+      const held = decisionIn(statement);
+      if (held) engines.add(held.decision.engine.sha256);
     },
     end(): void {
       // A copy without keys (a backup) says nothing of them.
@@ -48,6 +54,7 @@ export function examineFiles({ folder, add }: RoomGround) {
       }
       if (bundles.size > 0) attempt('deployment.json', 'file', () => deploymentFault(folder, origin));
       for (const [bundle, files] of bundles) examineBundle(folder, bundle, files, add);
+      examineEngines(folder, engines, add);
     },
   };
 }
@@ -99,5 +106,23 @@ function examineBundle(
   }
   for (const name of existsSync(base) ? readdirSync(base) : []) {
     if (!files.has(name) && !isTemp(name)) add('stray', `policy/${bundle}/${name}`, 'is not of this bundle');
+  }
+}
+
+/** Every engine that decided is kept as it was, and in the folder there is nothing else. */
+function examineEngines(folder: string, engines: ReadonlySet<string>, add: RoomGround['add']): void {
+  const base = engineFolder(folder);
+  // One that was just put in has decided nothing yet.
+  const there = existsSync(base) ? readdirSync(base) : [];
+  for (const digest of new Set([...engines, ...there])) {
+    const where = `policy/engines/${digest}`;
+    for (const { file, what } of engineFaults(folder, digest)) {
+      if (what === 'missing') add('missing', `${where}/${file}`, 'without it no decision of this engine replays');
+      else add('file', `${where}/${file}`, 'is not the file of an engine that a release had');
+    }
+    const isFolder = statSync(join(base, digest), { throwIfNoEntry: false })?.isDirectory();
+    for (const name of isFolder ? readdirSync(join(base, digest)) : []) {
+      if (!engineFileNames.includes(name) && !isTemp(name)) add('stray', `${where}/${name}`, 'is not of an engine');
+    }
   }
 }

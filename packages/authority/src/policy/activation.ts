@@ -6,7 +6,7 @@ import { AuthorityError } from '../errors.ts';
 import { type Ground, serverAct } from '../ground.ts';
 import type { People } from '../people/people.ts';
 import { type Bundle, checkBundle } from './bundle.ts';
-import { cedarEngine } from './engine.ts';
+import { archiveEngine, cedarEngine } from './engine.ts';
 import { evaluate, prepare } from './evaluate.ts';
 import { policyRequests } from './request.ts';
 
@@ -35,6 +35,8 @@ export class Policy {
     const bundle = checkBundle(this.folderOf(row.bundle));
     if (bundle.digest !== row.bundle) throw new AuthorityError('policy-invalid', `bundle ${row.bundle} was changed`);
     this.active = { bundle, version: row.version, activated: row.digest };
+    // After an upgrade decisions are made by an engine that no activation brought.
+    archiveEngine(ground.dir);
     warm(bundle);
   }
 
@@ -107,6 +109,7 @@ export class Policy {
 
   /** Kept for as long as a decision refers to it: DIR/policy/<digest>/, never changed. */
   private archive(bundle: Bundle): void {
+    archiveEngine(this.ground.dir);
     const folder = this.folderOf(bundle.digest);
     makeFolder(folder);
     for (const { path, bytes } of bundle.files) {

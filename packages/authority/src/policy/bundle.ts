@@ -1,11 +1,15 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import type * as CedarTypes from '@cedar-policy/cedar-wasm/nodejs';
 import { encodePolicyManifest, fromUtf8, sha256, type Tier, tiers, toHex, trustRulesFile } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 import { checkTrustRules } from '../identity/lint.ts';
+import { type Cedar, ownEngine } from './engine.ts';
+import { type FactRule, factsFile, factsSchema, parseFacts } from './facts.ts';
 
 const schemaFile = 'schema.cedarschema';
+/** Example tables may lie beside a bundle; they are no part of it. */
+export const testFolder = 'tests';
 const fileName = /^[a-z0-9][a-z0-9._-]{0,99}\.cedar$/;
 const maxFileBytes = 256 * 1024;
 const maxPolicies = 500;
@@ -30,34 +34,43 @@ export interface Bundle {
   /** Hex SHA-256 of the manifest in its one byte form. */
   readonly digest: string;
   readonly files: readonly BundleFile[];
+  /** With the type of the facts. */
   readonly schema: string;
+  readonly facts: readonly FactRule[];
   readonly policies: ReadonlyMap<string, BundlePolicy>;
 }
 
 /**
  * Reads and checks a bundle: a folder with `schema.cedarschema` and `*.cedar`, maybe `identities.json` (who may enrol, see
- * {@link checkTrustRules}), nothing else. Every policy needs an `@id`
+ * {@link checkTrustRules}) and `*.facts.json` (see {@link parseFacts}), nothing else but a folder `tests`. Every policy needs an `@id`
  * of its own, may name a `@tier`, and must pass Cedar's strict validation without an error or a warning (a policy
  * that can never apply is a mistake, and one that can fail at run time would be skipped).
  * @throws AuthorityError policy-invalid (with Cedar's own text, file, line and column)
  */
 export function checkBundle(folder: string): Bundle {
-  return checkFiles(readFolder(folder));
+  return bundleOf(readBundleFiles(folder));
 }
 
-function checkFiles(files: readonly BundleFile[]): Bundle {
-  const schema = text(files, schemaFile);
+/** The same of files that lie elsewhere, or for another engine. @throws AuthorityError policy-invalid */
+export function bundleOf(files: readonly BundleFile[], cedar: Cedar = ownEngine): Bundle {
+  const facts = files.flatMap(({ path, bytes }) => (factsFile.test(path) ? parseFacts(path, bytes) : []));
+  const own = text(files, schemaFile);
+  if (facts.length > 0 && !own.includes('Facts::Declared')) {
+    const mend = 'add `"facts"?: Facts::Declared` to the context of its actions';
+    throw new AuthorityError('policy-invalid', `${schemaFile} does not know the facts of this bundle: ${mend}`);
+  }
+  const schema = own + factsSchema(facts);
   const parsed = cedar.checkParseSchema(schema);
   if (parsed.type === 'failure') throw located(schemaFile, schema, 0, parsed.errors);
   const policies = new Map<string, BundlePolicy>();
   const places = new Map<string, Place>();
   for (const file of files) {
-    if (file.path === schemaFile) continue;
+    if (file.path === schemaFile || factsFile.test(file.path)) continue;
     if (file.path === trustRulesFile) {
       checkTrustRules(file.bytes);
       continue;
     }
-    for (const { policy, place } of policiesOf(file.path, fromUtf8(file.bytes))) {
+    for (const { policy, place } of policiesOf(cedar, file.path, fromUtf8(file.bytes))) {
       if (policies.has(policy.id)) throw invalid(place, 0, `there are two policies with @id("${policy.id}")`);
       policies.set(policy.id, policy);
       places.set(policy.id, place);
@@ -66,8 +79,8 @@ function checkFiles(files: readonly BundleFile[]): Bundle {
   if (policies.size === 0)
     throw new AuthorityError('policy-invalid', 'the bundle has no policy: nothing could be done');
   if (policies.size > maxPolicies) throw new AuthorityError('policy-invalid', `more than ${maxPolicies} policies`);
-  validate(schema, policies, places);
-  return { digest: toHex(sha256(encodePolicyManifest([...files]))), files, schema, policies };
+  validate(cedar, schema, policies, places);
+  return { digest: toHex(sha256(encodePolicyManifest([...files]))), files, schema, facts, policies };
 }
 
 interface Place {
@@ -77,7 +90,8 @@ interface Place {
   readonly start: number;
 }
 
-function readFolder(folder: string): readonly BundleFile[] {
+/** The files of a bundle, unchecked. @throws AuthorityError policy-invalid */
+export function readBundleFiles(folder: string): readonly BundleFile[] {
   let names: string[];
   try {
     names = readdirSync(folder).sort();
@@ -85,17 +99,21 @@ function readFolder(folder: string): readonly BundleFile[] {
     throw new AuthorityError('policy-invalid', `there is no policy folder at ${folder}`, { cause });
   }
   if (!names.includes(schemaFile)) throw new AuthorityError('policy-invalid', `${schemaFile} is missing in ${folder}`);
-  return names.map((name) => {
+  const own = names.filter((name) => name !== testFolder || !statSync(join(folder, name)).isDirectory());
+  return own.map((name) => {
     const file = join(folder, name);
-    if (name !== schemaFile && name !== trustRulesFile && !fileName.test(name)) {
-      const known = `${schemaFile}, ${trustRulesFile} and *.cedar`;
+    if (name !== schemaFile && name !== trustRulesFile && !factsFile.test(name) && !fileName.test(name)) {
+      const known = `${schemaFile}, ${trustRulesFile}, *.facts.json and *.cedar`;
       throw new AuthorityError('policy-invalid', `${file} does not belong in a bundle: only ${known}`);
     }
     const { size } = statSync(file);
     if (size > maxFileBytes) throw new AuthorityError('policy-invalid', `${file} is larger than ${maxFileBytes} bytes`);
-    const bytes = readFileSync(file);
-    return { path: name, sha256: toHex(sha256(bytes)), bytes };
+    return bundleFile(name, readFileSync(file));
   });
+}
+
+export function bundleFile(path: string, bytes: Uint8Array): BundleFile {
+  return { path, sha256: toHex(sha256(bytes)), bytes };
 }
 
 function text(files: readonly BundleFile[], path: string): string {
@@ -104,7 +122,7 @@ function text(files: readonly BundleFile[], path: string): string {
   return fromUtf8(file.bytes);
 }
 
-function policiesOf(path: string, source: string): readonly { policy: BundlePolicy; place: Place }[] {
+function policiesOf(cedar: Cedar, path: string, source: string): readonly { policy: BundlePolicy; place: Place }[] {
   const parts = cedar.policySetTextToParts(source);
   if (parts.type === 'failure') throw located(path, source, 0, parts.errors);
   if (parts.policy_templates.length > 0) {
@@ -126,6 +144,7 @@ function isTierOrNull(value: string | null): value is Tier | null {
 }
 
 function validate(
+  cedar: Cedar,
   schema: string,
   policies: ReadonlyMap<string, BundlePolicy>,
   places: ReadonlyMap<string, Place>,
@@ -146,7 +165,12 @@ function validate(
     );
 }
 
-function located(path: string, source: string, start: number, errors: readonly cedar.DetailedError[]): AuthorityError {
+function located(
+  path: string,
+  source: string,
+  start: number,
+  errors: readonly CedarTypes.DetailedError[],
+): AuthorityError {
   const [first] = errors;
   const location = first?.sourceLocations?.[0];
   const said = [first?.message ?? 'not accepted', location?.label, first?.help].filter((part) => !!part).join('; ');

@@ -1,7 +1,8 @@
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import type * as CedarTypes from '@cedar-policy/cedar-wasm/nodejs';
 import { type Tier, tiers } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 import { type Bundle, checkBundle } from './bundle.ts';
+import { type Cedar, ownEngine } from './engine.ts';
 import { type PolicyRequest, parseInputs } from './request.ts';
 
 export interface Evaluation {
@@ -13,12 +14,14 @@ export interface Evaluation {
   readonly errors: readonly string[];
 }
 
-// Cedar keeps what was parsed, by name, for the life of the thread: the name is the bundle's digest, never tenant input.
-const prepared = new Set<string>();
+// An engine keeps what it parsed, by name, as long as it lives: the name is the bundle's digest, never tenant input.
+const prepared = new WeakMap<Cedar, Set<string>>();
 
 /** Parses a bundle once. @throws AuthorityError policy-invalid */
-export function prepare(bundle: Bundle): void {
-  if (prepared.has(bundle.digest)) return;
+export function prepare(bundle: Bundle, cedar: Cedar = ownEngine): void {
+  const known = prepared.get(cedar) ?? new Set();
+  prepared.set(cedar, known);
+  if (known.has(bundle.digest)) return;
   const staticPolicies = Object.fromEntries([...bundle.policies.values()].map(({ id, text }) => [id, text]));
   const answers = [
     cedar.preparseSchema(bundle.digest, bundle.schema),
@@ -27,16 +30,16 @@ export function prepare(bundle: Bundle): void {
   for (const answer of answers) {
     if (answer.type === 'failure') throw new AuthorityError('policy-invalid', answer.errors[0]?.message ?? 'no reason');
   }
-  prepared.add(bundle.digest);
+  known.add(bundle.digest);
 }
 
 /**
  * Decides one action: every request must be allowed, and any error in any of them denies (Cedar itself skips a policy
  * that errors, even a forbid). Pure: the same bundle and requests give the same answer for ever.
  */
-export function evaluate(bundle: Bundle, requests: readonly PolicyRequest[]): Evaluation {
-  prepare(bundle);
-  const single = requests.map((request) => evaluateOne(bundle, request));
+export function evaluate(bundle: Bundle, requests: readonly PolicyRequest[], cedar: Cedar = ownEngine): Evaluation {
+  prepare(bundle, cedar);
+  const single = requests.map((request) => evaluateOne(cedar, bundle, request));
   const errors = sorted(single.flatMap((one) => one.errors));
   const denying = single.filter((one) => one.outcome === 'deny');
   const denied = denying.length > 0 || single.length === 0;
@@ -73,8 +76,9 @@ export function isAbove(tier: Tier, ceiling: Tier): boolean {
   return tiers.indexOf(tier) > tiers.indexOf(ceiling);
 }
 
-function evaluateOne(bundle: Bundle, request: PolicyRequest): Evaluation {
-  const answer = ask(bundle, request);
+function evaluateOne(cedar: Cedar, bundle: Bundle, request: PolicyRequest): Evaluation {
+  if (request.unfit) return { outcome: 'deny', tier: 'record', reasons: [], errors: request.unfit };
+  const answer = ask(cedar, bundle, request);
   if (answer.type === 'failure') {
     return { outcome: 'deny', tier: 'record', reasons: [], errors: answer.errors.map((error) => error.message) };
   }
@@ -85,13 +89,13 @@ function evaluateOne(bundle: Bundle, request: PolicyRequest): Evaluation {
   return { outcome, tier: strictest(reasons.map((id) => bundle.policies.get(id)?.tier ?? 'record')), reasons, errors };
 }
 
-function ask(bundle: Bundle, request: PolicyRequest): cedar.AuthorizationAnswer {
-  const { entities, context, ...rest } = request;
+function ask(cedar: Cedar, bundle: Bundle, request: PolicyRequest): CedarTypes.AuthorizationAnswer {
+  const { entities, context, unfit: _, ...rest } = request;
   try {
     return cedar.statefulIsAuthorized({
       ...rest,
-      context: context as unknown as cedar.Context,
-      entities: entities as unknown as cedar.Entities,
+      context: context as unknown as CedarTypes.Context,
+      entities: entities as unknown as CedarTypes.Entities,
       preparsedSchemaName: bundle.digest,
       preparsedPolicySetId: bundle.digest,
       validateRequest: true,

@@ -1,6 +1,7 @@
 import { type Facet, fromUtf8, parseStrictJson, utf8 } from '@deed/evidence';
 import { z } from 'zod';
 import { AuthorityError } from '../errors.ts';
+import type { factsOf } from './facts.ts';
 
 /** What the tool's server says of the tool (MCP annotations). Untrusted. */
 export interface Hints {
@@ -26,6 +27,8 @@ export interface PolicySubject {
   readonly tool: string | null;
   readonly hints: Hints;
   readonly facets: readonly Facet[];
+  /** What {@link factsOf} gave for its arguments. Default: nothing is declared. */
+  readonly facts?: ReturnType<typeof factsOf>;
 }
 
 const uid = z.strictObject({ type: z.string(), id: z.string() });
@@ -45,13 +48,22 @@ const context = z.strictObject({
   hints: z.partialRecord(z.enum(['readOnly', 'destructive', 'idempotent', 'openWorld']), z.boolean()),
   path: path.optional(),
   git: git.optional(),
+  facts: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.array(z.string())])).optional(),
 });
 const entity = z.strictObject({
   uid,
   attrs: z.record(z.string(), z.union([z.string(), z.boolean()])),
   parents: z.array(uid),
 });
-const request = z.strictObject({ principal: uid, action: uid, resource: uid, context, entities: z.array(entity) });
+const request = z.strictObject({
+  principal: uid,
+  action: uid,
+  resource: uid,
+  context,
+  entities: z.array(entity),
+  /** Why it is denied without being asked: arguments that are not the facts that were declared. */
+  unfit: z.array(z.string()).min(1).optional(),
+});
 const inputs = z.strictObject({ v: z.literal(1), bundle: z.string(), requests: z.array(request).min(1) });
 
 /** One evaluation request, complete: with nothing but this and the bundle the decision replays. */
@@ -89,8 +101,22 @@ export function policyRequests(subject: PolicySubject): readonly PolicyRequest[]
       grant: subject.grant,
       hints: hintsOf(subject.hints),
       ...facetContext(facet),
+      ...(subject.facts && 'facts' in subject.facts ? { facts: subject.facts.facts } : {}),
     },
     entities,
+    ...(subject.facts && 'unfit' in subject.facts ? { unfit: subject.facts.unfit } : {}),
+  }));
+}
+
+/** The same requests with the facts of another bundle. */
+export function withFacts(
+  requests: readonly PolicyRequest[],
+  facts: ReturnType<typeof factsOf>,
+): readonly PolicyRequest[] {
+  return requests.map(({ unfit: _unfit, context: { facts: _facts, ...context }, ...rest }) => ({
+    ...rest,
+    context: { ...context, ...(facts && 'facts' in facts ? facts : {}) },
+    ...(facts && 'unfit' in facts ? facts : {}),
   }));
 }
 

@@ -8,13 +8,19 @@ import { bold, green, print } from '../output.ts';
 import { personOf } from '../person.ts';
 import { passphrase } from '../secrets.ts';
 import { defaultKeyFolder } from './init.ts';
+import { impactCommand } from './policy-impact.ts';
+import { replayCommand } from './policy-replay.ts';
+import { testCommand } from './policy-test.ts';
 
 export function policyCommand(): Command {
   return new Command('policy')
-    .description('check and activate policy')
+    .description('check, try, activate and replay policy')
     .addCommand(check())
+    .addCommand(testCommand())
+    .addCommand(impactCommand())
     .addCommand(activate())
-    .addCommand(show());
+    .addCommand(show())
+    .addCommand(replayCommand());
 }
 
 function check(): Command {

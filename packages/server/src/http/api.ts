@@ -20,6 +20,7 @@ import { hopsApi } from './hops-api.ts';
 import { logApi } from './log-api.ts';
 import { taskFields } from './my-tasks-api.ts';
 import { peopleAdminApi } from './people-admin-api.ts';
+import { policyApi } from './policy-api.ts';
 import { withProblems } from './problem.ts';
 import { retentionApi } from './retention-api.ts';
 import * as shapes from './shapes.ts';
@@ -178,26 +179,12 @@ export function adminApi(
     return c.json(source, 201);
   });
 
-  app.get('/v1/policy', (c) => {
-    const { bundle, version: active, activated } = authority.policy.current();
-    return c.json({
-      bundle: bundle.digest,
-      version: active,
-      activated,
-      next: authority.policy.nextVersion(),
-      origin: ledger.origin,
-    });
-  });
-  app.post('/v1/policy', async (c) => {
-    const { folder, word } = await body(c.req.raw, shapes.activate);
-    const { bundle, version: active } = await authority.policy.activate(folder, word);
-    return c.json({ bundle: bundle.digest, version: active });
-  });
   app.get('/v1/grants', (c) => c.json({ grants: authority.grants.list() }));
   app.post('/v1/grants/waive', async (c) =>
     c.json(await authority.grants.waive((await body(c.req.raw, shapes.waive)).days), 201),
   );
 
+  app.route('/', policyApi(deployment));
   app.route('/', logApi(ledger));
   app.route('/', retentionApi(deployment));
   app.route('/', peopleAdminApi(deployment, url));

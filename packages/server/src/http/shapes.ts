@@ -88,3 +88,9 @@ export const offerHop = z.strictObject({
 export const acceptHop = z.strictObject({ word });
 export const endHop = z.strictObject({ hop: sha256Hex, word: word.nullable() });
 export const endHopByWord = z.strictObject({ hop: sha256Hex, word });
+/** Which decisions, in the query of a GET: the newest, at the most so many. */
+export const decisions = z.strictObject({
+  task: text.optional(),
+  statement: sha256Hex.optional(),
+  last: z.coerce.number().int().min(1).max(10_000),
+});
