@@ -33,6 +33,7 @@ describe('the command table', () => {
       'deed case bundle',
       'deed verify',
       'deed policy check',
+      'deed policy test',
       'deed log verify',
       'deed log audit',
       'deed log witness init',
