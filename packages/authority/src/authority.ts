@@ -22,6 +22,7 @@ import { readServerKeys, type ServerKeys, serverKeyRoles } from './keys/key-fold
 import { requireInForce, roleKeysOf } from './keys/role-keys.ts';
 import { People } from './people/people.ts';
 import { Policy } from './policy/activation.ts';
+import { DecisionCache } from './policy/decision-cache.ts';
 import { Custody } from './retention/custody.ts';
 import { Erasures } from './retention/erasures.ts';
 import { LegalHolds } from './retention/legal-holds.ts';
@@ -110,6 +111,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const approvalUses = new ApprovalUses(ground);
   const refusals = new Refusals(ground, tasks, grants, proofs, intents, approvalUses);
   const rejects = new Rejects(ground);
+  const decisions = new DecisionCache();
+  tasks.onClose((task) => decisions.forget(task));
   const nonces = new Nonces(clock);
   const parts = {
     ground,
@@ -119,6 +122,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     hops,
     grants,
     policy,
+    decisions,
     proofs,
     intents,
     approvals: approvalUses,

@@ -4,10 +4,12 @@ import { AuthorityError } from '../errors.ts';
 import { type Grants, judgeTier } from '../grants.ts';
 import type { Ground } from '../ground.ts';
 import type { Policy } from '../policy/activation.ts';
+import type { DecisionCache } from '../policy/decision-cache.ts';
 import { cedarEngine } from '../policy/engine.ts';
-import { evaluate, isAbove, lowest } from '../policy/evaluate.ts';
+import { isAbove, lowest } from '../policy/evaluate.ts';
 import { factsOf } from '../policy/facts.ts';
 import { encodeInputs, policyRequests } from '../policy/request.ts';
+import type { Tasks } from '../tasks/tasks.ts';
 import {
   type Admitted,
   decisionType,
@@ -22,6 +24,8 @@ export interface DecideParts {
   readonly ground: Ground;
   readonly grants: Grants;
   readonly policy: Policy;
+  readonly tasks: Tasks;
+  readonly decisions: DecisionCache;
 }
 
 /** What the task allows, and what the token does: a token may be asked for with less. */
@@ -93,7 +97,12 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     facets: attempt.facets,
     facts: factsOf(bundle.facts, proposal.record),
   });
-  const { outcome, tier, reasons, errors } = evaluate(bundle, requests);
+  const inputs = encodeInputs(bundle.digest, requests);
+  const { outcome, tier, reasons, errors } = parts.decisions.evaluate(bundle, requests, inputs, {
+    task: task.id,
+    epoch: admitted.epoch,
+    isOpen: parts.tasks.isOpen(task.id),
+  });
   const denied = outcome === 'deny';
   const unseen = proposal.observed === 'self-reported' || proposal.observed === 'hook';
   const ceiling = unseen && isAbove(held, 'record') ? 'record' : held;
@@ -111,7 +120,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     bundle: bundle.digest,
     reasons: [...reasons],
     errors: [...errors],
-    inputs: vault.stage(task.id, encodeInputs(bundle.digest, requests), decisionType, keep),
+    inputs: vault.stage(task.id, inputs, decisionType, keep),
   };
   if (denied) {
     return verdict({ tier, decision, reason: 'denied', detail: whyDenied(reasons, errors) });

@@ -7,7 +7,7 @@ import { type Ground, serverAct } from '../ground.ts';
 import type { People } from '../people/people.ts';
 import { type Bundle, checkBundle } from './bundle.ts';
 import { archiveEngine, cedarEngine } from './engine.ts';
-import { evaluate, prepare } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
 import { policyRequests } from './request.ts';
 
 /** A policy in force. */
@@ -78,7 +78,7 @@ export class Policy {
       throw new AuthorityError('activation', 'the signed activation is for another bundle or another deployment');
     }
     this.archive(bundle);
-    prepare(bundle);
+    warm(bundle, 1);
     if (this.activating || said.version !== this.nextVersion()) {
       throw new AuthorityError('activation', `the next version is ${this.nextVersion()}, signed was ${said.version}`);
     }
@@ -119,7 +119,7 @@ export class Policy {
 }
 
 /** The first evaluations of a process are ten times slower (the engine is still being compiled): make them now. */
-function warm(bundle: Bundle): void {
+function warm(bundle: Bundle, times = 50): void {
   const requests = policyRequests({
     agent: null,
     task: { implicit: true, ceiling: 'record', objective: '' },
@@ -130,5 +130,5 @@ function warm(bundle: Bundle): void {
     hints: {},
     facets: [],
   });
-  for (let i = 0; i < 50; i++) evaluate(bundle, requests);
+  for (let i = 0; i < times; i++) evaluate(bundle, requests);
 }

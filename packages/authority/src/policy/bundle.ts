@@ -6,6 +6,7 @@ import { AuthorityError } from '../errors.ts';
 import { checkTrustRules } from '../identity/lint.ts';
 import { type Cedar, ownEngine } from './engine.ts';
 import { type FactRule, factsFile, factsSchema, parseFacts } from './facts.ts';
+import { headOf, type PolicyHead } from './policy-index.ts';
 
 const schemaFile = 'schema.cedarschema';
 /** Example tables may lie beside a bundle; they are no part of it. */
@@ -27,6 +28,7 @@ export interface BundlePolicy {
   /** From its `@tier`; null if it names none. */
   readonly tier: Tier | null;
   readonly effect: 'permit' | 'forbid';
+  readonly head: PolicyHead;
 }
 
 /** A checked policy bundle. */
@@ -38,6 +40,8 @@ export interface Bundle {
   readonly schema: string;
   readonly facts: readonly FactRule[];
   readonly policies: ReadonlyMap<string, BundlePolicy>;
+  /** The actions and resources that heads of its policies name. */
+  readonly named: Readonly<Record<keyof PolicyHead, ReadonlySet<string>>>;
 }
 
 /**
@@ -80,7 +84,20 @@ export function bundleOf(files: readonly BundleFile[], cedar: Cedar = ownEngine)
     throw new AuthorityError('policy-invalid', 'the bundle has no policy: nothing could be done');
   if (policies.size > maxPolicies) throw new AuthorityError('policy-invalid', `more than ${maxPolicies} policies`);
   validate(cedar, schema, policies, places);
-  return { digest: toHex(sha256(encodePolicyManifest([...files]))), files, schema, facts, policies };
+  return {
+    digest: toHex(sha256(encodePolicyManifest([...files]))),
+    files,
+    schema,
+    facts,
+    policies,
+    named: namedIn(policies),
+  };
+}
+
+function namedIn(policies: ReadonlyMap<string, BundlePolicy>): Bundle['named'] {
+  const all = (key: keyof PolicyHead) =>
+    new Set([...policies.values()].flatMap(({ head }) => (head[key] === null ? [] : [head[key]])));
+  return { action: all('action'), resource: all('resource') };
 }
 
 interface Place {
@@ -135,7 +152,7 @@ function policiesOf(cedar: Cedar, path: string, source: string): readonly { poli
     const { id, tier = null } = json.json.annotations ?? {};
     if (!id) throw invalid(place, 0, 'this policy has no @id("…"): decisions cite policies by their id');
     if (!isTierOrNull(tier)) throw invalid(place, 0, `@tier("${tier}") is none of ${tiers.join(', ')}`);
-    return { policy: { id, text: policyText, tier, effect: json.json.effect }, place };
+    return { policy: { id, text: policyText, tier, effect: json.json.effect, head: headOf(json.json) }, place };
   });
 }
 

@@ -3,6 +3,7 @@ import { type Tier, tiers } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 import { type Bundle, checkBundle } from './bundle.ts';
 import { type Cedar, ownEngine } from './engine.ts';
+import { sliceFor } from './policy-index.ts';
 import { type PolicyRequest, parseInputs } from './request.ts';
 
 export interface Evaluation {
@@ -14,23 +15,17 @@ export interface Evaluation {
   readonly errors: readonly string[];
 }
 
-// An engine keeps what it parsed, by name, as long as it lives: the name is the bundle's digest, never tenant input.
+// An engine keeps what it parsed, by name, as long as it lives. Names depend on bundles alone, never on what is asked.
 const prepared = new WeakMap<Cedar, Set<string>>();
 
-/** Parses a bundle once. @throws AuthorityError policy-invalid */
-export function prepare(bundle: Bundle, cedar: Cedar = ownEngine): void {
+/** Parses something once. @throws AuthorityError policy-invalid */
+function prepareOnce(cedar: Cedar, name: string, parse: () => CedarTypes.CheckParseAnswer): void {
   const known = prepared.get(cedar) ?? new Set();
   prepared.set(cedar, known);
-  if (known.has(bundle.digest)) return;
-  const staticPolicies = Object.fromEntries([...bundle.policies.values()].map(({ id, text }) => [id, text]));
-  const answers = [
-    cedar.preparseSchema(bundle.digest, bundle.schema),
-    cedar.preparsePolicySet(bundle.digest, { staticPolicies }),
-  ];
-  for (const answer of answers) {
-    if (answer.type === 'failure') throw new AuthorityError('policy-invalid', answer.errors[0]?.message ?? 'no reason');
-  }
-  known.add(bundle.digest);
+  if (known.has(name)) return;
+  const answer = parse();
+  if (answer.type === 'failure') throw new AuthorityError('policy-invalid', answer.errors[0]?.message ?? 'no reason');
+  known.add(name);
 }
 
 /**
@@ -38,7 +33,6 @@ export function prepare(bundle: Bundle, cedar: Cedar = ownEngine): void {
  * that errors, even a forbid). Pure: the same bundle and requests give the same answer for ever.
  */
 export function evaluate(bundle: Bundle, requests: readonly PolicyRequest[], cedar: Cedar = ownEngine): Evaluation {
-  prepare(bundle, cedar);
   const single = requests.map((request) => evaluateOne(cedar, bundle, request));
   const errors = sorted(single.flatMap((one) => one.errors));
   const denying = single.filter((one) => one.outcome === 'deny');
@@ -92,12 +86,18 @@ function evaluateOne(cedar: Cedar, bundle: Bundle, request: PolicyRequest): Eval
 function ask(cedar: Cedar, bundle: Bundle, request: PolicyRequest): CedarTypes.AuthorizationAnswer {
   const { entities, context, unfit: _, ...rest } = request;
   try {
+    const slice = sliceFor(bundle, request);
+    prepareOnce(cedar, bundle.digest, () => cedar.preparseSchema(bundle.digest, bundle.schema));
+    prepareOnce(cedar, slice.name, () => {
+      const staticPolicies = Object.fromEntries(slice.policies.map(({ id, text }) => [id, text]));
+      return cedar.preparsePolicySet(slice.name, { staticPolicies });
+    });
     return cedar.statefulIsAuthorized({
       ...rest,
       context: context as unknown as CedarTypes.Context,
       entities: entities as unknown as CedarTypes.Entities,
       preparsedSchemaName: bundle.digest,
-      preparsedPolicySetId: bundle.digest,
+      preparsedPolicySetId: slice.name,
       validateRequest: true,
     });
   } catch (error) {
