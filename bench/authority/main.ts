@@ -5,9 +5,15 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { closing } from './closing.ts';
 import { table } from './measure.ts';
+import { authorise, policy } from './policy.ts';
 import { tokens } from './tokens.ts';
 
-const parts: Readonly<Record<string, () => Promise<readonly (readonly string[])[]>>> = { tokens, closing };
+const parts: Readonly<Record<string, () => Promise<readonly (readonly string[])[]>>> = {
+  tokens,
+  closing,
+  policy,
+  authorise,
+};
 
 const given = process.argv.slice(2);
 const unknown = given.filter((name) => !(name in parts));

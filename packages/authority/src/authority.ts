@@ -79,7 +79,7 @@ export interface Authority {
 /**
  * Takes up the state of a data folder. After a run that did not end in order, each open task gets an observe-gap, and each
  * intent without an end an `unknown` outcome.
- * @throws AuthorityError key, policy-invalid; LedgerError stopped
+ * @throws AuthorityError key, policy-invalid, policy-downgrade; LedgerError stopped
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
   const {

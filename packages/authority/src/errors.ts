@@ -31,6 +31,7 @@ export type AuthorityErrorCode =
   // policy
   | 'policy-invalid'
   | 'activation' // the word that activates does not fit, or the version does not rise
+  | 'policy-downgrade' // the database names another policy than the log activated last
   | 'replay' // the recorded inputs do not fit this bundle
   | 'engine' // an engine that is not known, not archived, or changed
   // tokens and proofs: the rejects of strangers

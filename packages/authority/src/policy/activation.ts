@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeActivation, fromUtf8, openWord, parseActivation, type Word } from '@deed/evidence';
+import { encodeActivation, fromUtf8, openWord, parseActivation, parseStatement, type Word } from '@deed/evidence';
 import { createNew, makeFolder } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 import { type Ground, serverAct } from '../ground.ts';
@@ -31,6 +31,7 @@ export class Policy {
     const row = ground.db.get<{ digest: string; version: number; bundle: string }>(
       'SELECT digest, version, bundle FROM policies ORDER BY version DESC LIMIT 1',
     );
+    requireNewest(ground, row);
     if (!row) return;
     const bundle = checkBundle(this.folderOf(row.bundle));
     if (bundle.digest !== row.bundle) throw new AuthorityError('policy-invalid', `bundle ${row.bundle} was changed`);
@@ -116,6 +117,35 @@ export class Policy {
       if (!existsSync(join(folder, path))) createNew(join(folder, path), bytes);
     }
   }
+}
+
+/**
+ * The table must name what the log activated last: a database of another time, or one that was changed, would put an older policy into
+ * force without a word. The log itself is held against what witnesses have seen when the ledger opens.
+ * @throws AuthorityError policy-downgrade
+ */
+function requireNewest(
+  { ledger }: Ground,
+  row: { readonly digest: string; readonly version: number; readonly bundle: string } | undefined,
+): void {
+  let newest: { digest: string; version: number; bundle: string } | undefined;
+  let floor = 0;
+  for (const { envelope } of ledger.series('policy')) {
+    const statement = parseStatement(envelope.payload);
+    if (statement.predicate !== 'policy-activated') continue;
+    const { version, bundle } = statement.body;
+    if (version <= floor)
+      throw new AuthorityError('policy-downgrade', `the log activates version ${version} after ${floor}`);
+    floor = version;
+    newest = { digest: statement.digest, version, bundle };
+  }
+  const isSame = row?.digest === newest?.digest && row?.version === newest?.version && row?.bundle === newest?.bundle;
+  if (isSame) return;
+  const said = `the log says version ${newest?.version ?? 'none'}, the database ${row?.version ?? 'none'}`;
+  throw new AuthorityError(
+    'policy-downgrade',
+    `${said}: restore both from one backup (docs/restore.md), then deed log fsck`,
+  );
 }
 
 /** The first evaluations of a process are ten times slower (the engine is still being compiled): make them now. */

@@ -2,8 +2,11 @@ import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeActivation } from '@deed/evidence';
+import { openObjects } from '@deed/store';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
+import { openAuthority } from '../../src/authority.ts';
+import { objectFolder } from '../../src/init.ts';
 import { checkBundle } from '../../src/policy/bundle.ts';
 import { defaultPolicyFolder } from '../../src/policy/default.ts';
 import { refused } from '../refused.ts';
@@ -57,6 +60,39 @@ test('an activated policy decides from then on, is archived, and an older one ca
   await world.restart();
   expect(world.authority.policy.current()).toMatchObject({ version: 2, activated: active.activated });
   expect(world.statements('policy').at(-1)).toMatchObject({ subject: { sha256: active.bundle.digest } });
+});
+
+test('a database that names an older policy than the log activated last, or another bundle, does not start', async () => {
+  const db = world.ledger.database;
+  const rows = db.all<{ digest: string; version: number; bundle: string }>('SELECT * FROM policies ORDER BY version');
+  const [first, second] = rows;
+  if (!first || !second) return expect.fail();
+  const wrongs = [
+    () => db.transaction((tx) => tx.run('DELETE FROM policies WHERE version = 2')),
+    () => db.transaction((tx) => tx.run('DELETE FROM policies')),
+    () => db.transaction((tx) => tx.run('UPDATE policies SET bundle = ? WHERE version = 2', first.bundle)),
+    () => db.transaction((tx) => tx.run('UPDATE policies SET version = 3 WHERE version = 1')),
+  ];
+  for (const wrong of wrongs) {
+    wrong();
+    expect(
+      await refused(() =>
+        openAuthority({
+          dir: world.dir,
+          ledger: world.ledger,
+          clock: world.clock,
+          objects: openObjects(objectFolder(world.dir)),
+        }),
+      ),
+    ).toBe('policy-downgrade');
+    db.transaction((tx) => {
+      tx.run('DELETE FROM policies');
+      for (const { digest, version, bundle } of rows)
+        tx.run('INSERT INTO policies (digest, version, bundle) VALUES (?, ?, ?)', digest, version, bundle);
+    });
+  }
+  await world.restart();
+  expect(world.authority.policy.current().version).toBe(2);
 });
 
 test('a bundle that does not validate is not activated', async () => {
