@@ -30,6 +30,8 @@ export interface Agent {
   /** Its name, and the digest of its definition if it declared one: another definition is another subject. */
   readonly spiffe: string;
   readonly how: PredicateBody<'agent-enrolled'>['how'];
+  /** The person who answers for it, if one was named. */
+  readonly owner: string | null;
   /** Digest of the declared configuration, if one was declared. */
   readonly definition: string | null;
   /** SPKI DER. */
@@ -52,6 +54,7 @@ interface Invitation {
   readonly code_hash: string;
   readonly name: string;
   readonly definition: string | null;
+  readonly owner: string | null;
   readonly expires_ms: number;
 }
 
@@ -61,7 +64,7 @@ export function enrolmentChallenge(origin: string, code: string, spki: Uint8Arra
 }
 
 /** A key that is to become an instance of an agent, once its right to that was checked. */
-export interface Entrant extends Pick<Agent, 'kind' | 'name' | 'definition' | 'how' | 'spki'> {
+export interface Entrant extends Pick<Agent, 'kind' | 'name' | 'definition' | 'how' | 'owner' | 'spki'> {
   readonly evidence: PredicateBody<'agent-enrolled'>['evidence'];
   /** Digest of the policy-activated whose rules admitted it. */
   readonly policy: string | null;
@@ -79,7 +82,7 @@ export class Agents {
 
   constructor(ground: Ground) {
     this.ground = ground;
-    const columns = 'id, kind, name, spiffe, how, definition, spki, jkt, enrolled, revoked';
+    const columns = 'id, kind, name, spiffe, how, definition, owner, spki, jkt, enrolled, revoked';
     for (const row of ground.db.all<Row>(`SELECT ${columns} FROM agents ORDER BY id`)) {
       this.remember({ ...row, spki: fromBase64(row.spki) });
     }
@@ -90,10 +93,13 @@ export class Agents {
 
   /**
    * A one-time code that lets one new key become an instance of the named agent within 15 minutes. Only its hash is kept.
-   * `definition`: hex SHA-256 of the agent's declared configuration.
+   * `definition`: hex SHA-256 of the agent's declared configuration. `owner`: id of the person who answers for it.
    * @throws AuthorityError name
    */
-  invite(name: string, definition: string | null = null): { readonly code: string; readonly expiresMs: number } {
+  invite(
+    name: string,
+    { definition = null, owner = null }: { readonly definition?: string | null; readonly owner?: string | null } = {},
+  ): { readonly code: string; readonly expiresMs: number } {
     if (!agentName.test(name)) {
       throw new AuthorityError('name', 'an agent name has 1 to 63 letters, digits, dots, dashes or underscores');
     }
@@ -102,8 +108,8 @@ export class Agents {
     this.ground.db.transaction((tx) => {
       tx.run('DELETE FROM invitations WHERE expires_ms < ? AND agent IS NULL', this.ground.clock.now() - invitationMs);
       tx.run(
-        'INSERT INTO invitations (code_hash, name, definition, expires_ms, agent) VALUES (?, ?, ?, ?, NULL)',
-        ...[hashOf(code), name, definition, expiresMs],
+        'INSERT INTO invitations (code_hash, name, definition, owner, expires_ms, agent) VALUES (?, ?, ?, ?, ?, NULL)',
+        ...[hashOf(code), name, definition, owner, expiresMs],
       );
     });
     return { code, expiresMs };
@@ -118,7 +124,7 @@ export class Agents {
     const hash = hashOf(code);
     requireP256Spki(spki);
     const invitation = db.get<Invitation>(
-      'SELECT code_hash, name, definition, expires_ms FROM invitations WHERE code_hash = ? AND agent IS NULL',
+      'SELECT code_hash, name, definition, owner, expires_ms FROM invitations WHERE code_hash = ? AND agent IS NULL',
       hash,
     );
     const isEnding = invitation !== undefined && this.barred.get(invitation.name) === Number.POSITIVE_INFINITY;
@@ -128,11 +134,11 @@ export class Agents {
     if (!verifyP256(spki, enrolmentChallenge(origin, code, spki), proof)) {
       throw new AuthorityError('proof-of-key', 'the new key did not sign the challenge of this code');
     }
-    const { name, definition } = invitation;
+    const { name, definition, owner } = invitation;
     this.redeeming.add(hash);
     try {
       const how = { kind: 'agent', how: 'one-time-code', evidence: null, policy: null } as const;
-      return await this.enter({ ...how, name, definition, spki }, (tx, id) => {
+      return await this.enter({ ...how, name, definition, owner, spki }, (tx, id) => {
         const used = tx.run('UPDATE invitations SET agent = ? WHERE code_hash = ? AND agent IS NULL', id, hash);
         if (used !== 1) throw new Error('an invitation was used twice');
       });
@@ -147,7 +153,7 @@ export class Agents {
    */
   async enter(entrant: Entrant, apply: (tx: Transaction, id: string) => void): Promise<Agent> {
     const { clock, keys, origin, holders } = this.ground;
-    const { kind, name, definition, how, spki, evidence, policy } = entrant;
+    const { kind, name, definition, how, owner, spki, evidence, policy } = entrant;
     if (holders.has(keyId(spki))) throw new AuthorityError('key', 'this key has a holder already: make a fresh one');
     const jkt = jwkThumbprint(spki);
     const id = newId('agent', clock.now());
@@ -158,19 +164,19 @@ export class Agents {
       predicate: 'agent-enrolled',
       place: { series: 'agents' },
       subject: { name: `agent:${id}`, sha256: keyId(spki) },
-      body: { agent: id, kind, spiffe, definition, key, how, evidence, policy },
+      body: { agent: id, kind, spiffe, definition, key, how, evidence, policy, owner },
       signer: keys.registrar,
       apply: (tx, { digest }) => {
         apply(tx, id);
         tx.run(
-          `INSERT INTO agents (id, kind, name, spiffe, how, definition, spki, jkt, enrolled)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-          ...[id, kind, name, spiffe, how, definition, toBase64(spki), jkt, digest],
+          `INSERT INTO agents (id, kind, name, spiffe, how, definition, owner, spki, jkt, enrolled)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          ...[id, kind, name, spiffe, how, definition, owner, toBase64(spki), jkt, digest],
         );
       },
     });
     const agent: Agent = {
-      ...{ id, kind, name, spiffe, how, definition, spki, jkt },
+      ...{ id, kind, name, spiffe, how, definition, owner, spki, jkt },
       enrolled: recorded.digest,
       revoked: null,
     };

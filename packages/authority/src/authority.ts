@@ -135,7 +135,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const clients = new Clients(ground, agents, tasks);
   const revokeParts = { ground, agents, tasks, tokens, clients, grants, credentials, actions, rejects, workloads };
   const delegation = new Delegation(parts);
-  const approvals = new Approvals(ground, people, tasks, approvalUses);
+  const approvals = new Approvals(ground, people, agents, tasks, approvalUses);
   const custody = new Custody();
   const legalHolds = new LegalHolds(ground, people, tasks);
   const erasures = new Erasures(ground, people, tasks, legalHolds, custody);

@@ -116,4 +116,17 @@ export const authorityMigrations = [
       CREATE INDEX hops_of_task ON hops (task);
     `,
   },
+  {
+    id: 'authority/e1',
+    up: `
+      -- the person who answers for an agent
+      ALTER TABLE agents ADD COLUMN owner TEXT;
+      ALTER TABLE invitations ADD COLUMN owner TEXT;
+      -- who approved, with which key, how strongly and until when
+      ALTER TABLE approvals ADD COLUMN person TEXT NOT NULL DEFAULT '';
+      ALTER TABLE approvals ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+      ALTER TABLE approvals ADD COLUMN grade TEXT NOT NULL DEFAULT 'A0';
+      ALTER TABLE approvals ADD COLUMN expires TEXT NOT NULL DEFAULT '';
+    `,
+  },
 ] as const;

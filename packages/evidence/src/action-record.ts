@@ -75,6 +75,10 @@ const schema = z.strictObject({
   /** The exact source text of the arguments, as the caller sent it. */
   arguments: z.string(),
   operands,
+  /** The person who wrote these arguments instead of those of another action, by his signed edit of it; null if the agent did. */
+  author: z
+    .strictObject({ person: z.string().regex(idPattern('person')), edits: z.string().regex(idPattern('action')) })
+    .nullable(),
 });
 /** What will be done, fixed. The name of its payload object is the action digest. */
 export type ActionRecord = z.infer<typeof schema>;
@@ -90,6 +94,7 @@ const keys = [
   'executable',
   'arguments',
   'operands',
+  'author',
 ] as const;
 
 /** The one byte form: this key order, no spaces. */

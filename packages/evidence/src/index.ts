@@ -75,4 +75,5 @@ export { type LogProofOptions, type LogProofReport, verifyLogProof } from './ver
 export { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './verify/receipt.ts';
 export * from './verify/report.ts';
 export { verify } from './verify/verify.ts';
+export { type Asserted, type Assertion, openAssertion } from './webauthn.ts';
 export * from './word.ts';

@@ -216,3 +216,22 @@ class Parser {
     return c === close;
   }
 }
+
+/** True if two texts say the same JSON value, however they space and order it. False where one of them is not strict JSON. */
+export function isSameJson(a: string, b: string): boolean {
+  try {
+    return inOrder(parseStrictJson(a).value) === inOrder(parseStrictJson(b).value);
+  } catch (error) {
+    if (error instanceof EvidenceError) return false;
+    throw error;
+  }
+}
+
+/** A text that two values share exactly when they are the same. */
+function inOrder(value: Json): string {
+  return JSON.stringify(value, (_, each: Json) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
+}

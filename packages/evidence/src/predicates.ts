@@ -49,7 +49,16 @@ export type PayloadRef = z.infer<typeof payloadRef>;
 
 export const word = z.strictObject({
   bytes: base64,
-  signature: z.strictObject({ kind: z.enum(['es256', 'sshsig']), key: base64, sig: base64 }),
+  signature: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.enum(['es256', 'sshsig']), key: base64, sig: base64 }),
+    z.strictObject({
+      kind: z.literal('webauthn'),
+      key: base64,
+      sig: base64,
+      authenticatorData: base64,
+      clientDataJSON: base64,
+    }),
+  ]),
 });
 
 /** `es256` and `webauthn` (a passkey): SPKI DER. `sshsig`: SSH wire form. */
@@ -72,6 +81,13 @@ const peopleOrder = z.strictObject({ words: z.array(word).min(1).max(2), alone: 
 /** How many hops may stand behind one another. */
 export const maxDepth = 16;
 
+/** How strongly an approval is bound to a person, weakest first: {@link gradeOf} says by which rule. */
+export const approvalGrades = ['A0', 'A1', 'A2'] as const;
+export const approvalGrade = z.enum(approvalGrades);
+export type ApprovalGrade = z.infer<typeof approvalGrade>;
+/** How many people may be asked for, and so how many approvals an action may have. */
+export const maxApprovers = 9;
+
 const engine = z.strictObject({ name, version: name, sha256: sha256Hex });
 const decision = z.strictObject({
   outcome: z.enum(['allow', 'deny']),
@@ -83,6 +99,8 @@ const decision = z.strictObject({
   errors: z.array(name),
   /** The exact evaluation requests, in order, so that the decision replays. */
   inputs: payloadRef,
+  /** What approval it takes: that many people, each at this grade or above. Null unless it is allowed at tier approve. */
+  quorum: z.strictObject({ people: count.min(1).max(maxApprovers), grade: approvalGrade }).nullable(),
 });
 const authority = z.strictObject({
   /** How possession of the agent's key was shown for this very call. */
@@ -124,6 +142,7 @@ export const refusalReasons = [
   'denied', // policy said no
   'outside-grant', // not among the task's allowed actions, or over its budget
   'rejected', // a person said no
+  'edited', // a person proposed other arguments: another action has them
   'expired', // nobody answered in time
   'cancelled', // the caller cancelled or went away while it was held
   'operands-changed', // what would run is no longer what was approved
@@ -194,6 +213,8 @@ export const predicates = {
     evidence: payloadRef.nullable(),
     /** Digest of the policy-activated whose rules admitted it; null with a one-time code. */
     policy: sha256Hex.nullable(),
+    /** The person who answers for it, and so approves nothing that it does; null if none was named. */
+    owner: id('person').nullable(),
   }),
   revoked: z.strictObject({
     what: z.enum(['agent', 'name']),
@@ -286,7 +307,16 @@ export const predicates = {
     rendering: payloadRef,
     person: z.strictObject({ id: id('person'), enrolled: sha256Hex }),
     approval: word,
-    grade: z.enum(['A0', 'A1', 'A2']),
+    grade: approvalGrade,
+    /** What the approver's own client says of the reading: a claim, never a proof. Null if it said nothing. */
+    reported: z
+      .strictObject({
+        /** How long it was on the screen, in milliseconds. */
+        shownMs: count,
+        /** How much of it was scrolled into view, in percent. */
+        seenPercent: count.max(100),
+      })
+      .nullable(),
     decision,
   }),
   intent: z.strictObject({
@@ -298,8 +328,8 @@ export const predicates = {
     tool,
     authority,
     decision,
-    /** Digest of the approval statement that this consumes. */
-    approval: sha256Hex.nullable(),
+    /** Digests of the approval statements that this consumes, in the order in which they were given. */
+    approvals: z.array(sha256Hex).max(maxApprovers),
   }),
   outcome: z.strictObject({
     action: id('action'),
@@ -325,9 +355,9 @@ export const predicates = {
     decision: decision.nullable(),
     /** The intent it ends, or for a replay the statement that the proof was first used for. */
     cites: sha256Hex.nullable(),
-    /** The approval that stays consumed. */
-    approval: sha256Hex.nullable(),
-    /** A person's signed rejection. */
+    /** The approvals that stay consumed. */
+    approvals: z.array(sha256Hex).max(maxApprovers),
+    /** A person's signed rejection or edit. */
     rejection: word.nullable(),
   }),
   'task-closed': z.strictObject({
@@ -439,6 +469,8 @@ export const predicates = {
 export type PredicateName = keyof typeof predicates;
 export type PredicateBody<Name extends PredicateName> = z.infer<(typeof predicates)[Name]>;
 export type Decision = z.infer<typeof decision>;
+/** What approval an action takes. */
+export type ApprovalQuorum = NonNullable<Decision['quorum']>;
 export type Authority = z.infer<typeof authority>;
 export type ToolRef = z.infer<typeof tool>;
 export type EventRef = z.infer<typeof eventRef>;

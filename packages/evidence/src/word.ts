@@ -1,8 +1,10 @@
+import type { z } from 'zod';
 import { fromBase64, toBase64, utf8 } from './encoding.ts';
 import { EvidenceError } from './errors.ts';
 import { sha256, verifyP256 } from './platform.ts';
-import type { PersonKey } from './predicates.ts';
+import type { PersonKey, word } from './predicates.ts';
 import { parseSshPublicKey, verifySshsig } from './ssh.ts';
+import { type Assertion, openAssertion } from './webauthn.ts';
 
 /**
  * A word: bytes that somebody other than the server signed (a person, an agent, a tool), embedded in a statement with
@@ -20,38 +22,43 @@ export const wordDomains = [
 ] as const;
 export type WordDomain = (typeof wordDomains)[number];
 
-export interface Word {
-  /** Base64 of the exact bytes that were shown and signed: a JSON document. */
-  readonly bytes: string;
-  readonly signature: {
-    /** `es256`: P-256 in DER. `sshsig`: an SSHSIG blob whose namespace is the domain (OpenSSH PROTOCOL.sshsig). */
-    readonly kind: 'es256' | 'sshsig';
-    /** Base64 of the signer's public key: SPKI DER for es256, the SSH wire form for sshsig. */
-    readonly key: string;
-    /** Base64 of the signature. */
-    readonly sig: string;
-  };
-}
+/**
+ * All members are base64: `bytes`, the exact bytes that were shown and signed, a JSON document; `key`, SPKI DER, for `sshsig` the SSH
+ * wire form; `sig`, ECDSA P-256 in DER, for `sshsig` a blob whose namespace is the domain (OpenSSH PROTOCOL.sshsig), for `webauthn`
+ * over what the authenticator and the browser say beside it.
+ */
+export type Word = Readonly<z.infer<typeof word>>;
 
 /** What a signer of any kind signs: SHA-256(domain || 0x00 || bytes), 32 bytes. */
 export function wordChallenge(domain: WordDomain, bytes: Uint8Array): Uint8Array {
   return sha256(utf8(`${domain}\0`), bytes);
 }
 
-export function makeWord(bytes: Uint8Array, kind: Word['signature']['kind'], key: Uint8Array, sig: Uint8Array): Word {
+export function makeWord(bytes: Uint8Array, kind: 'es256' | 'sshsig', key: Uint8Array, sig: Uint8Array): Word {
   return { bytes: toBase64(bytes), signature: { kind, key: toBase64(key), sig: toBase64(sig) } };
 }
 
-/** Checks the signature and returns the signed bytes. @throws EvidenceError signature, key, encoding */
-export function openWord(domain: WordDomain, word: Word): Uint8Array {
-  const bytes = fromBase64(word.bytes);
-  const key = fromBase64(word.signature.key);
-  const sig = fromBase64(word.signature.sig);
+/** What a passkey says: its challenge is the word's. */
+export function makePasskeyWord(bytes: Uint8Array, key: Uint8Array, assertion: Assertion): Word {
+  const { sig, authenticatorData, clientDataJSON } = assertion;
+  const beside = { authenticatorData: toBase64(authenticatorData), clientDataJSON: toBase64(clientDataJSON) };
+  return { bytes: toBase64(bytes), signature: { kind: 'webauthn', key: toBase64(key), sig: toBase64(sig), ...beside } };
+}
+
+/** Checks the signature and returns the signed bytes. @throws EvidenceError signature, key, encoding, json */
+export function openWord(domain: WordDomain, { bytes: text, signature }: Word): Uint8Array {
+  const bytes = fromBase64(text);
+  const key = fromBase64(signature.key);
+  const sig = fromBase64(signature.sig);
   const challenge = wordChallenge(domain, bytes);
+  if (signature.kind === 'webauthn') {
+    const [authenticatorData, clientDataJSON] = [signature.authenticatorData, signature.clientDataJSON].map(fromBase64);
+    if (authenticatorData && clientDataJSON) openAssertion(key, challenge, { authenticatorData, clientDataJSON, sig });
+    return bytes;
+  }
   const holds =
-    word.signature.kind === 'es256' ? verifyP256(key, challenge, sig) : verifySshsig(domain, key, challenge, sig);
-  if (!holds)
-    throw new EvidenceError('signature', `the ${word.signature.kind} signature over the ${domain} word fails`);
+    signature.kind === 'es256' ? verifyP256(key, challenge, sig) : verifySshsig(domain, key, challenge, sig);
+  if (!holds) throw new EvidenceError('signature', `the ${signature.kind} signature over the ${domain} word fails`);
   return bytes;
 }
 

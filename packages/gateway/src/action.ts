@@ -20,6 +20,7 @@ import { dispatchThroughWindow } from './dispatch.ts';
 import { GatewayError } from './errors.ts';
 import { resolveOperands } from './operands.ts';
 import { renderAction } from './rendering.ts';
+import { isSameState, type ResourceState, readState } from './resource-state.ts';
 import type { Definition } from './tools/pins.ts';
 
 export type Acted =
@@ -36,6 +37,8 @@ export interface WalkOptions {
   readonly witnessMs: number;
   /** Whether an attest action waits for one too (`closed`). An approve action always does. */
   readonly attest: 'open' | 'closed';
+  /** Where people approve in a browser: an action's id is appended. Null where nothing is served to browsers. */
+  readonly page?: () => string | null;
 }
 
 /** Ends the walk with a refusal, which is then recorded. */
@@ -52,21 +55,25 @@ class Refused extends Error {
 interface RefusalExtra {
   readonly verdict?: Verdict;
   readonly cites?: string;
-  readonly approval?: string;
+  readonly approvals?: readonly string[];
   readonly rejection?: Word;
 }
 
 interface Waiting {
   readonly hold: Hold;
   readonly proposal: Proposal;
+  /** What the rendering said of the resources, as they were. */
+  readonly state: ResourceState;
   /** A call waits for it now: only one does, so that one approval has one taker. */
   attended: boolean;
 }
 
 /** The caller is told to come back; nothing was decided yet. */
 class StillHeld extends Error {
-  constructor({ hold }: Waiting) {
-    super(`waits for a person: deed approve ${hold.id}; then make the same call again`);
+  constructor({ hold }: Waiting, page: string | null) {
+    const [people, where] = [hold.quorum.people, page === null ? '' : ` (or ${page}${hold.id})`];
+    const who = people === 1 ? 'a person' : `${people} people`;
+    super(`waits for ${who}: deed approve ${hold.id}${where}; then make the same call again`);
   }
 }
 
@@ -110,19 +117,20 @@ export class Walk {
       throw new Refused('denied', 'the message is of another task than its session');
     }
     const waiting = this.waitingFor(admitted, call);
-    draft.proposal = waiting?.proposal ?? (await resolved(draft.proposal, call));
+    draft.proposal = waiting?.proposal ?? (await this.resolved(draft.proposal, call));
     const { proposal } = draft;
     const verdict = actions.decide(admitted, proposal);
     if (verdict.outcome === 'deny') throw new Refused(verdict.reason ?? 'denied', verdict.detail, { verdict });
-    let approval: string | null = null;
+    let approvals: readonly string[] = [];
+    let state: ResourceState | null = null;
     if (verdict.needsApproval) {
-      approval = await this.approved(admitted, proposal, verdict, call);
-      await compareOperands(proposal, call, { verdict, approval });
+      ({ approvals, state } = await this.approved(admitted, proposal, verdict, call));
+      await compareOperands(proposal, call, state, { verdict, approvals });
     }
-    const intent = actions.intend(admitted, proposal, verdict, approval);
-    const ending = { verdict, cites: intent.digest, ...(approval === null ? {} : { approval }) };
+    const intent = actions.intend(admitted, proposal, verdict, approvals);
+    const ending = { verdict, cites: intent.digest, approvals };
     const checkpoint = await this.recorded(intent, verdict, ending);
-    if (approval || checkpoint) await compareOperands(proposal, call, ending); // time went by
+    if (state || checkpoint) await compareOperands(proposal, call, state, ending); // time went by
     if (call.signal.aborted) throw new Refused('cancelled', 'the caller went away before it was dispatched', ending);
     const { answer, effects } = await dispatchThroughWindow(call, proposal.record.operands).catch((error: unknown) => {
       if (error instanceof DeedError) throw new Refused('denied', error.message, ending);
@@ -147,19 +155,25 @@ export class Walk {
   private waitingFor(admitted: Admitted, call: Call): Waiting | undefined {
     const key = waitingKey(admitted, call);
     const waiting = this.waiting.get(key);
-    if (waiting?.attended) throw new StillHeld(waiting);
+    if (waiting?.attended) throw this.stillHeld(waiting);
     if (!waiting || this.options.now() < Date.parse(waiting.hold.expires)) return waiting;
     this.waiting.delete(key);
     return undefined;
   }
 
-  /** Waits until a person signed exactly this, and returns the digest of the approval. */
-  private async approved(admitted: Admitted, proposal: Proposal, verdict: Verdict, call: Call): Promise<string> {
+  /** Waits until as many people as it takes signed exactly this, and returns the digests of the approvals. */
+  private async approved(
+    admitted: Admitted,
+    proposal: Proposal,
+    verdict: Verdict,
+    call: Call,
+  ): Promise<{ readonly approvals: readonly string[]; readonly state: ResourceState }> {
     const { approvals } = this.options.authority;
     const key = waitingKey(admitted, call);
-    const waiting = this.waiting.get(key) ?? this.hold(key, admitted, proposal, verdict);
+    const state = this.waiting.get(key)?.state ?? (await readState(proposal.record));
+    const waiting = this.waiting.get(key) ?? this.hold(key, admitted, proposal, verdict, state);
     const { hold } = waiting;
-    if (waiting.attended || waiting.proposal !== proposal) throw new StillHeld(waiting); // an equal call came first
+    if (waiting.attended || waiting.proposal !== proposal) throw this.stillHeld(waiting); // an equal call came first
     waiting.attended = true;
     const cancel = () => {
       const waits = approvals.list().some(({ id }) => id === hold.id);
@@ -169,9 +183,13 @@ export class Walk {
     if (call.signal.aborted) cancel();
     try {
       const settled = await Promise.race([hold.settled, after(this.options.holdMs)]);
-      if (settled === 'later') throw new StillHeld(waiting);
+      if (settled === 'later') throw this.stillHeld(waiting);
       this.waiting.delete(key);
-      if (settled.kind === 'approved') return settled.approval;
+      if (settled.kind === 'approved') return { approvals: settled.approvals, state: waiting.state };
+      if (settled.kind === 'edited') {
+        const detail = `a person asks for other arguments: make the call with exactly these, which others then judge: ${settled.arguments}`;
+        throw new Refused('edited', detail, { verdict, rejection: settled.word });
+      }
       if (settled.kind === 'rejected')
         throw new Refused('rejected', 'a person said no', { verdict, rejection: settled.word });
       if (settled.kind === 'expired') throw new Refused('expired', 'nobody answered in time', { verdict });
@@ -182,10 +200,10 @@ export class Walk {
     }
   }
 
-  private hold(key: string, admitted: Admitted, proposal: Proposal, verdict: Verdict): Waiting {
+  private hold(key: string, admitted: Admitted, proposal: Proposal, verdict: Verdict, state: ResourceState): Waiting {
     const { approvals } = this.options.authority;
-    const hold = approvals.hold(admitted, proposal, verdict, this.rendering(admitted, proposal, verdict));
-    const waiting = { hold, proposal, attended: false };
+    const hold = approvals.hold(admitted, proposal, verdict, this.rendering(admitted, proposal, verdict, state));
+    const waiting = { hold, proposal, state, attended: false };
     this.waiting.set(key, waiting);
     void hold.settled.then(
       ({ kind }) => kind !== 'approved' && this.waiting.get(key) === waiting && this.waiting.delete(key),
@@ -193,13 +211,27 @@ export class Walk {
     return waiting;
   }
 
-  private rendering(admitted: Admitted, proposal: Proposal, verdict: Verdict): Uint8Array {
+  private rendering(admitted: Admitted, proposal: Proposal, verdict: Verdict, state: ResourceState): Uint8Array {
     return renderAction(proposal.record, {
       agent: this.agentOf(admitted),
+      behalf: admitted.task.principalId,
       objective: this.objectiveOf(admitted),
       tier: verdict.tier,
       reasons: verdict.decision?.reasons ?? [],
+      quorum: verdict.decision?.quorum ?? { people: 1, grade: 'A0' },
+      state,
     });
+  }
+
+  private stillHeld(waiting: Waiting): StillHeld {
+    return new StillHeld(waiting, this.options.page?.() ?? null);
+  }
+
+  /** Fixes what will be done: the pinned definition, the operands, and who wrote the arguments, all as they are now. */
+  private async resolved(proposal: Proposal, call: Call): Promise<Proposal> {
+    const fixed = await resolved(proposal, call);
+    const author = this.options.authority.approvals.authorOf(fixed.record);
+    return { ...fixed, record: { ...fixed.record, author } };
   }
 
   /** Who acts, for whom: an approver sees everybody in the line. */
@@ -252,11 +284,12 @@ function unresolved(action: string, admitted: Admitted, call: Call): Proposal {
     executable: tool.executable,
     arguments: call.arguments.raw,
     operands: { kind: 'none' },
+    author: null,
   };
   return { action, method: call.method, tool, record, hints: {} };
 }
 
-/** Fixes what will be done: the pinned definition and the operands, both as they are now. */
+/** The pinned definition and the operands, both as they are now. */
 async function resolved(proposal: Proposal, call: Call): Promise<Proposal> {
   let definition: Definition | null;
   try {
@@ -284,8 +317,16 @@ function operandsOf(call: Call): Promise<Operands> {
   return resolveOperands({ tool, name, arguments: call.arguments.value, relay, signal });
 }
 
-/** What was approved is what runs: definition and operands are resolved again and must give the same action record. */
-async function compareOperands(proposal: Proposal, call: Call, extra: RefusalExtra): Promise<void> {
+/**
+ * What was approved is what runs: definition and operands are resolved again and must give the same action record, and what the
+ * approver was shown of the resources must still be so.
+ */
+async function compareOperands(
+  proposal: Proposal,
+  call: Call,
+  state: ResourceState | null,
+  extra: RefusalExtra,
+): Promise<void> {
   const definition = await call.definition().catch((error: unknown) => {
     if (error instanceof DeedError) throw new Refused('tool-changed', error.message, extra);
     throw error;
@@ -298,6 +339,9 @@ async function compareOperands(proposal: Proposal, call: Call, extra: RefusalExt
   const now = encodeActionRecord({ ...proposal.record, definition: definition?.digest ?? null, operands });
   if (!equalBytes(now, encodeActionRecord(proposal.record))) {
     throw new Refused('operands-changed', 'what would run now is not what was approved', extra);
+  }
+  if (state && !isSameState(state, await readState(proposal.record))) {
+    throw new Refused('operands-changed', 'what it touches is no longer as the approver was shown it', extra);
   }
 }
 

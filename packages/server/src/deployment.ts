@@ -76,6 +76,8 @@ export interface OpenOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** Opens the server's keys where they are sealed. */
   readonly keyPassphrase?: string | undefined;
+  /** How browsers reach what this process serves; null where nothing is. Asked at each use. */
+  readonly url?: () => string | null;
   /** Called if it has to wait for witnesses; it goes on when they have answered. */
   readonly whileWaiting?: (waiting: Waiting) => Promise<void>;
 }
@@ -140,7 +142,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       tools,
       brokerGround,
       pins: new Pins(db, ledger, { agent: 'none', tool: 'same-uid' }),
-      walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest }),
+      walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest, page: () => approvalsUrl(options) }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
       trustFile: () => trustFile(deployment.config),
@@ -159,6 +161,11 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     await witness.stop();
     throw error;
   }
+}
+
+function approvalsUrl({ url }: OpenOptions): string | null {
+  const base = url?.() ?? null;
+  return base && `${base}/approvals/`;
 }
 
 function tellWhoIsAway(ledger: Ledger): void {

@@ -39,16 +39,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     return doors;
   };
   let deployment: Deployment | undefined;
+  const url = () => deployment?.config.publicUrl ?? doors?.url ?? null;
   try {
     deployment = await openDeployment({
       ...options,
+      url,
       whileWaiting: async (waiting) =>
         void (await show({ ledger: waiting.ledger, app: waitingApi(waiting, version), open: null, deployment: null })),
     });
     const opened = deployment;
     const pace = options.scrub === undefined ? defaultScrub : options.scrub;
     if (pace) scrub = startScrub(options.dir, pace);
-    const url = () => opened.config.publicUrl ?? doors?.url ?? null;
     const app = adminApi(opened, version, () => scrub?.health() ?? null, url);
     const open = publicApi({ deployment: opened, url: () => url() ?? 'http://localhost' });
     const { url: listening, close } = await show({ ledger: opened.ledger, app, open, deployment: opened });

@@ -50,8 +50,8 @@ export class Actions {
   }
 
   /** Records that an action is about to happen, or refuses and throws. @see intend */
-  intend(admitted: Admitted, proposal: Proposal, verdict: Verdict, approval: string | null): Recorded {
-    return intend(this.parts, admitted, proposal, verdict, approval);
+  intend(admitted: Admitted, proposal: Proposal, verdict: Verdict, approvals: readonly string[] = []): Recorded {
+    return intend(this.parts, admitted, proposal, verdict, approvals);
   }
 
   /** Records what came of it. @see conclude */

@@ -98,7 +98,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     facts: factsOf(bundle.facts, proposal.record),
   });
   const inputs = encodeInputs(bundle.digest, requests);
-  const { outcome, tier, reasons, errors } = parts.decisions.evaluate(bundle, requests, inputs, {
+  const { outcome, tier, quorum, reasons, errors } = parts.decisions.evaluate(bundle, requests, inputs, {
     task: task.id,
     epoch: admitted.epoch,
     isOpen: parts.tasks.isOpen(task.id),
@@ -121,6 +121,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     reasons: [...reasons],
     errors: [...errors],
     inputs: vault.stage(task.id, inputs, decisionType, keep),
+    quorum,
   };
   if (denied) {
     return verdict({ tier, decision, reason: 'denied', detail: whyDenied(reasons, errors) });

@@ -41,9 +41,9 @@ export function intend(
   admitted: Admitted,
   proposal: Proposal,
   given: Verdict,
-  approval: string | null,
+  approvals: readonly string[],
 ): Recorded {
-  const { ground, tasks, hops, proofs, intents, approvals, refusals } = parts;
+  const { ground, tasks, hops, proofs, intents, approvals: uses, refusals } = parts;
   const { vault } = ground;
   const { proof } = admitted;
   const id = admitted.task.id;
@@ -55,8 +55,13 @@ export function intend(
     ? closed
     : (hinders(parts, task, admitted, proposal, verdict) ??
       (record.sha256 === given.record.sha256 ? null : changed) ??
-      (verdict.needsApproval || approval !== null
-        ? approvals.hinders(approval, proposal.action, record.sha256)
+      (verdict.needsApproval || approvals.length > 0
+        ? uses.hinders(
+            approvals,
+            { action: proposal.action, record: record.sha256 },
+            verdict.decision?.quorum ?? null,
+            ground.clock.now(),
+          )
         : null));
   if (!task || hindrance) {
     const why = hindrance ?? closed;
@@ -64,7 +69,7 @@ export function intend(
       reason: why.reason,
       detail: why.detail,
       verdict,
-      approval: approvals.isUnused(approval, proposal.action) ? approval : null,
+      approvals: approvals.filter((each) => uses.isUnused(each, proposal.action)),
     });
     throw new AuthorityError(why.code, why.detail);
   }
@@ -92,11 +97,11 @@ export function intend(
       tool: proposal.tool,
       authority: verdict.authority,
       decision: verdict.decision,
-      approval,
+      approvals: [...approvals],
     },
     apply: (tx, { digest }) => {
       proofs.write(tx, proof, digest);
-      if (approval !== null) approvals.writeUse(tx, approval, digest);
+      for (const approval of approvals) uses.writeUse(tx, approval, digest);
       hops.writeUse(tx, admitted.hops);
       intents.writeBegin(tx, { ...begun, digest, ended: null, status: null, settled: false });
       const counted = tx.run("UPDATE tasks SET used = used + 1 WHERE id = ? AND state = 'open' AND used < budget", id);
@@ -104,7 +109,7 @@ export function intend(
     },
   });
   const { digest } = recorded;
-  if (approval !== null) approvals.spend(approval, proposal.action);
+  for (const approval of approvals) uses.spend(approval, proposal.action);
   if (proof) proof.spent = true;
   task.used++;
   if (entry !== null) task.counts[entry] = (task.counts[entry] ?? 0) + 1;

@@ -22,9 +22,9 @@ export interface RefusalExtra {
   readonly verdict?: Verdict | null;
   /** Digest of the intent that this ends. */
   readonly cites?: string | null;
-  /** Digest of the approval that stays consumed; if it was unused, this refusal consumes it. */
-  readonly approval?: string | null;
-  /** A person's signed rejection. */
+  /** Digests of the approvals that stay consumed; those that were unused this refusal consumes. */
+  readonly approvals?: readonly string[];
+  /** A person's signed rejection or edit. */
   readonly rejection?: Word | null;
 }
 
@@ -64,13 +64,13 @@ export class Refusals {
   ): Recorded {
     const { vault } = this.ground;
     const task = this.tasks.get(admitted.task.id) ?? admitted.task;
-    const { verdict = null, cites = null, approval = null, rejection = null } = why;
+    const { verdict = null, cites = null, approvals = [], rejection = null } = why;
     const said = sayable(task.id, what);
     const record = said.bytes && vault.stage(task.id, said.bytes, recordType);
     const authority = unproven(verdict?.authority ?? this.authority(admitted), admitted, cites);
     const ended = cites !== null && why.reason !== 'proof-replayed' ? this.intents.get(cites) : undefined;
     const { proof } = admitted;
-    const spends = approval !== null && this.approvals.spend(approval, what.action);
+    const spent = approvals.filter((each) => this.approvals.spend(each, what.action));
     const recorded = this.ground.record({
       ...actHeader(what),
       predicate: 'refusal',
@@ -89,13 +89,13 @@ export class Refusals {
         authority,
         decision: verdict?.decision ?? null,
         cites,
-        approval,
+        approvals: [...approvals],
         rejection,
       },
       apply: (tx, { digest }) => {
         this.proofs.write(tx, proof, digest);
         if (why.reason === 'proof-replayed' && proof) this.proofs.writeReplayed(tx, proof);
-        if (spends) this.approvals.writeUse(tx, approval, digest);
+        for (const each of spent) this.approvals.writeUse(tx, each, digest);
         if (ended) this.intents.writeEnd(tx, ended.digest, digest, null, null);
       },
     });
@@ -123,7 +123,7 @@ export class Refusals {
       subject: { name: `action:${action}`, sha256: toHex(sha256(utf8(action))) },
       body: {
         ...{ action, record: null, method, tool: null, reason: 'denied', detail: detail.slice(0, maxDetail) },
-        ...{ authority: null, decision: null, cites: null, approval: null, rejection: null },
+        ...{ authority: null, decision: null, cites: null, approvals: [], rejection: null },
       },
     });
     if (live.state === 'open') this.tasks.counted(live.id);

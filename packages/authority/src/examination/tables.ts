@@ -1,5 +1,6 @@
 import { blindCredential, toBase64 } from '@deed/evidence';
 import { DerivedTable, type LoggedStatement, type RoomGround } from '@deed/ledger';
+import { givenBy } from '../approvals/approval-uses.ts';
 import { peopleTables } from '../people/people-schema.ts';
 import { deploymentTask } from '../vault/task-keys.ts';
 
@@ -9,7 +10,7 @@ function forms() {
     agents: new DerivedTable({
       name: 'agents',
       key: 'id',
-      derived: ['kind', 'name', 'spiffe', 'how', 'definition', 'spki', 'jkt', 'enrolled', 'revoked'],
+      derived: ['kind', 'name', 'spiffe', 'how', 'definition', 'owner', 'spki', 'jkt', 'enrolled', 'revoked'],
       free: [],
     }),
     revokedNames: new DerivedTable({ name: 'revoked_names', key: 'name', derived: ['statement', 'at'], free: [] }),
@@ -41,7 +42,7 @@ function forms() {
     approvals: new DerivedTable({
       name: 'approvals',
       key: 'digest',
-      derived: ['task', 'action', 'record', 'used_by'],
+      derived: ['task', 'action', 'record', 'person', 'holder', 'grade', 'expires', 'used_by'],
       free: [],
     }),
     intents: new DerivedTable({
@@ -110,10 +111,21 @@ function apply(tables: Tables, hopOf: Map<string, string>, { index, statement }:
   const { predicate, digest, position } = statement;
   const task = 'task' in position ? position.task : null;
   if (predicate === 'agent-enrolled') {
-    const { agent, kind, spiffe, definition, key, how } = statement.body;
+    const { agent, kind, spiffe, definition, key, how, owner } = statement.body;
     const name = spiffe.split('/')[4] ?? '';
     const { spki, jkt } = key;
-    tables.agents.set(agent, { kind, name, spiffe, how, definition, spki, jkt, enrolled: digest, revoked: null });
+    tables.agents.set(agent, {
+      kind,
+      name,
+      spiffe,
+      how,
+      definition,
+      owner,
+      spki,
+      jkt,
+      enrolled: digest,
+      revoked: null,
+    });
   } else if (predicate === 'revoked') {
     const { what, id } = statement.body;
     if (what === 'agent') tables.agents.change(id, { revoked: digest });
@@ -174,10 +186,9 @@ function applyOfTask(
   } else if (predicate === 'hop-ended') {
     tables.hops.change(statement.body.hop, { ended: digest });
   } else if (predicate === 'approval') {
-    const { action, record } = statement.body;
-    tables.approvals.set(digest, { task, action, record: record.sha256, used_by: null });
+    tables.approvals.set(digest, { task, ...givenBy(statement.body), used_by: null });
   } else if (predicate === 'intent') {
-    const { action, record, tier, approval } = statement.body;
+    const { action, record, tier, approvals } = statement.body;
     const { agent, tool } = statement.separation;
     tables.intents.set(digest, {
       ...{ task, action, record: record.sha256, tier, observed: statement.observed, agent_distance: agent },
@@ -188,7 +199,7 @@ function applyOfTask(
       const hop = hopOf.get(accepted) ?? '';
       tables.hops.change(hop, { used: Number(tables.hops.get(hop)?.used ?? 0) + 1 });
     }
-    if (approval !== null) spend(tables, approval, action, digest);
+    for (const approval of approvals) spend(tables, approval, action, digest);
   } else if (predicate === 'outcome') {
     const { intent, status, supersedes } = statement.body;
     tables.intents.change(intent, { ended: digest, status, settled: supersedes === null ? 0 : 1 });
@@ -197,8 +208,8 @@ function applyOfTask(
     if (act === 'released') tables.holds.change(hold, { released: digest });
     else tables.holds.set(hold, { task, reason, person, statement: digest, released: null });
   } else if (predicate === 'refusal') {
-    const { cites, reason, approval, action } = statement.body;
-    if (approval !== null) spend(tables, approval, action, digest);
+    const { cites, reason, approvals, action } = statement.body;
+    for (const approval of approvals) spend(tables, approval, action, digest);
     const ends = cites !== null && reason !== 'proof-replayed' && tables.intents.get(cites)?.ended === null;
     if (ends) tables.intents.change(cites, { ended: digest, status: null, settled: 0 });
   }

@@ -146,6 +146,7 @@ export class Workloads {
       return this.agents.enter(
         {
           ...{ kind: rule.kind, name: rule.name, definition, how: 'workload-token', spki, policy: policy.activated },
+          owner: rule.owner ?? null,
           evidence: vault.stage(deploymentTask, evidence, enrolmentEvidenceType),
         },
         apply,

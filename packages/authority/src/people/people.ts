@@ -158,6 +158,14 @@ export class People {
     return keys.some(({ kind, public: key }) => kind === 'webauthn' && key === row?.public) ? row : undefined;
   }
 
+  /** The passkeys with which somebody signs: those that the log says he has. */
+  passkeysOf(person: string): readonly { readonly credential: string; readonly public: string }[] {
+    const sql = 'SELECT credential, public FROM person_passkey WHERE person = ? ORDER BY made_ms';
+    return this.ground.db
+      .all<{ credential: string; public: string }>(sql, person)
+      .filter(({ credential }) => this.passkey(credential)?.person === person);
+  }
+
   /** The person who may, with this very key. @throws AuthorityError unknown-person, not-approver, word (another key) */
   require(id: string, role: PersonRole, word: Word): Person {
     const person = this.known(id);

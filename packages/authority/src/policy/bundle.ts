@@ -1,7 +1,19 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as CedarTypes from '@cedar-policy/cedar-wasm/nodejs';
-import { encodePolicyManifest, fromUtf8, sha256, type Tier, tiers, toHex, trustRulesFile } from '@deed/evidence';
+import {
+  type ApprovalGrade,
+  type ApprovalQuorum,
+  approvalGrades,
+  encodePolicyManifest,
+  fromUtf8,
+  maxApprovers,
+  sha256,
+  type Tier,
+  tiers,
+  toHex,
+  trustRulesFile,
+} from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 import { checkTrustRules } from '../identity/lint.ts';
 import { type Cedar, ownEngine } from './engine.ts';
@@ -27,6 +39,8 @@ export interface BundlePolicy {
   readonly text: string;
   /** From its `@tier`; null if it names none. */
   readonly tier: Tier | null;
+  /** From its `@approvers` and `@grade`: what approval it asks for, at tier approve. */
+  readonly quorum: ApprovalQuorum;
   readonly effect: 'permit' | 'forbid';
   readonly head: PolicyHead;
 }
@@ -47,7 +61,7 @@ export interface Bundle {
 /**
  * Reads and checks a bundle: a folder with `schema.cedarschema` and `*.cedar`, maybe `identities.json` (who may enrol, see
  * {@link checkTrustRules}) and `*.facts.json` (see {@link parseFacts}), nothing else but a folder `tests`. Every policy needs an `@id`
- * of its own, may name a `@tier`, and must pass Cedar's strict validation without an error or a warning (a policy
+ * of its own, may name a `@tier` (at `approve` also how many `@approvers` it takes, of which `@grade`), and must pass Cedar's strict validation without an error or a warning (a policy
  * that can never apply is a mistake, and one that can fail at run time would be skipped).
  * @throws AuthorityError policy-invalid (with Cedar's own text, file, line and column)
  */
@@ -149,11 +163,30 @@ function policiesOf(cedar: Cedar, path: string, source: string): readonly { poli
     const place = { path, source, start: Math.max(0, source.indexOf(policyText)) };
     const json = cedar.policyToJson(policyText);
     if (json.type === 'failure') throw located(path, source, place.start, json.errors);
-    const { id, tier = null } = json.json.annotations ?? {};
+    const { id, tier = null, approvers = '1', grade = 'A0' } = json.json.annotations ?? {};
     if (!id) throw invalid(place, 0, 'this policy has no @id("…"): decisions cite policies by their id');
     if (!isTierOrNull(tier)) throw invalid(place, 0, `@tier("${tier}") is none of ${tiers.join(', ')}`);
-    return { policy: { id, text: policyText, tier, effect: json.json.effect, head: headOf(json.json) }, place };
+    const people = /^[1-9]$/.test(approvers) ? Number(approvers) : 0;
+    if (people === 0) throw invalid(place, 0, `@approvers("${approvers}") is not a number from 1 to ${maxApprovers}`);
+    if (!isApprovalGrade(grade)) throw invalid(place, 0, `@grade("${grade}") is none of ${approvalGrades.join(', ')}`);
+    if ((people > 1 || grade !== 'A0') && tier !== 'approve')
+      throw invalid(place, 0, '@approvers and @grade belong to a policy with @tier("approve")');
+    return {
+      policy: {
+        id,
+        text: policyText,
+        tier,
+        quorum: { people, grade },
+        effect: json.json.effect,
+        head: headOf(json.json),
+      },
+      place,
+    };
   });
+}
+
+function isApprovalGrade(value: string): value is ApprovalGrade {
+  return (approvalGrades as readonly string[]).includes(value);
 }
 
 function isTierOrNull(value: string | null): value is Tier | null {

@@ -1,5 +1,5 @@
 import type * as CedarTypes from '@cedar-policy/cedar-wasm/nodejs';
-import { type Tier, tiers } from '@deed/evidence';
+import { type ApprovalQuorum, isGrade, type Tier, tiers } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 import { type Bundle, checkBundle } from './bundle.ts';
 import { type Cedar, ownEngine } from './engine.ts';
@@ -10,6 +10,8 @@ export interface Evaluation {
   readonly outcome: 'allow' | 'deny';
   /** The strictest tier that a determining permit names. */
   readonly tier: Tier;
+  /** What approval it takes: the most that a determining permit asks for. Null unless it is allowed at tier approve. */
+  readonly quorum: ApprovalQuorum | null;
   /** Ids of the determining policies, sorted, each once. */
   readonly reasons: readonly string[];
   readonly errors: readonly string[];
@@ -38,12 +40,10 @@ export function evaluate(bundle: Bundle, requests: readonly PolicyRequest[], ced
   const denying = single.filter((one) => one.outcome === 'deny');
   const denied = denying.length > 0 || single.length === 0;
   const determining = denied ? denying : single;
-  return {
-    outcome: denied ? 'deny' : 'allow',
-    tier: strictest(single.map((one) => one.tier)),
-    reasons: sorted(determining.flatMap((one) => one.reasons)),
-    errors,
-  };
+  const tier = strictest(single.map((one) => one.tier));
+  const reasons = sorted(determining.flatMap((one) => one.reasons));
+  const quorum = denied || tier !== 'approve' ? null : quorumOf(bundle, reasons);
+  return { outcome: denied ? 'deny' : 'allow', tier, quorum, reasons, errors };
 }
 
 /** Decides recorded inputs again with the archived bundle. @throws AuthorityError replay (another bundle), policy-invalid */
@@ -54,6 +54,17 @@ export function replayDecision(inputs: Uint8Array, bundleFolder: string): Evalua
     throw new AuthorityError('replay', `decided by bundle ${recorded.bundle}, but the folder holds ${bundle.digest}`);
   }
   return evaluate(bundle, recorded.requests);
+}
+
+function quorumOf(bundle: Bundle, reasons: readonly string[]): ApprovalQuorum {
+  const asked = reasons.flatMap((id) => bundle.policies.get(id)?.quorum ?? []);
+  return asked.reduce(
+    (most, { people, grade }) => ({
+      people: Math.max(most.people, people),
+      grade: isGrade(grade, most.grade) ? grade : most.grade,
+    }),
+    { people: 1, grade: 'A0' },
+  );
 }
 
 /** The strictest of some tiers; record when there is none. */
@@ -70,7 +81,7 @@ export function isAbove(tier: Tier, ceiling: Tier): boolean {
   return tiers.indexOf(tier) > tiers.indexOf(ceiling);
 }
 
-function evaluateOne(cedar: Cedar, bundle: Bundle, request: PolicyRequest): Evaluation {
+function evaluateOne(cedar: Cedar, bundle: Bundle, request: PolicyRequest): Omit<Evaluation, 'quorum'> {
   if (request.unfit) return { outcome: 'deny', tier: 'record', reasons: [], errors: request.unfit };
   const answer = ask(cedar, bundle, request);
   if (answer.type === 'failure') {

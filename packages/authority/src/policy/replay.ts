@@ -22,7 +22,7 @@ export interface Archive {
 
 /** What came out. `differs` names what is not as recorded; empty: outcome, set of reasons and errors are the same. */
 export type Replayed =
-  | { readonly evaluation: Evaluation; readonly differs: readonly ('outcome' | 'reasons' | 'errors')[] }
+  | { readonly evaluation: Evaluation; readonly differs: readonly ('outcome' | 'reasons' | 'errors' | 'quorum')[] }
   | { readonly failed: AuthorityErrorCode; readonly message: string };
 
 /**
@@ -118,6 +118,7 @@ function compared(decision: Decision, evaluation: Evaluation): Replayed {
     ...(evaluation.outcome === decision.outcome ? [] : (['outcome'] as const)),
     ...(same(evaluation.reasons, decision.reasons) ? [] : (['reasons'] as const)),
     ...(same(evaluation.errors, decision.errors) ? [] : (['errors'] as const)),
+    ...(JSON.stringify(evaluation.quorum) === JSON.stringify(decision.quorum) ? [] : (['quorum'] as const)),
   ];
   return { evaluation, differs };
 }

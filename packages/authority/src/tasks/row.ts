@@ -1,5 +1,5 @@
-import { decodeAllow, openPayload, type PayloadRef, type Tier } from '@deed/evidence';
-import type { Vault } from '../vault/vault.ts';
+import { decodeAllow, type PayloadRef, type Tier } from '@deed/evidence';
+import { contentOf, type Vault } from '../vault/vault.ts';
 import { decodePrincipal, type Task } from './task.ts';
 
 export const selectTask = `SELECT id, opened, state, epoch, implicit, agent, principal, objective, allow_, ceiling, budget, used,
@@ -60,12 +60,4 @@ export function rowToTask(row: TaskRow, vault: Vault): Task {
 
 function ref(text: string): PayloadRef {
   return JSON.parse(text) as PayloadRef;
-}
-
-function contentOf(vault: Vault, { sha256 }: PayloadRef): Uint8Array | undefined {
-  try {
-    return openPayload(vault.get(sha256), sha256).bytes;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,4 @@
-import { concat, makePayload, type PayloadRef, saltSize, sha256, toHex, utf8 } from '@deed/evidence';
+import { concat, makePayload, openPayload, type PayloadRef, saltSize, sha256, toHex, utf8 } from '@deed/evidence';
 import type { Database, Objects, Transaction } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 import { decrypt, encrypt, openObject, sealObject, taskOfObject, traceOf } from './envelope.ts';
@@ -41,6 +41,15 @@ export interface Vault {
   /** @throws AuthorityError vault */
   unseal(task: string, purpose: string, sealed: Uint8Array): Uint8Array;
   readonly taskKeys: TaskKeys;
+}
+
+/** The bytes of an object; undefined where it is not kept, erased, or changed at rest. */
+export function contentOf(vault: Vault, { sha256 }: PayloadRef): Uint8Array | undefined {
+  try {
+    return openPayload(vault.get(sha256), sha256).bytes;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Without a database the vault knows its objects only, and stages nothing. */

@@ -29,6 +29,7 @@ export function agentCommand(): Command {
 
 interface EnrollFlags extends CommonOptions {
   readonly definition?: string;
+  readonly owner?: string;
   readonly code?: string;
   readonly key?: string;
   readonly workloadToken?: string;
@@ -39,6 +40,7 @@ function enroll(): Command {
   return command('enroll', 'invite an agent (operator), or enrol a fresh key: by an invitation or by a workload token')
     .argument('[name]', 'operator: the name of the agent; prints a one-time code')
     .option('--definition <file>', "the agent's definition: a file, or its SHA-256")
+    .option('--owner <person>', 'operator: the person who answers for it, and so approves nothing that it does')
     .option('--code <code>', 'agent: the one-time code')
     .option('--workload-token <file>', "agent: the token that this workload's platform gave it")
     .option('--url <url>', 'agent, with a workload token: where the server is')
@@ -51,7 +53,12 @@ function enroll(): Command {
       if (name === undefined)
         throw new ServerError('request', 'give a name to invite an agent, or --code or --workload-token to enrol one');
       const { sha256 } = definitionOf(flags.definition);
-      const body = { name, ...(sha256 === null ? {} : { definition: sha256 }) };
+      const { owner } = flags;
+      const body = {
+        name,
+        ...(sha256 === null ? {} : { definition: sha256 }),
+        ...(owner === undefined ? {} : { owner }),
+      };
       const invitation = await client.post<{ code: string; expiresMs: number }>('/v1/agents/invite', body);
       print({ name, ...invitation }, flags.json, () =>
         [

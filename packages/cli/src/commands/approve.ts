@@ -1,6 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { confirm, isCancel } from '@clack/prompts';
-import { encodeApproval, fromBase64, fromUtf8, openPayload, parseActionRecord, type Word } from '@deed/evidence';
+import {
+  type ApprovalWord,
+  encodeApproval,
+  fromBase64,
+  fromUtf8,
+  openPayload,
+  parseActionRecord,
+  type Word,
+} from '@deed/evidence';
 import { type PersonSigner, ServerError } from '@deed/server';
 import type { Command } from 'commander';
 import { Client } from '../client.ts';
@@ -30,6 +39,15 @@ export interface HoldView {
 interface ApproveFlags extends CommonOptions, SignerFlags {
   readonly yes: boolean;
   readonly reject: boolean;
+  readonly edit?: string;
+}
+
+type Decision = ApprovalWord['decision'];
+
+/** What came of an answer; `people`: how many more it takes. */
+export interface Answered {
+  readonly kind: string;
+  readonly people?: number;
 }
 
 export function approveCommand(): Command {
@@ -39,6 +57,7 @@ export function approveCommand(): Command {
     .option('--ssh-agent', 'sign with a key in your ssh-agent instead', false)
     .option('--passphrase-file <file>', 'read the passphrase from a file')
     .option('--reject', 'reject instead of approving', false)
+    .option('--edit <file>', 'reject, and ask for the same call with the arguments in this JSON file')
     .option('--yes', 'do not ask after showing it', false)
     .action(async (action: string | undefined, flags: ApproveFlags) => {
       const client = new Client(flags.data);
@@ -46,25 +65,30 @@ export function approveCommand(): Command {
       const hold = await client.get<HoldView>(`/v1/approvals/${action}`);
       const shown = checkedRendering(hold);
       if (!flags.json) process.stdout.write(`${shown}\n`);
-      const decision = flags.reject ? 'reject' : 'approve';
+      const decision = flags.edit === undefined ? (flags.reject ? 'reject' : 'approve') : 'edit';
       if (!flags.yes && !(await sure(decision))) throw new ServerError('request', 'nothing was signed');
-      const { kind } = await answerHold(client, hold, decision, await signerOf(client, flags));
-      print({ action, kind }, flags.json, () =>
-        kind === 'approved' ? green(`Approved ${action}.`) : yellow(`${kind}: ${action}`),
-      );
+      const edited = flags.edit === undefined ? null : readFileSync(flags.edit, 'utf8').trim();
+      const answered = await answerHold(client, hold, decision, await signerOf(client, flags), edited);
+      print({ action, ...answered }, flags.json, () => inWords(action, answered));
     });
 }
 
+function inWords(action: string, { kind, people }: Answered): string {
+  if (kind === 'approved') return green(`Approved ${action}.`);
+  if (kind === 'waiting') return yellow(`Approved ${action}; it takes ${people} more.`);
+  return yellow(`${kind}: ${action}`);
+}
+
 async function listHolds(client: Client, json: boolean): Promise<void> {
-  const { approvals } = await client.get<{ approvals: { id: string; task: string; expires: string }[] }>(
-    '/v1/approvals',
-  );
+  const { approvals } = await client.get<{
+    approvals: { id: string; task: string; expires: string; quorum: { people: number; grade: string } }[];
+  }>('/v1/approvals');
   print(approvals, json, () =>
     approvals.length === 0
       ? 'Nothing waits for a person.'
       : table(
-          ['action', 'task', 'until'],
-          approvals.map(({ id, task, expires }) => [id, task, expires]),
+          ['action', 'task', 'until', 'people', 'grade'],
+          approvals.map(({ id, task, expires, quorum }) => [id, task, expires, `${quorum.people}`, quorum.grade]),
         ),
   );
 }
@@ -89,11 +113,12 @@ async function sure(decision: string): Promise<boolean> {
 export async function answerHold(
   client: Client,
   hold: HoldView,
-  decision: 'approve' | 'reject',
+  decision: Decision,
   signer: PersonSigner,
-): Promise<{ readonly kind: string }> {
+  edited: string | null = null,
+): Promise<Answered> {
   const person = await personOf(client, signer);
-  const bytes = encodeApproval({ ...hold.word, person: person.id, decision });
+  const bytes = encodeApproval({ ...hold.word, person: person.id, decision, arguments: edited });
   const word: Word = await signer.word('deed-approval-v1', bytes);
   return client.post(`/v1/approvals/${hold.id}`, { person: person.id, word });
 }

@@ -46,15 +46,16 @@ export function impactCommand(): Command {
 }
 
 /** Outcome, the tier of what is allowed, and by which policies. */
-function inWords({ outcome, tier, reasons, errors }: Evaluation): string {
+function inWords({ outcome, tier, quorum, reasons, errors }: Evaluation): string {
   const why = [...reasons, ...errors].join(', ');
-  return `${outcome === 'allow' ? `allow ${tier}` : 'deny'} (${why === '' ? 'nothing permits it' : why})`;
+  const by = quorum && (quorum.people > 1 || quorum.grade !== 'A0') ? ` by ${quorum.people}, ${quorum.grade}` : '';
+  return `${outcome === 'allow' ? `allow ${tier}${by}` : 'deny'} (${why === '' ? 'nothing permits it' : why})`;
 }
 
 /** What was recorded of a decision that cannot be made again. */
 function recordedInWords({ decision, tier }: Omit<RecordedDecision, 'inputs'>): string {
-  const { outcome, reasons, errors } = decision;
-  return inWords({ outcome, tier: tier ?? 'record', reasons, errors });
+  const { outcome, quorum, reasons, errors } = decision;
+  return inWords({ outcome, tier: tier ?? 'record', quorum, reasons, errors });
 }
 
 function text({ decisions, kept, changes }: { decisions: number; kept: number; changes: readonly Change[] }): string {

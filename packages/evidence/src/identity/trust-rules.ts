@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EvidenceError } from '../errors.ts';
+import { idPattern } from '../ids.ts';
 import { type Json, parseStrictJson } from '../json.ts';
 import { agentKinds, sha256Hex } from '../predicates.ts';
 import { publicJwk } from './jwk-set.ts';
@@ -23,6 +24,8 @@ const trustRule = z.strictObject({
   /** What the workload is called here: the SPIFFE id says it, and nothing of the token. */
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
   kind: z.enum(agentKinds),
+  /** The person who answers for it, and so approves nothing that it does. */
+  owner: z.string().regex(idPattern('person')).optional(),
   platform: z.enum(platforms),
   issuer: text,
   /** Where its keys are, if its own discovery names another origin. */

@@ -5,6 +5,7 @@ import { EvidenceError } from '../errors.ts';
 import { sha256 } from '../platform.ts';
 import { type Tier, tiers } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
+import { checkApprovals, checkAuthor } from './approvals.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
 import { provenCheckpoint, readProof } from './proofs.ts';
 
@@ -35,7 +36,8 @@ export function checkActions(exam: Examination): string | null {
     checkTool(exam, intent);
     checkLimits(exam, intent, counted(series));
     for (const accepted of body.authority.chain) checkHopLimits(exam, intent, accepted, counted(accepted));
-    checkApproval(exam, intent, approvals);
+    checkApprovals(exam, intent, approvals);
+    exam.attempt(label(intent), () => checkAuthor(exam, intent));
     checkEnd(exam, intent, ends.get(intent.statement.digest) ?? noEnds);
   }
   for (const refusal of exam.all('refusal')) {
@@ -68,11 +70,13 @@ function endsOf(exam: Examination): Map<string, Ends> {
 }
 
 function checkRefusal(exam: Examination, refusal: Refusal, approvals: ReadonlyMap<string, string>): void {
-  const { record, action, approval, cites } = refusal.statement.body;
+  const { record, action, approvals: consumed, cites } = refusal.statement.body;
   const bytes = exam.payload(record);
   if (bytes) need(parseActionRecord(bytes).action === action, 'its record is of another action');
-  const used = approval === null ? undefined : approvals.get(approval);
-  need(used === undefined || used === cites, 'the approval that it consumed was used by an intent');
+  for (const approval of consumed) {
+    const used = approvals.get(approval);
+    need(used === undefined || used === cites, 'the approval that it consumed was used by an intent');
+  }
 }
 
 function checkRecord(exam: Examination, intent: Intent): void {
@@ -131,21 +135,6 @@ function checkHopLimits(exam: Examination, intent: Intent, accepted: string, num
 
 function rank(tier: Tier): number {
   return tiers.indexOf(tier);
-}
-
-function checkApproval(exam: Examination, intent: Intent, used: Map<string, string>): void {
-  const { approval, tier, action, record } = intent.statement.body;
-  if (approval === null) {
-    if (tier === 'approve') exam.forged(`${label(intent)}: tier approve without an approval`);
-    return;
-  }
-  const found = exam.find(approval, 'approval');
-  if (!found) exam.incomplete(`${label(intent)}: its approval is not here`);
-  else if (found.statement.body.action !== action || found.statement.body.record.sha256 !== record.sha256) {
-    exam.forged(`${label(intent)}: its approval is for another action`);
-  } else if (found.index > intent.index) exam.forged(`${label(intent)}: approved later`);
-  else if (used.has(approval)) exam.forged(`${label(intent)}: its approval was used before`);
-  used.set(approval, intent.statement.digest);
 }
 
 function checkEnd(exam: Examination, intent: Intent, { outcomes, refusals }: Ends): void {

@@ -165,13 +165,15 @@ function intentReport(exam: Examination, intent: Logged<StatementWith<'intent'>>
     .find(({ statement }) => statement.body.cites === digest && statement.body.reason !== 'proof-replayed');
   const end = outcome ? outcome.statement.body.status : refusal ? 'refused' : 'open';
   const grant = exam.find(body.authority.grant, 'grant-decision')?.statement.body;
-  const approved = exam.find(body.approval, 'approval')?.statement.body;
+  const approved = body.approvals.flatMap((each) => exam.find(each, 'approval')?.statement.body ?? []);
   const parts = [
     `policy allowed (${body.decision.reasons.join(', ')})`,
     grant
       ? `grant ${grant.verdict} ${grant.grade}${body.authority.unearned ? ', authority not earned' : ''}`
       : 'grant unknown',
-    ...(approved ? [`approved by ${approved.person.id}`] : []),
+    ...(approved.length > 0
+      ? [`approved by ${approved.map(({ person, grade }) => `${person.id} (${grade})`).join(', ')}`]
+      : []),
   ];
   return {
     action: body.action,

@@ -68,6 +68,7 @@ function checkWorkload(exam: Examination, logged: Enrolled): readonly string[] {
   const challenge = workloadChallenge(origin, evidence.token, body.definition, spki);
   need(verifyP256(spki, challenge, fromBase64(evidence.proof)), 'the new key did not sign for this workload token');
   need(body.kind === rule.kind && nameOf(body.spiffe) === rule.name, 'it is not the agent that its rule names');
+  need(body.owner === (rule.owner ?? null), 'its owner is not the one that its rule names');
   const allowed = rule.definitions === undefined || rule.definitions.includes(body.definition ?? '');
   need(allowed, 'its rule does not admit its definition');
   if (evidence.definition !== null)

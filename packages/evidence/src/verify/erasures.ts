@@ -4,7 +4,7 @@ import { type Tier, tiers } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
 import { openWord } from '../word.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
-import { enrolled, standingOf } from './people.ts';
+import { enrolled, standingOf } from './standing.ts';
 
 type Erased = Logged<StatementWith<'erased'>>;
 type Hold = Logged<StatementWith<'hold'>>;

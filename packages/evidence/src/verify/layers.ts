@@ -92,14 +92,24 @@ function decision(exam: Examination, { statement }: Acted): Layer {
 }
 
 function approval(exam: Examination, { statement }: Acted): Layer {
-  const given = exam.find(statement.body.approval, 'approval');
-  if (statement.body.approval !== null && !given) return missing('the approval is not in the case');
-  const shown = given?.statement.body.rendering ?? null;
+  const { approvals } = statement.body;
+  const given = approvals.flatMap((digest) => exam.find(digest, 'approval')?.statement.body ?? []);
+  if (given.length < approvals.length) return missing('an approval is not in the case');
+  const shown = given[0]?.rendering ?? null;
   if (shown && exam.erased.has(shown.sha256)) return absent(exam, shown, 'signed, but what the person was shown');
-  if (statement.body.approval !== null)
-    return present("a person's key signed exactly this action, as shown (grade A0)");
+  if (given.length > 0) return present(`signed exactly this action, as shown: ${given.map(signedBy).join('; ')}`);
   const asked = statement.predicate === 'intent' && statement.body.tier === 'approve';
   return asked ? missing('none') : notAsked('the tier does not ask for one');
+}
+
+const means = {
+  A0: "with a key that the agent's own user may read",
+  A1: 'with a key out of reach of the agent, as far as the server measured',
+  A2: 'with a passkey that verified its user',
+} as const;
+
+function signedBy({ person, grade }: StatementWith<'approval'>['body']): string {
+  return `${person.id} ${means[grade]} (grade ${grade})`;
 }
 
 function record(exam: Examination, { statement }: Acted, outcome?: Logged<StatementWith<'outcome'>>): Layer {

@@ -1,15 +1,13 @@
 import { parseActivation } from '../activation.ts';
-import { parseApproval } from '../approval.ts';
 import { encodePolicyManifest } from '../case/case-json.ts';
 import { members } from '../case/members.ts';
 import { toHex } from '../encoding.ts';
-import { DeedError, EvidenceError } from '../errors.ts';
-import { changeOf, changePeople, type Enrolled, type EnrolledPerson, isHere, isKey } from '../people.ts';
 import { sha256 } from '../platform.ts';
-import type { PersonRole } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
-import { openWord, type Word } from '../word.ts';
+import { openWord } from '../word.ts';
+import { checkApproval, checkRejection } from './approvals.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
+import { enrolled, peopleOf } from './standing.ts';
 
 /** What people signed: changes among themselves, approvals and rejections of exactly this action and rendering, activations. */
 export function checkPeople(exam: Examination): string | null {
@@ -21,46 +19,18 @@ export function checkPeople(exam: Examination): string | null {
     exam.attempt(label(logged), () => checkApproval(exam, logged));
   }
   for (const logged of exam.all('refusal')) {
-    const { rejection, action, record, reason } = logged.statement.body;
-    const { position } = logged.statement;
-    if (reason === 'rejected' && !rejection)
-      exam.forged(`${label(logged)}: called rejected, but there is no signed rejection`);
+    const { rejection, reason } = logged.statement.body;
+    if ((reason === 'rejected' || reason === 'edited') !== (rejection !== null))
+      exam.forged(`${label(logged)}: called ${reason}, with ${rejection ? 'a' : 'no'} signed rejection`);
     if (!rejection) continue;
     words++;
-    exam.attempt(label(logged), () => {
-      const word = parseApproval(openWord('deed-approval-v1', rejection));
-      enrolled(exam, word.person, rejection, 'approver', logged.index);
-      need(word.decision === 'reject', 'the word is not a rejection');
-      need(
-        word.origin === logged.statement.origin && 'task' in position && word.task === position.task,
-        'the rejection is of another task',
-      );
-      need(word.action === action, 'the rejection is of another action');
-      need(record === null || word.record === record.sha256, 'the rejection is of another record');
-    });
+    exam.attempt(label(logged), () => checkRejection(exam, logged));
   }
   for (const logged of exam.all('policy-activated')) {
     words++;
     exam.attempt(label(logged), () => checkActivation(exam, logged));
   }
   return `${words} words of people`;
-}
-
-function checkApproval(exam: Examination, logged: Logged<StatementWith<'approval'>>): void {
-  const { statement, index } = logged;
-  const { body, position, time } = statement;
-  const word = parseApproval(openWord('deed-approval-v1', body.approval));
-  need(word.decision === 'approve', 'the word is not an approval');
-  need(
-    word.origin === statement.origin && 'task' in position && word.task === position.task,
-    'approved for another task',
-  );
-  need(word.action === body.action && word.record === body.record.sha256, 'approved was another action');
-  need(word.rendering === body.rendering.sha256, 'shown was another rendering');
-  need(word.person === body.person.id, 'another person signed');
-  need(word.notBefore <= time && time <= word.expires, 'outside the time for which it was given');
-  const person = enrolled(exam, word.person, body.approval, 'approver', index);
-  need(person.statement.digest === body.person.enrolled, 'cites another enrolment');
 }
 
 function checkActivation(exam: Examination, logged: Logged<StatementWith<'policy-activated'>>): void {
@@ -86,74 +56,4 @@ function checkActivation(exam: Examination, logged: Logged<StatementWith<'policy
     if (!file) exam.incomplete(`${label(logged)}: its file ${path} is not here`);
     else need(toHex(sha256(file)) === digest, `its file ${path} is another`);
   }
-}
-
-/** The enrolment of the person who signed a word, as he stood before a log index. @throws EvidenceError case */
-export function enrolled(
-  exam: Examination,
-  person: string,
-  word: Word,
-  role: PersonRole,
-  before: number,
-): Logged<StatementWith<'person-enrolled'>> {
-  const { found, standing } = standingOf(exam, person, before);
-  const { kind, key } = word.signature;
-  need(
-    standing.keys.some((known) => isKey(known, { kind, public: key })),
-    "signed with a key that is not the person's",
-  );
-  need(standing.roles.includes(role), `the person is no ${role}`);
-  return found;
-}
-
-/** A person as he stood before a log index. @throws EvidenceError case (not enrolled, or later, or removed by then) */
-export function standingOf(
-  exam: Examination,
-  person: string,
-  before: number,
-): { readonly found: Logged<StatementWith<'person-enrolled'>>; readonly standing: EnrolledPerson } {
-  const found = exam.all('person-enrolled').find(({ statement }) => statement.body.person === person);
-  if (!found) throw new EvidenceError('case', `person ${person} is not enrolled in this case`);
-  need(found.index < before, 'the person was enrolled later');
-  const standing = peopleOf(exam)
-    .states.findLast(({ index }) => index < before)
-    ?.people.get(person);
-  if (!isHere(standing)) throw new EvidenceError('case', `person ${person} was removed by then, or never let in`);
-  return { found, standing };
-}
-
-interface History {
-  /** The people from each change on, in the order of the log. */
-  readonly states: readonly { readonly index: number; readonly people: Enrolled }[];
-  /** What is wrong with changes: these change nothing. */
-  readonly faults: readonly string[];
-  readonly changes: number;
-}
-
-const histories = new WeakMap<Examination, History>();
-
-/** Follows the series `people` from its beginning. */
-function peopleOf(exam: Examination): History {
-  const known = histories.get(exam);
-  if (known) return known;
-  const states: { index: number; people: Enrolled }[] = [];
-  const faults: string[] = [];
-  let people: Enrolled = new Map();
-  let changes = 0;
-  for (const logged of exam.statements) {
-    const { statement, index } = logged;
-    if (statement.predicate !== 'person-enrolled' && statement.predicate !== 'person-changed') continue;
-    const ordered = changeOf(statement);
-    changes += ordered.order?.words.length ?? 0;
-    try {
-      people = changePeople(people, ordered, statement.digest);
-      states.push({ index, people });
-    } catch (error) {
-      if (!(error instanceof DeedError)) throw error;
-      faults.push(`${label(logged)}: ${error.message}`);
-    }
-  }
-  const history = { states, faults, changes };
-  histories.set(exam, history);
-  return history;
 }

@@ -19,6 +19,7 @@ import { brokersApi } from './brokers-api.ts';
 import { hopsApi } from './hops-api.ts';
 import { logApi } from './log-api.ts';
 import { taskFields } from './my-tasks-api.ts';
+import { nextChange } from './next-change.ts';
 import { peopleAdminApi } from './people-admin-api.ts';
 import { policyApi } from './policy-api.ts';
 import { withProblems } from './problem.ts';
@@ -106,8 +107,10 @@ export function adminApi(
 
   app.get('/v1/agents', (c) => c.json({ agents: authority.agents.list().map(agentView) }));
   app.post('/v1/agents/invite', async (c) => {
-    const { name, definition } = await body(c.req.raw, shapes.invite);
-    return c.json({ ...authority.agents.invite(name, definition ?? null), origin: ledger.origin }, 201);
+    const { name, definition = null, owner = null } = await body(c.req.raw, shapes.invite);
+    if (owner !== null && !authority.people.get(owner))
+      throw new ServerError('not-found', `there is no person ${owner}`);
+    return c.json({ ...authority.agents.invite(name, { definition, owner }), origin: ledger.origin }, 201);
   });
   app.post('/v1/agents/redeem', async (c) => {
     const { code, spki, proof } = await body(c.req.raw, shapes.redeem);
@@ -168,8 +171,8 @@ export function adminApi(
   });
   app.post('/v1/approvals/:id', async (c) => {
     const { person, word } = await body(c.req.raw, shapes.answer);
-    const { kind } = await authority.approvals.answer(person, word);
-    return c.json({ kind });
+    const answer = await authority.approvals.answer(person, word);
+    return c.json(answer.kind === 'waiting' ? answer : { kind: answer.kind });
   });
   app.get('/v1/sources', (c) => c.json({ sources: listSources(db).map(({ position: _, ...source }) => source) }));
   app.post('/v1/sources', async (c) => {
@@ -214,25 +217,12 @@ function addForge(deployment: Deployment, forge: ForgeConfig): void {
   writeConfig(dir, deployment.config);
 }
 
-/** Long polling: resolves when the queue changes, or after so many seconds. */
-function nextChange(approvals: Deployment['authority']['approvals'], seconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      stop();
-      resolve();
-    };
-    const stop = approvals.onChange(done);
-    const timer = setTimeout(done, seconds * 1000);
-  });
+function holdView({ id, task, heldAt, expires, quorum }: Omit<Hold, 'settled'>) {
+  return { id, task, heldAt, expires, quorum };
 }
 
-function holdView({ id, task, heldAt, expires }: Omit<Hold, 'settled'>) {
-  return { id, task, heldAt, expires };
-}
-
-function agentView({ id, kind, name, spiffe, how, definition, jkt, revoked }: Agent) {
-  return { id, kind, name, spiffe, how, definition, jkt, revoked: revoked !== null };
+function agentView({ id, kind, name, spiffe, how, definition, owner, jkt, revoked }: Agent) {
+  return { id, kind, name, spiffe, how, definition, owner, jkt, revoked: revoked !== null };
 }
 
 function taskView({ authority }: Deployment, id: string) {

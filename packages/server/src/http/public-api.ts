@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Deployment } from '../deployment.ts';
+import { approvalsApi } from './approvals-api.ts';
 import { enrolApi } from './enrol-api.ts';
 import { publicHopsApi } from './hops-api.ts';
 import { myTasksApi } from './my-tasks-api.ts';
@@ -29,6 +30,7 @@ const parts: readonly ((door: PublicDoor) => Hono)[] = [
   peopleApi,
   oidcApi,
   myTasksApi,
+  approvalsApi,
   publicHopsApi,
 ];
 

@@ -19,6 +19,8 @@ export const invite = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional(),
+  /** The person who answers for it. */
+  owner: text.optional(),
 });
 export const redeem = z.strictObject({ code: text, spki: text, proof: text });
 export const reason = z.strictObject({ reason: text });

@@ -16,6 +16,14 @@ export async function post<T>(path: string, body: unknown = {}): Promise<T> {
   return said;
 }
 
+/** Asks this server. @throws Error with the server's own words */
+export async function get<T>(path: string): Promise<T> {
+  const answer = await fetch(path);
+  const said = (await answer.json()) as T & Problem;
+  if (!answer.ok) throw new Error(said.detail ?? `the server answered ${answer.status}`);
+  return said;
+}
+
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no #${id}`);

@@ -1,5 +1,9 @@
 import { attempt, byId, post } from './ask.ts';
 
+/** Where somebody wanted to go before signing in; nowhere but to what waits for him. */
+const wanted = location.hash.slice(1);
+const next = /^\/approvals(\/[a-z]+_[0-9a-z]+)?$/.test(wanted) ? wanted : '/people/me';
+
 const button = byId<HTMLButtonElement>('passkey');
 button.addEventListener('click', () =>
   attempt(button, async () => {
@@ -8,6 +12,6 @@ button.addEventListener('click', () =>
     const made = (await navigator.credentials.get({ publicKey })) as PublicKeyCredential | null;
     if (!made) throw new Error('No passkey was chosen.');
     await post('/v1/sign-in', { response: made.toJSON() });
-    location.assign('/people/me');
+    location.assign(next);
   }),
 );
