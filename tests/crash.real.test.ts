@@ -58,10 +58,10 @@ function checkDone(world: CrashWorld, log: Recorded): void {
     expect(intents, `made without an intent: ${path}`).toHaveLength(1);
     if (path.endsWith('-folder')) {
       const [approval] = log.approvals.get(path) ?? [];
-      expect(intents[0]?.body.approval).toBe(approval?.digest);
+      expect(intents[0]?.body.approvals).toEqual([approval?.digest]);
     }
   }
-  const used = log.statements.filter(isOf('intent')).flatMap(({ body }) => body.approval ?? []);
+  const used = log.statements.filter(isOf('intent')).flatMap(({ body }) => body.approvals);
   expect(new Set(used).size).toBe(used.length);
 }
 

@@ -23,7 +23,7 @@ export async function closing(): Promise<readonly (readonly string[])[]> {
       for (let i = 0; i < 20 && working; i++) {
         const admitted = await worker.admitted('write_file');
         const proposal = worker.propose('write_file');
-        const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+        const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal));
         await intent.durable;
         await actions.conclude(intent, { status: 'ok' }).durable;
       }

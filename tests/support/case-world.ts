@@ -286,16 +286,16 @@ export class CaseWorker {
   async begin(call: Call) {
     const { actions, approvals } = this.world.authority;
     const { admitted, proposal, verdict } = await this.decided(call);
-    let approval: string | null = null;
+    let given: readonly string[] = [];
     if (verdict.needsApproval) {
       const hold = approvals.hold(admitted, proposal, verdict, utf8(`run ${call.tool}\n`));
       const bytes = approvals.wordBytes(hold.id, this.world.init.person, 'approve');
       const word = await this.world.person.word('deed-approval-v1', bytes);
       const settled = await approvals.answer(this.world.init.person, word);
       if (settled.kind !== 'approved') throw new Error(`the approval was ${settled.kind}`);
-      approval = settled.approval;
+      given = settled.approvals;
     }
-    const intent = actions.intend(admitted, proposal, verdict, approval);
+    const intent = actions.intend(admitted, proposal, verdict, given);
     await intent.durable;
     const witnessed = verdict.tier === 'approve' ? await intent.witnessed() : null;
     const anchor = witnessed && {
@@ -347,7 +347,7 @@ export class CaseWorker {
         : { kind: 'paths', paths: [{ argument: 'path', given: path, real: path }] };
     const record: ActionRecord = {
       ...{ v: 1, action, task: this.task.id, method, server: name, tool, definition: digest, executable },
-      ...{ arguments: args, operands },
+      ...{ arguments: args, operands, author: null },
     };
     return { action, method, record, hints: {}, tool: { server: name, name: tool, definition: digest, executable } };
   }

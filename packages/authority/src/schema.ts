@@ -123,10 +123,14 @@ export const authorityMigrations = [
       ALTER TABLE agents ADD COLUMN owner TEXT;
       ALTER TABLE invitations ADD COLUMN owner TEXT;
       -- who approved, with which key, how strongly and until when
-      ALTER TABLE approvals ADD COLUMN person TEXT NOT NULL DEFAULT '';
-      ALTER TABLE approvals ADD COLUMN holder TEXT NOT NULL DEFAULT '';
-      ALTER TABLE approvals ADD COLUMN grade TEXT NOT NULL DEFAULT 'A0';
-      ALTER TABLE approvals ADD COLUMN expires TEXT NOT NULL DEFAULT '';
+      ALTER TABLE approvals RENAME TO approvals_of_one;
+      CREATE TABLE approvals (
+        digest TEXT PRIMARY KEY, task TEXT NOT NULL, action TEXT NOT NULL, record TEXT NOT NULL, person TEXT NOT NULL,
+        holder TEXT NOT NULL, grade TEXT NOT NULL, expires TEXT NOT NULL, used_by TEXT,
+        UNIQUE (action, person), UNIQUE (action, holder)
+      ) STRICT;
+      INSERT INTO approvals SELECT digest, task, action, record, '', '', 'A0', '1970-01-01T00:00:00.000Z', used_by FROM approvals_of_one;
+      DROP TABLE approvals_of_one;
     `,
   },
 ] as const;

@@ -20,7 +20,7 @@ async function application(code: string, key = newP256()) {
 
 test('a one-time code enrols one key as an instance of the named agent', async () => {
   const { agents } = world.authority;
-  const { code } = agents.invite('coder', 'd'.repeat(64));
+  const { code } = agents.invite('coder', { definition: 'd'.repeat(64) });
   const { spki, proof } = await application(code);
   const agent = await agents.redeem(code, spki, proof);
   expect(agent.spiffe).toBe(

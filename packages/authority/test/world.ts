@@ -88,9 +88,12 @@ export class World {
     await this.open();
   }
 
-  async enrol(name = 'coder'): Promise<{ readonly key: KeyObject; readonly agent: Agent }> {
+  async enrol(
+    name = 'coder',
+    declared: { readonly owner?: string } = {},
+  ): Promise<{ readonly key: KeyObject; readonly agent: Agent }> {
     const key = newP256();
-    const { code } = this.authority.agents.invite(name);
+    const { code } = this.authority.agents.invite(name, declared);
     const challenge = enrolmentChallenge(this.init.origin, code, spkiOf(key));
     return { key, agent: await this.authority.agents.redeem(code, spkiOf(key), await signP256(key, challenge)) };
   }
@@ -207,7 +210,7 @@ export function propose(
   const method = 'tools/call';
   const record: ActionRecord = {
     ...{ v: 1, action, task, method, server, tool: name, definition: null, executable },
-    ...{ arguments: args, operands },
+    ...{ arguments: args, operands, author: null },
   };
   return { action, method, tool, record, hints: {}, ...over };
 }

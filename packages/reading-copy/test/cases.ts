@@ -50,7 +50,7 @@ function manyActions(count: number): Bend {
           authority: null,
           decision: null,
           cites: null,
-          approval: null,
+          approvals: [],
           rejection: null,
         },
       });

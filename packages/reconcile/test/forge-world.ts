@@ -136,7 +136,7 @@ export class ForgeWorld {
     await approvals.answer(person, await this.world.person.word('deed-approval-v1', bytes));
     const approved = await settled;
     if (approved.kind !== 'approved') throw new Error(`the push was ${approved.kind}`);
-    const intent = actions.intend(admitted, proposal, verdict, approved.approval);
+    const intent = actions.intend(admitted, proposal, verdict, approved.approvals);
     await intent.durable;
     return { action: proposal.action, intent };
   }

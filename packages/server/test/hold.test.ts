@@ -49,7 +49,7 @@ test('an approved call runs once, under a checkpoint that the witness signed', a
   expect(story()).toEqual(['task-opened', 'approval', 'intent', 'outcome ok']);
   const [approval] = world.of(worker.task, 'approval');
   const [intent] = world.of(worker.task, 'intent');
-  expect(intent?.body).toMatchObject({ tier: 'approve', approval: approval?.digest, record: approval?.body.record });
+  expect(intent?.body).toMatchObject({ tier: 'approve', approvals: [approval?.digest], record: approval?.body.record });
   expect(world.of(worker.task, 'outcome')[0]?.body.anchor).toMatchObject({ size: expect.any(Number) });
 });
 

@@ -30,7 +30,7 @@ test('of a hundred concurrent sends of one proof exactly one passes, and the fir
   if (!admitted) return expect.fail();
   const proposal = worker.propose('write_file');
   const { actions } = world.authority;
-  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal));
   await intent.durable;
   await actions.conclude(intent, { status: 'ok' }).durable;
   expect(bodies(worker.task.id, 'refusal')).toMatchObject([{ reason: 'proof-replayed', cites: intent.digest }]);
@@ -48,12 +48,7 @@ test('a proof that was used before a restart is known after it', async () => {
   const message = await worker.message('write_file');
   const admitted = await world.authority.actions.admit(message);
   const proposal = worker.propose('write_file');
-  const intent = world.authority.actions.intend(
-    admitted,
-    proposal,
-    world.authority.actions.decide(admitted, proposal),
-    null,
-  );
+  const intent = world.authority.actions.intend(admitted, proposal, world.authority.actions.decide(admitted, proposal));
   await intent.durable;
   await world.authority.actions.conclude(intent, { status: 'ok' }).durable;
   await world.restart();
@@ -115,7 +110,7 @@ test('nothing that a revoked agent signs is admitted, and it gets no token', asy
   expect(await refused(() => worker.renew())).toBe('agent-revoked');
   const proposal = worker.propose('write_file');
   const verdict = world.authority.actions.decide(admitted, proposal);
-  expect(await refused(() => world.authority.actions.intend(admitted, proposal, verdict, null))).toBe('agent-revoked');
+  expect(await refused(() => world.authority.actions.intend(admitted, proposal, verdict))).toBe('agent-revoked');
   expect(bodies(worker.task.id, 'refusal')).toHaveLength(0); // not committed yet
   await world.restart();
   expect(bodies(worker.task.id, 'refusal')).toMatchObject([{ reason: 'denied' }]);
@@ -131,7 +126,7 @@ test('after a task is closed none of its tokens authorises anything, and the att
   const closing = world.authority.tasks.close(worker.task.id, 'operator');
   // the statement is not durable yet, and already nothing passes
   expect(await refused(() => world.authority.actions.admit(message))).toBe('task-closed');
-  expect(await refused(() => world.authority.actions.intend(early, proposal, verdict, null))).toBe('task-closed');
+  expect(await refused(() => world.authority.actions.intend(early, proposal, verdict))).toBe('task-closed');
   expect(await refused(() => worker.renew())).toBe('task-closed');
   await closing;
   expect(await refused(async () => world.authority.actions.admit(await worker.message('write_file')))).toBe(
@@ -154,11 +149,11 @@ test('one message begins one action, once', async () => {
   const { actions } = world.authority;
   const proposal = worker.propose('write_file');
   const verdict = actions.decide(admitted, proposal);
-  await actions.intend(admitted, proposal, verdict, null).durable;
+  await actions.intend(admitted, proposal, verdict).durable;
   const other = worker.propose('write_file');
-  expect(await refused(() => actions.intend(admitted, other, actions.decide(admitted, other), null))).toBe('proposal');
+  expect(await refused(() => actions.intend(admitted, other, actions.decide(admitted, other)))).toBe('proposal');
   const again = await worker.admitted('write_file');
-  expect(await refused(() => actions.intend(again, proposal, actions.decide(again, proposal), null))).toBe('proposal');
+  expect(await refused(() => actions.intend(again, proposal, actions.decide(again, proposal)))).toBe('proposal');
 });
 
 test('an implicit task needs no token, says so, and is capped at tier record', async () => {
@@ -166,7 +161,7 @@ test('an implicit task needs no token, says so, and is capped at tier record', a
   const { actions } = world.authority;
   const admitted = await actions.admit({ kind: 'implicit', task: task.id });
   const write = propose(world, task.id, 'write_file');
-  const intent = actions.intend(admitted, write, actions.decide(admitted, write), null);
+  const intent = actions.intend(admitted, write, actions.decide(admitted, write));
   await intent.durable;
   const push = propose(world, task.id, 'git_push', { server: 'git' });
   expect(actions.decide(admitted, push)).toMatchObject({ outcome: 'deny', reason: 'outside-grant', tier: 'approve' });

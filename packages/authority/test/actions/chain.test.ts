@@ -41,7 +41,7 @@ async function live(steps: readonly string[]): Promise<void> {
         const proposal = worker.propose('write_file');
         const verdict = actions.decide(admitted, proposal);
         if (name === 'refuse') actions.refuse(admitted, proposal, 'cancelled', 'the caller left', { verdict });
-        else open.push(actions.intend(admitted, proposal, verdict, null));
+        else open.push(actions.intend(admitted, proposal, verdict));
       }
     });
   }

@@ -27,7 +27,7 @@ test('an action leaves an intent and an outcome that name agent, authority, deci
   const what = free.propose('write_file', { args: '{"path": "a"}', operands: written });
   const verdict = actions.decide(in_, what);
   expect(verdict).toMatchObject({ outcome: 'allow', tier: 'record', needsApproval: false, unearned: false });
-  const intent = actions.intend(in_, what, verdict, null);
+  const intent = actions.intend(in_, what, verdict);
   const { index } = await intent.durable;
   expect(world.ledger.entry(index)).toBeDefined(); // dispatch may begin only now
   const result = { bytes: Buffer.from('{"ok":true}') };
@@ -52,7 +52,7 @@ test('what is only observed is named but not kept', async () => {
   const { actions, vault } = world.authority;
   const admitted = await worker.admitted('read_file');
   const proposal = worker.propose('read_file');
-  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal));
   await actions.conclude(intent, { status: 'ok', result: { bytes: Buffer.from('secret') } }).durable;
   const [, said, done] = world.statements(worker.task.id);
   if (said?.predicate !== 'intent' || done?.predicate !== 'outcome') return expect.fail();
@@ -78,7 +78,7 @@ test('a denial is a refusal with its decision, and nothing follows it', async ()
     body: { reason: 'denied', decision: { outcome: 'deny', reasons: ['git-no-rewiring'] }, cites: null },
   });
   const again = await worker.admitted('git_reset');
-  expect(await refused(() => actions.intend(again, proposal, verdict, null))).toBe('denied');
+  expect(await refused(() => actions.intend(again, proposal, verdict))).toBe('denied');
 });
 
 test('an intent has one outcome; an unknown one is superseded once', async () => {
@@ -87,7 +87,7 @@ test('an intent has one outcome; an unknown one is superseded once', async () =>
   const begin = async () => {
     const admitted = await worker.admitted('write_file');
     const proposal = worker.propose('write_file');
-    return actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+    return actions.intend(admitted, proposal, actions.decide(admitted, proposal));
   };
   const sure = await begin();
   actions.conclude(sure, { status: 'error' });
@@ -112,7 +112,7 @@ test('a refusal that cites an intent ends it: operands that changed at dispatch'
   const admitted = await worker.admitted('write_file');
   const proposal = worker.propose('write_file');
   const verdict = actions.decide(admitted, proposal);
-  const intent = actions.intend(admitted, proposal, verdict, null);
+  const intent = actions.intend(admitted, proposal, verdict);
   await actions.refuse(admitted, proposal, 'operands-changed', 'other paths', { verdict, cites: intent.digest })
     .durable;
   expect(await refused(() => actions.conclude(intent, { status: 'ok' }))).toBe('outcome');
@@ -129,7 +129,7 @@ test('beyond its budget a task begins nothing', async () => {
     const proposal = worker.propose('write_file');
     const verdict = actions.decide(admitted, proposal);
     try {
-      actions.intend(admitted, proposal, verdict, null);
+      actions.intend(admitted, proposal, verdict);
       codes.push('begun');
     } catch (error) {
       codes.push((error as { code: string }).code);
@@ -153,7 +153,7 @@ test('a policy that changes while an action waits is asked again', async () => {
   await grants.decide({ ...common, verdict: 'GRANTED', agent: worker.agent.id, ceiling: 'record' });
   expect(grants.current(worker.agent.id).digest).not.toBe(before.digest);
   expect(actions.decide(admitted, proposal)).toMatchObject({ outcome: 'deny', reason: 'outside-grant' });
-  expect(await refused(() => actions.intend(admitted, proposal, verdict, null))).toBe('outside-grant');
+  expect(await refused(() => actions.intend(admitted, proposal, verdict))).toBe('outside-grant');
 });
 
 test('the record must be of the action, the task and the tool that are proposed', async () => {
@@ -186,7 +186,7 @@ test('when the log cannot write, the action is refused', async () => {
   const proposal = worker.propose('write_file');
   const verdict = actions.decide(admitted, proposal);
   await own.ledger.close();
-  expect(await refused(() => actions.intend(admitted, proposal, verdict, null))).toBe('stopped');
+  expect(await refused(() => actions.intend(admitted, proposal, verdict))).toBe('stopped');
 });
 
 test('an action that was refused begins no more', async () => {
@@ -197,7 +197,7 @@ test('an action that was refused begins no more', async () => {
   const verdict = actions.decide(admitted, proposal);
   actions.refuse(admitted, proposal, 'cancelled', 'the caller left', { verdict });
   const again = await worker.admitted('write_file');
-  expect(await refused(() => actions.intend(again, proposal, verdict, null))).toBe('proposal');
+  expect(await refused(() => actions.intend(again, proposal, verdict))).toBe('proposal');
 });
 
 test('what was not seen by the gateway itself is capped at tier record', async () => {

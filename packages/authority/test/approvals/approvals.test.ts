@@ -44,28 +44,28 @@ test('an approved action runs once, and its intent names the approval it consume
   const settled = await answer(await say('approve'));
   expect(await hold.settled).toEqual(settled);
   if (settled.kind !== 'approved') return expect.fail();
-  const intent = actions.intend(admitted, proposal, verdict, settled.approval);
+  const intent = actions.intend(admitted, proposal, verdict, settled.approvals);
   await intent.durable;
   expect(world.statements(worker.task.id)).toMatchObject([
     { predicate: 'task-opened' },
-    { predicate: 'approval', digest: settled.approval, body: { grade: 'A0', action: proposal.action } },
-    { predicate: 'intent', body: { approval: settled.approval, tier: 'approve', authority: { unearned: true } } },
+    { predicate: 'approval', digest: settled.approvals[0], body: { grade: 'A0', action: proposal.action } },
+    { predicate: 'intent', body: { approvals: settled.approvals, tier: 'approve', authority: { unearned: true } } },
   ]);
   const again = await worker.admitted('git_push');
-  expect(await refused(() => actions.intend(again, proposal, verdict, settled.approval))).toBe('approval');
+  expect(await refused(() => actions.intend(again, proposal, verdict, settled.approvals))).toBe('approval');
   await world.restart();
   const after = await worker.admitted('git_push');
   const { actions: later } = world.authority;
-  expect(await refused(() => later.intend(after, proposal, verdict, settled.approval))).toBe('approval');
+  expect(await refused(() => later.intend(after, proposal, verdict, settled.approvals))).toBe('approval');
   expect(world.statements(worker.task.id).filter(({ predicate }) => predicate === 'intent')).toHaveLength(1);
 });
 
 test('without an approval an approve action does not begin', async () => {
   proves('invariant-7');
   const { worker, admitted, proposal, verdict } = await held();
-  expect(await refused(() => world.authority.actions.intend(admitted, proposal, verdict, null))).toBe('approval');
+  expect(await refused(() => world.authority.actions.intend(admitted, proposal, verdict))).toBe('approval');
   const other = await worker.admitted('git_push');
-  expect(await refused(() => world.authority.actions.intend(other, proposal, verdict, '0'.repeat(64)))).toBe(
+  expect(await refused(() => world.authority.actions.intend(other, proposal, verdict, ['0'.repeat(64)]))).toBe(
     'approval',
   );
 });
@@ -77,15 +77,15 @@ test('what was approved is what runs: any other record is refused, and the appro
   const settled = await answer(await say('approve'));
   if (settled.kind !== 'approved') return expect.fail();
   const swapped = { ...proposal, record: { ...proposal.record, arguments: '{"force":true}' } };
-  expect(await refused(() => actions.intend(admitted, swapped, verdict, settled.approval))).toBe('operands-changed');
+  expect(await refused(() => actions.intend(admitted, swapped, verdict, settled.approvals))).toBe('operands-changed');
   const again = await worker.admitted('git_push');
-  expect(await refused(() => actions.intend(again, proposal, verdict, settled.approval))).toBe('approval');
+  expect(await refused(() => actions.intend(again, proposal, verdict, settled.approvals))).toBe('approval');
   await world.restart();
   expect(world.statements(worker.task.id)).toMatchObject([
     { predicate: 'task-opened' },
     { predicate: 'approval' },
-    { predicate: 'refusal', body: { reason: 'operands-changed', approval: settled.approval } },
-    { predicate: 'refusal', body: { reason: 'denied', approval: null } },
+    { predicate: 'refusal', body: { reason: 'operands-changed', approvals: settled.approvals } },
+    { predicate: 'refusal', body: { reason: 'denied', approvals: [] } },
   ]);
 });
 
@@ -95,13 +95,13 @@ test('a refusal that names an unused approval consumes it', async () => {
   const { actions } = world.authority;
   const settled = await answer(await say('approve'));
   if (settled.kind !== 'approved') return expect.fail();
-  const extra = { verdict, approval: settled.approval };
+  const extra = { verdict, approvals: settled.approvals };
   await actions.refuse(admitted, proposal, 'operands-changed', 'another commit', extra).durable;
   const again = await worker.admitted('git_push');
-  expect(await refused(() => actions.intend(again, proposal, verdict, settled.approval))).toBe('approval');
+  expect(await refused(() => actions.intend(again, proposal, verdict, settled.approvals))).toBe('approval');
   const statements = world.statements(worker.task.id);
   expect(statements.find(({ predicate }) => predicate === 'refusal')).toMatchObject({
-    body: { reason: 'operands-changed', approval: settled.approval },
+    body: { reason: 'operands-changed', approvals: settled.approvals },
   });
 });
 
@@ -140,7 +140,7 @@ test('an answer counts only from an enrolled approver, with the enrolled key, ov
     { origin: 'deed.local/other' },
     { expires: '2099-01-01T00:00:00.000Z' },
   ]) {
-    const other = encodeApproval({ ...word, person: world.init.person, decision: 'approve', ...over });
+    const other = encodeApproval({ ...word, person: world.init.person, decision: 'approve', arguments: null, ...over });
     expect(await refused(async () => answer(await world.person.word('deed-approval-v1', other)))).toBe('word');
   }
   const elsewhere = await world.person.word('deed-activation-v1', bytes);

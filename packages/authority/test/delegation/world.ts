@@ -104,7 +104,7 @@ export class Member {
     const admitted = await actions.admit(await this.message(tool, token));
     const proposal = propose(this.world, this.task.id, tool);
     const verdict = actions.decide(admitted, proposal);
-    const intent = actions.intend(admitted, proposal, verdict, null);
+    const intent = actions.intend(admitted, proposal, verdict);
     actions.conclude(intent, { status: 'ok' });
     return intent;
   }

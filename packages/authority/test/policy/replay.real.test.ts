@@ -35,7 +35,7 @@ beforeAll(async () => {
     const proposal = worker.propose(tool, over);
     const verdict = actions.decide(admitted, proposal);
     if (verdict.outcome === 'allow' && !verdict.needsApproval) {
-      await actions.intend(admitted, proposal, verdict, null).durable;
+      await actions.intend(admitted, proposal, verdict).durable;
     } else await actions.refuse(admitted, proposal, 'denied', verdict.detail, { verdict }).durable;
   }
   archive = { dir: world.dir, bundle: (digest) => readBundleFiles(world.authority.policy.folderOf(digest)) };

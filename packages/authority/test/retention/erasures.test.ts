@@ -71,7 +71,7 @@ describe('erasing a task', () => {
     const { actions, tasks } = world.authority;
     const admitted = await worker.admitted('write_file');
     const proposal = worker.propose('write_file');
-    const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+    const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal));
     await tasks.close(worker.task.id, 'operator');
     expect(await refused(() => erase(worker.task.id))).toBe('task-busy');
     await actions.conclude(intent, { status: 'ok' }).durable;

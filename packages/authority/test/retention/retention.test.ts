@@ -45,7 +45,7 @@ test('a task is kept as long as the highest tier among its actions', async () =>
     const proposal = worker.propose(tool, tool === 'read_file' ? {} : { hints: { destructive: true } });
     const verdict = actions.decide(admitted, proposal);
     if (verdict.outcome !== 'allow' || verdict.needsApproval) continue;
-    const intent = actions.intend(admitted, proposal, verdict, null);
+    const intent = actions.intend(admitted, proposal, verdict);
     await actions.conclude(intent, { status: 'ok' }).durable;
   }
   expect(approvals.list()).toEqual([]);

@@ -15,7 +15,7 @@ export async function finishedTask(world: World): Promise<{ readonly worker: Wor
   const args = JSON.stringify({ content: personal });
   const admitted = await worker.admitted('write_file', args);
   const proposal = worker.propose('write_file', { args });
-  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal));
   await intent.durable;
   await actions.conclude(intent, { status: 'ok', result: { bytes: Buffer.from(large) } }).durable;
   await tasks.close(worker.task.id, 'principal');

@@ -52,7 +52,7 @@ test('closing counts the chain, names open intents and outputs, and later outcom
   const { actions, tasks } = world.authority;
   const admitted = await worker.admitted('write_file');
   const proposal = worker.propose('write_file');
-  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal));
   const outputs = [{ name: 'commit', digest: { sha1: 'a'.repeat(40) } }];
   const closing = tasks.close(worker.task.id, 'principal', outputs);
   const outcome = actions.conclude(intent, { status: 'ok', result: { bytes: Buffer.from('late') } });
@@ -110,7 +110,7 @@ test('after a crash each open task says that something may be missing, and open 
   const { actions } = world.authority;
   const admitted = await one.admitted('write_file');
   const proposal = one.propose('write_file');
-  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal), null);
+  const intent = actions.intend(admitted, proposal, actions.decide(admitted, proposal));
   await intent.durable;
   await world.restart('unclean');
   for (const { task } of [one, two]) {

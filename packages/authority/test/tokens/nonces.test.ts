@@ -50,7 +50,7 @@ test('an entry of the allowed actions counts across a restart, and no more begin
     const proposal = worker.propose('write_file');
     const verdict = actions.decide(admitted, proposal);
     if (verdict.outcome === 'deny') return verdict.reason;
-    const intent = actions.intend(admitted, proposal, verdict, null);
+    const intent = actions.intend(admitted, proposal, verdict);
     await intent.durable;
     await actions.conclude(intent, { status: 'ok' }).durable;
     return 'begun';
@@ -72,8 +72,8 @@ test('an entry of the allowed actions counts across a restart, and no more begin
   expect(both.map(({ verdict }) => verdict.outcome)).toEqual(['allow', 'allow']);
   const [first, second] = both;
   if (!first || !second) throw new Error('two were made');
-  actions.intend(first.admitted, first.proposal, first.verdict, null);
-  expect(() => actions.intend(second.admitted, second.proposal, second.verdict, null)).toThrowError(
+  actions.intend(first.admitted, first.proposal, first.verdict);
+  expect(() => actions.intend(second.admitted, second.proposal, second.verdict)).toThrowError(
     expect.objectContaining({ code: 'outside-grant' }),
   );
 });

@@ -62,7 +62,8 @@ export function checkApprovals(exam: Examination, intent: Intent, used: Map<stri
   });
   const needed = Math.max(quorum?.people ?? 0, tier === 'approve' ? 1 : 0);
   if (approvals.length < needed) {
-    exam.forged(`${label(intent)}: tier approve with ${approvals.length} approvals, asked for were ${needed}`);
+    const had = approvals.length === 0 ? 'without an approval' : `with ${approvals.length} approvals`;
+    exam.forged(`${label(intent)}: tier ${tier} ${had}; asked for ${needed === 1 ? 'is one' : `are ${needed}`}`);
   }
   exam.attempt(label(intent), () => {
     for (const approval of found) checkUse(intent, approval);

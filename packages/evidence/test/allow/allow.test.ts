@@ -38,6 +38,7 @@ const pay = (text: string, used: readonly number[] = []) =>
       executable: '0'.repeat(64),
       arguments: text,
       operands: { kind: 'none' },
+      author: null,
     }),
     used,
   );

@@ -64,6 +64,7 @@ export function all(...bends: readonly Bend[]): Bend {
     draft: (draft, story) => bends.forEach((bend) => void bend.draft?.(draft, story)),
     call: (call, story) => bends.forEach((bend) => void bend.call?.(call, story)),
     word: (word, story) => bends.forEach((bend) => void bend.word?.(word, story)),
+    record: (record, story) => bends.reduce((said, bend) => bend.record?.(said, story) ?? said, record),
     after: (recorded, story) => bends.forEach((bend) => void bend.after?.(recorded, story)),
     files: (files, story) => bends.forEach((bend) => void bend.files?.(files, story)),
   };

@@ -71,6 +71,7 @@ export function tellDeployment(story: Story): void {
       how: 'one-time-code',
       evidence: null,
       policy: null,
+      owner: null,
     },
     signer: actors.registrar,
   });

@@ -48,6 +48,7 @@ export function tellPerson(
     roles,
     by = [first(story)],
     signer = newSigner(),
+    kind = 'es256',
     alone = by.length === 1,
     id = newId('person', start),
     over,
@@ -55,12 +56,13 @@ export function tellPerson(
     readonly roles: PersonRole[];
     readonly by?: readonly Orderer[];
     readonly signer?: Signer;
+    readonly kind?: 'es256' | 'webauthn';
     readonly alone?: boolean;
     readonly id?: string;
     readonly over?: Partial<Draft>;
   },
 ): Orderer {
-  const key = keyOf(signer);
+  const key = { ...keyOf(signer), kind };
   const words = wordsOf(story, id, { kind: 'enrolled', key, roles }, by);
   story.record({
     step,

@@ -1,4 +1,4 @@
-import { encodeActionRecord, type Operands, parseEffects } from '../../src/action-record.ts';
+import { type ActionRecord, encodeActionRecord, type Operands, parseEffects } from '../../src/action-record.ts';
 import type { Allow, AllowEntry } from '../../src/allow/allow.ts';
 import { encodeApproval } from '../../src/approval.ts';
 import { members } from '../../src/case/members.ts';
@@ -43,6 +43,10 @@ export interface Bend {
   draft?(draft: Draft, story: Story): void;
   call?(call: CallDraft, story: Story): void;
   word?(word: WordDraft, story: Story): void;
+  /** The action record of each call before its digest is taken. */
+  record?(record: ActionRecord, story: Story): ActionRecord;
+  /** On whose behalf the task runs. */
+  principal?(principal: Readonly<Record<string, unknown>>, story: Story): Readonly<Record<string, unknown>>;
   /** After each statement: the place to slip in others. */
   after?(recorded: Recorded, story: Story): void;
   /** The tree size of the push's anchor, and who signed it. */
@@ -113,6 +117,8 @@ export class Story {
   readonly task = newId('task', start);
   readonly agent = newId('agent', start);
   readonly person = newId('person', start);
+  /** On whose behalf the task runs; a person who approves nothing of it. */
+  readonly requester = newId('person', start);
   readonly grant = newId('grant', start);
   readonly credential = newId('credential', start);
   readonly blind = randomBytes(16);
@@ -168,7 +174,7 @@ export class Story {
   private open(): void {
     const { log } = this;
     this.objective = log.payload('Mend the broken link in docs/index.md and push it.', 'text/plain');
-    const principal = { v: 1, kind: 'person', id: this.person, authenticated: 'es256 key', how: 'socket' };
+    const principal = { v: 1, kind: 'person', id: this.requester, authenticated: 'es256 key', how: 'socket' };
     this.record({
       step: 'opened',
       predicate: 'task-opened',
@@ -176,7 +182,10 @@ export class Story {
       subject: { name: `task:${this.task}`, sha256: this.objective.sha256 },
       body: {
         objective: this.objective,
-        principal: log.payload(JSON.stringify(principal), 'application/vnd.deed.principal+json'),
+        principal: log.payload(
+          JSON.stringify(this.bend.principal?.(principal, this) ?? principal),
+          'application/vnd.deed.principal+json',
+        ),
         agent: {
           id: this.agent,
           spiffe,
@@ -201,7 +210,7 @@ export class Story {
     this.intent({
       name,
       tier: 'observe',
-      tool: this.tool('read_file'),
+      tool: this.toolOf('read_file'),
       arguments: { path: '/srv/site/docs/index.md' },
       operands: { kind: 'none' },
     });
@@ -217,7 +226,7 @@ export class Story {
     this.intent({
       name,
       tier: 'record',
-      tool: this.tool('write_file'),
+      tool: this.toolOf('write_file'),
       arguments: { path: 'docs/index.md', content: 'mended' },
       operands: {
         kind: 'paths',
@@ -231,7 +240,7 @@ export class Story {
     const act: Act = {
       name,
       tier: 'record',
-      tool: this.tool('delete_file'),
+      tool: this.toolOf('delete_file'),
       arguments: { path: '/etc/passwd' },
       operands: { kind: 'paths', paths: [{ argument: 'path', given: '/etc/passwd', real: '/etc/passwd' }] },
     };
@@ -252,7 +261,7 @@ export class Story {
         authority: this.authority(act, true),
         decision: { ...this.decision(name, true), outcome: 'deny', reasons: [] },
         cites: null,
-        approval: null,
+        approvals: [],
         rejection: null,
       },
     });
@@ -263,7 +272,7 @@ export class Story {
     const act: Act = {
       name,
       tier: 'approve',
-      tool: this.tool('git_push'),
+      tool: this.toolOf('git_push'),
       arguments: { remote: 'origin', branch: 'main' },
       operands: {
         kind: 'git-push',
@@ -291,8 +300,9 @@ export class Story {
       nonce: '00112233445566778899aabbccddeeff',
       notBefore: this.time(),
       expires: this.time(600_000),
+      arguments: null,
     });
-    const decision = this.decision(name, true);
+    const decision = { ...this.decision(name, true), quorum: { people: 1, grade: 'A0' } } satisfies Decision;
     const approval = this.record({
       step: `${name}:approval`,
       predicate: 'approval',
@@ -305,11 +315,12 @@ export class Story {
         rendering,
         person: { id: this.person, enrolled: this.digest('person') },
         approval: this.signed(name, 'deed-approval-v1', word),
-        grade: 'A0',
+        grade: 'A1',
+        reported: null,
         decision,
       },
     });
-    const intent = this.intent(act, approval.digest, decision);
+    const intent = this.intent(act, [approval.digest], decision);
     const { size = log.size, signers = [...this.logs, actors.witness] } = this.bend.anchor?.(this) ?? {};
     const anchor = log.checkpoint(size, signers);
     if (size > intent.index) log.files.set(members.anchorProof(intent.index), log.proof(intent.index, anchor));
@@ -341,7 +352,7 @@ export class Story {
         authority: { pop: 'shim', evidence, chain: [], grant: this.digest('grant'), unearned: false },
         decision: null,
         cites: this.digest('write:intent'),
-        approval: null,
+        approvals: [],
         rejection: null,
       },
     });
@@ -387,14 +398,14 @@ export class Story {
     separation: { agent: 'other-uid', tool: 'other-uid' },
   } as const;
 
-  private tool(name: string): ToolRef {
+  toolOf(name: string): ToolRef {
     return { server: 'files', name, definition: definition(name), executable };
   }
 
   private actionRecord(act: Act): PayloadRef {
     const known = this.records.get(act.name);
     if (known) return known;
-    const bytes = encodeActionRecord({
+    const record: ActionRecord = {
       v: 1,
       action: this.actions[act.name] ?? '',
       task: this.task,
@@ -405,13 +416,15 @@ export class Story {
       executable: act.tool.executable,
       arguments: JSON.stringify(act.arguments),
       operands: act.operands,
-    });
+      author: null,
+    };
+    const bytes = encodeActionRecord(this.bend.record?.(record, this) ?? record);
     const ref = this.log.payload(bytes, 'application/vnd.deed.action+json', act.tier !== 'observe');
     this.records.set(act.name, ref);
     return ref;
   }
 
-  private intent(act: Act, approval: string | null = null, decision?: Decision): Recorded {
+  private intent(act: Act, approvals: readonly string[] = [], decision?: Decision): Recorded {
     const kept = act.tier !== 'observe';
     const record = this.actionRecord(act);
     return this.record({
@@ -428,7 +441,7 @@ export class Story {
         tool: act.tool,
         authority: this.authority(act, kept),
         decision: decision ?? this.decision(act.name, kept),
-        approval,
+        approvals,
       },
     });
   }
@@ -462,6 +475,7 @@ export class Story {
       reasons: ['policy0'],
       errors: [],
       inputs: this.log.payload(inputs, 'application/vnd.deed.decision+json', kept),
+      quorum: null,
     };
   }
 

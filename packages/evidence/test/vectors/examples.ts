@@ -9,6 +9,7 @@ import { erasures } from '../verify/erasures/forged.ts';
 import { neverErased } from '../verify/erasures/incomplete.ts';
 import { accounts } from '../verify/forged/accounts.ts';
 import { actions } from '../verify/forged/actions.ts';
+import { approvals } from '../verify/forged/approvals.ts';
 import { authority } from '../verify/forged/authority.ts';
 import { closing } from '../verify/forged/closing.ts';
 import { enrolments } from '../verify/forged/enrolments.ts';
@@ -26,6 +27,7 @@ import { tsa } from '../verify/timestamps/stamps.ts';
 import { unusable } from '../verify/unusable/forms.ts';
 import { bent, bentCase, type Example, honest } from './example.ts';
 import { anchors } from './honest/anchors.ts';
+import { approved } from './honest/approvals.ts';
 import { authorities } from './honest/authority.ts';
 import { delegated } from './honest/delegation.ts';
 import { erased } from './honest/erasures.ts';
@@ -36,6 +38,16 @@ import { unanchoredExamples } from './unanchored.ts';
 
 /** What the same rule refuses for the same reason as its neighbour in the table: the tests have it, the vectors do without. */
 const alike: readonly string[] = [
+  'a passkey’s registration for an answer',
+  'a passkey’s answer in a frame of another site',
+  'a passkey’s answer on the page of another site',
+  'a passkey that nobody touched',
+  'a passkey’s answer to the word of another purpose',
+  'two approvals under one key',
+  'one approval named twice',
+  'a rejection that is an edit',
+  'an edit by somebody who was never enrolled',
+  'an approval that calls itself out of the agent’s reach, where both are one user',
   'an outcome by the token key',
   'a statement by nobody in particular',
   'an approval of another record',
@@ -183,7 +195,7 @@ const worse: readonly string[] = [
 
 /** Every vector that is made. */
 export function* examples(): Generator<Example> {
-  for (const table of [tasks, authorities, delegated, erased, anchors]) yield* honest(table);
+  for (const table of [tasks, authorities, approved, delegated, erased, anchors]) yield* honest(table);
   for (const table of [
     keys,
     signatures,
@@ -194,6 +206,7 @@ export function* examples(): Generator<Example> {
     accounts,
     enrolments,
     authority,
+    approvals,
     actions,
     closing,
     events,

@@ -7,6 +7,7 @@ import { examine, makeCase, pack, trust, trustText } from '../support/case-maker
 import { expectVerdict } from '../support/expect-verdict.ts';
 import { accounts } from './forged/accounts.ts';
 import { actions } from './forged/actions.ts';
+import { approvals } from './forged/approvals.ts';
 import { authority } from './forged/authority.ts';
 import { closing } from './forged/closing.ts';
 import { enrolments } from './forged/enrolments.ts';
@@ -28,6 +29,7 @@ const forged = {
   accounts,
   enrolments,
   authority,
+  approvals,
   actions,
   closing,
   events,

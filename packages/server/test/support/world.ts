@@ -198,7 +198,7 @@ export class World {
   async word(action: string, decision: 'approve' | 'reject'): Promise<object> {
     const { body } = await this.api('GET', `/v1/approvals/${action}`);
     const signer = keyPersonSigner(await readSealedKey(join(this.base, 'person.json'), passphrase));
-    const bytes = encodeApproval({ ...body.word, person: this.made.person, decision });
+    const bytes = encodeApproval({ ...body.word, person: this.made.person, decision, arguments: null });
     return { person: this.made.person, word: await signer.word('deed-approval-v1', bytes) };
   }
 

@@ -66,7 +66,12 @@ export const anchors: HonestCases = {
     ),
   },
   'an action that names an anchor although its tier asks for none': {
-    bend: all(push, set('push:intent', 'tier', 'attest')),
+    bend: all(
+      push,
+      ...[['tier', 'attest'] as const, ['approvals', []] as const, ['decision.quorum', null] as const].map(
+        ([path, value]) => set('push:intent', path, value),
+      ),
+    ),
   },
   'a timestamp that the trust file asks for': { bend: all(push, stamped()), trust: asking },
   'a timestamp that nobody asked for': { bend: all(push, stamped({ by: stranger })) },

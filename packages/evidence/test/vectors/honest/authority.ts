@@ -24,12 +24,12 @@ const otherAgent = newId('agent', start);
 export const authorities: HonestCases = {
   'a person who signs with an ssh key, Ed25519': { bend: all(parts('push'), bySsh(ed25519())) },
   'a person who signs with an ssh key, P-256': { bend: all(parts('push'), bySsh(p256())) },
-  'an approval in the first instant and the last for which it was given': {
+  'an approval in the first instant for which it was given, and an intent in the last': {
     bend: all(
       parts('push'),
       inApproval(({ notBefore }) => {
         const instant = new Date(Date.parse(notBefore) + 1000).toISOString();
-        return { notBefore: instant, expires: instant };
+        return { notBefore: instant, expires: new Date(Date.parse(instant) + 1000).toISOString() };
       }),
     ),
   },
@@ -251,6 +251,7 @@ function reject(story: Story): void {
     nonce: '00112233445566778899aabbccddeeff',
     notBefore: story.time(),
     expires: story.time(600_000),
+    arguments: null,
   });
   const rejection = signWord('deed-approval-v1', bytes, actors.person);
   refuse(story, 'rejected', { action, reason: 'rejected', rejection });

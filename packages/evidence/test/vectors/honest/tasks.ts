@@ -106,7 +106,7 @@ export const tasks: HonestCases = {
         refuse(story, 'unwitnessed', {
           action: story.actions.push,
           cites: story.digest('push:intent'),
-          approval: story.digest('push:approval'),
+          approvals: [story.digest('push:approval')],
           reason: 'unwitnessed',
         }),
       ),

@@ -6,7 +6,7 @@ import type { Story } from '../../support/story.ts';
 
 export const actions: BentCases = {
   'a second intent with one approval': {
-    bend: after('push:outcome', (story) => again(story, { approval: story.digest('push:approval') })),
+    bend: after('push:outcome', (story) => again(story, { approvals: [story.digest('push:approval')] })),
     check: 'actions',
     says: /approval was used before|approval is for another action/,
   },
@@ -16,7 +16,7 @@ export const actions: BentCases = {
     says: /was begun before/,
   },
   'an approve action without an approval': {
-    bend: set('push:intent', 'approval', null),
+    bend: set('push:intent', 'approvals', []),
     check: 'actions',
     says: /without an approval/,
   },
@@ -134,8 +134,8 @@ export const actions: BentCases = {
 function again(story: Story, over: Record<string, unknown>): void {
   const first = story.said.get('push:intent');
   const { predicate } = JSON.parse(new TextDecoder().decode(first?.envelope.payload));
-  const { action, record, tier, method, tool, authority, decision, approval } = predicate;
-  const body = { action, record, tier, method, tool, authority, decision, approval, ...over };
+  const { action, record, tier, method, tool, authority, decision, approvals } = predicate;
+  const body = { action, record, tier, method, tool, authority, decision, approvals, ...over };
   story.record({
     step: 'push:again',
     predicate: 'intent',

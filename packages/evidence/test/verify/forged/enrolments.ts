@@ -58,7 +58,7 @@ function twice(): Bend {
       const other = newSigner();
       const agent = newId('agent', start);
       const body = JSON.parse(Buffer.from(story.said.get('agent')?.envelope.payload ?? []).toString()).predicate;
-      const { kind, spiffe, definition, how, policy } = body;
+      const { kind, spiffe, definition, how, policy, owner } = body;
       const key = { alg: 'ES256', spki: toBase64(other.spki), jkt: jwkThumbprint(other.spki) };
       const evidence = made && evidenceOf(story, { ...made, holder: other }, other.spki);
       story.record({
@@ -66,7 +66,7 @@ function twice(): Bend {
         predicate: 'agent-enrolled',
         place: { series: 'agents' },
         subject: { name: `agent:${agent}`, sha256: other.keyid },
-        body: { agent, kind, spiffe, definition, key, how, evidence, policy },
+        body: { agent, kind, spiffe, definition, key, how, evidence, policy, owner },
         signer: actors.registrar,
       });
     }),

@@ -118,7 +118,7 @@ export const operators: BentCases = {
     says: /was refused before/,
   },
   'uses an approval that a refusal consumed': {
-    bend: after('push:approval', (story) => refuse(story, 'denied', { approval: story.digest('push:approval') })),
+    bend: after('push:approval', (story) => refuse(story, 'denied', { approvals: [story.digest('push:approval')] })),
     check: 'actions',
     says: /approval/,
   },

@@ -26,7 +26,7 @@ export function refuse(story: Story, name: string, over: Record<string, unknown>
       authority: null,
       decision: null,
       cites: null,
-      approval: null,
+      approvals: [],
       rejection: null,
       ...over,
     },
