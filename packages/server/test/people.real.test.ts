@@ -1,16 +1,10 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, startChromium } from '../../reading-copy/test/chromium.ts';
+import { picture, violations, visitor as visit } from './support/browser.ts';
 import { order } from './support/people.ts';
 import { atLocalhost } from './support/visitor.ts';
 import { World } from './support/world.ts';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-/** Where pictures of the pages go, for a person to look at; nowhere if it is not set. */
-const pictures = process.env.PICTURES;
 
 describe.skipIf(!hasChromium)('in a browser', () => {
   let browser: Browser;
@@ -26,46 +20,7 @@ describe.skipIf(!hasChromium)('in a browser', () => {
     await world?.end();
   });
 
-  /** A browser of somebody with an authenticator, and what its pages complained of. */
-  async function visitor(options: { readonly verifies?: boolean; readonly dark?: boolean } = {}) {
-    const context = await browser.newContext({ colorScheme: options.dark ? 'dark' : 'light' });
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-    page.on('pageerror', (error) => complaints.push(error.message));
-    const devtools = await context.newCDPSession(page);
-    await devtools.send('WebAuthn.enable');
-    await devtools.send('WebAuthn.addVirtualAuthenticator', {
-      options: {
-        protocol: 'ctap2',
-        transport: 'internal',
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: options.verifies ?? true,
-        automaticPresenceSimulation: true,
-      },
-    });
-    return { context, page, complaints };
-  }
-
-  async function picture(page: Page, name: string): Promise<void> {
-    if (!pictures) return;
-    mkdirSync(pictures, { recursive: true });
-    await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
-  }
-
-  async function violations(page: Page): Promise<readonly string[]> {
-    // The page's policy admits no script but its own: what looks at it comes in by the debugger.
-    await page
-      .context()
-      .newCDPSession(page)
-      .then((session) => session.send('Runtime.evaluate', { expression: axe }));
-    const found = await page.evaluate(
-      `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join()))`,
-    );
-    return found as readonly string[];
-  }
-
+  const visitor = (options: Parameters<typeof visit>[1] = {}) => visit(browser, options);
   const cookies = async (context: BrowserContext) => (await context.cookies()).map(({ name }) => name);
 
   it('somebody makes a passkey on an invitation, reads out its fingerprint, and signs in and out with it', async () => {

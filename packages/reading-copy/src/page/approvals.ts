@@ -1,4 +1,12 @@
-import { fromBase64, type PayloadRef, parseApproval, type Report, type Word } from '@deed/evidence';
+import {
+  type ApprovalGrade,
+  fromBase64,
+  type PayloadRef,
+  type PredicateBody,
+  parseApproval,
+  type Report,
+  type Word,
+} from '@deed/evidence';
 import { answers, type Child, el, paged, section } from './dom.ts';
 import { content } from './payloads.ts';
 import { attempt, type HeldCase } from './read-case.ts';
@@ -11,17 +19,22 @@ interface Signed {
   readonly time: string;
   /** What the person saw; null where the statement does not point to it. */
   readonly rendering: PayloadRef | null;
+  readonly grade: ApprovalGrade | null;
+  readonly reported: PredicateBody<'approval'>['reported'];
 }
 
 /** What people signed about actions, each with exactly what they were shown. */
 export function approvalsSection(report: Report, held: HeldCase): HTMLElement | null {
-  const approvals = held
-    .all('approval')
-    .map(({ body, time }): Signed => ({ action: body.action, word: body.approval, time, rendering: body.rendering }));
+  const approvals = held.all('approval').map(({ body, time }): Signed => {
+    const { action, approval: word, rendering, grade, reported } = body;
+    return { action, word, time, rendering, grade, reported };
+  });
   const rejections = held
     .all('refusal')
     .flatMap(({ body, time }): Signed[] =>
-      body.rejection === null ? [] : [{ action: body.action, word: body.rejection, time, rendering: null }],
+      body.rejection === null
+        ? []
+        : [{ action: body.action, word: body.rejection, time, rendering: null, grade: null, reported: null }],
     );
   const signed = [...approvals, ...rejections];
   if (signed.length === 0) return null;
@@ -37,7 +50,7 @@ export function approvalsSection(report: Report, held: HeldCase): HTMLElement | 
   );
 }
 
-function card({ action, word, time, rendering }: Signed, report: Report, held: HeldCase): HTMLElement {
+function card({ action, word, time, rendering, grade, reported }: Signed, report: Report, held: HeldCase): HTMLElement {
   const said = attempt(() => parseApproval(fromBase64(word.bytes)));
   const resource = report.actions.find((known) => known.action === action)?.resource ?? action;
   return el(
@@ -49,11 +62,30 @@ function card({ action, word, time, rendering }: Signed, report: Report, held: H
       ['What they said', said?.says ?? '-'],
       ['Recorded', time],
       ['Good for', said ? `${said.notBefore} to ${said.expires}` : '-'],
-      ['Signature', word.signature.kind === 'sshsig' ? 'an SSH key' : 'a P-256 key'],
+      ...(said?.arguments ? [['Arguments asked for instead', said.arguments] as const] : []),
+      ['Signature', signatures[word.signature.kind]],
+      ...(grade ? [['Grade', `${grade}: ${grades[grade]}`] as const] : []),
+      ...(reported ? [['Said by the browser', readingOf(reported)] as const] : []),
       ['Action', el('code', {}, action)],
     ]),
     ...shown(rendering, held),
   );
+}
+
+const signatures = {
+  es256: 'a P-256 key',
+  sshsig: 'an SSH key',
+  webauthn: 'a passkey that verified its user',
+} as const;
+const grades = {
+  A0: "the agent's own user may read the key",
+  A1: 'the key was out of reach of the agent, as far as the server measured',
+  A2: 'a passkey signed exactly this',
+} as const;
+
+/** A claim of the approver's browser, and shown as one. */
+function readingOf({ shownMs, seenPercent }: NonNullable<Signed['reported']>): string {
+  return `on the screen for ${Math.round(shownMs / 1000)} s, ${seenPercent} % of it in view (a claim, not a proof)`;
 }
 
 function shown(rendering: PayloadRef | null, held: HeldCase): Child[] {

@@ -1,4 +1,4 @@
-import { toBase64, word } from '@deed/evidence';
+import { fromBase64, fromUtf8, toBase64, type Word, word } from '@deed/evidence';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { ServerError } from '../errors.ts';
@@ -15,6 +15,21 @@ const reported = z.strictObject({
 });
 const answered = z.strictObject({ word, reported });
 const longestWaitSeconds = 25;
+
+/** What came through this door was signed on a page of this server, not on one of another port of its host. @throws ServerError passkey */
+function requireOwnPage({ signature }: Word, url: string): void {
+  const isOwn =
+    signature.kind === 'webauthn' && clientOrigin(fromBase64(signature.clientDataJSON)) === new URL(url).origin;
+  if (!isOwn) throw new ServerError('passkey', `a passkey's answer on a page of ${new URL(url).origin} is wanted`);
+}
+
+function clientOrigin(bytes: Uint8Array): unknown {
+  try {
+    return (JSON.parse(fromUtf8(bytes)) as { readonly origin?: unknown } | null)?.origin;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * For approvers with a browser: what waits, exactly as it will be signed, and the door for what they sign. A session shows who is
@@ -65,6 +80,7 @@ export function approvalsApi({ deployment, url, sessions }: PublicDoor): Hono {
     requireSameOrigin(c.req.raw, url());
     const { id: person } = approver(c.req.raw);
     const { word, reported } = await body(c.req.raw, answered);
+    requireOwnPage(word, url());
     const answer = await approvals.answer(person, word, reported);
     return c.json(answer.kind === 'waiting' ? answer : { kind: answer.kind });
   });

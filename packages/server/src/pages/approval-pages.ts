@@ -29,7 +29,7 @@ export async function approvalPage(): Promise<Response> {
 </p>
 <p class="dim" id="hint">Read to the end: then you can approve.</p>
 <details class="card">
-<summary><h3>Ask for other arguments</h3></summary>
+<summary><h2>Ask for other arguments</h2></summary>
 <div class="fold">
 <form id="edit">
 <label for="arguments">Arguments, a JSON object. The agent is asked to make the call with exactly these, and somebody else judges it: you are

@@ -19,6 +19,10 @@ button.main { color: var(--ground); background: var(--ink); border-color: var(--
 button.main:hover { opacity: 0.88; }
 button:disabled { opacity: 0.5; cursor: default; }
 a.button { color: var(--ink); border: 1px solid var(--soft); }
+.queue { list-style: none; padding: 0; }
+.queue a { font-weight: 600; }
+.rendering { font: 0.85rem/1.5 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+.loud { background: var(--warn-ground); color: var(--warn); font-weight: 600; }
 .fingerprint { font: 600 1.25rem/1.8 ui-monospace, Menlo, Consolas, monospace; letter-spacing: 0.03em; }
 `;
 

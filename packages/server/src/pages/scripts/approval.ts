@@ -1,3 +1,4 @@
+import './jitless.ts';
 import {
   type ApprovalWord,
   encodeApproval,
@@ -67,12 +68,15 @@ function checkedRendering({ word, recordObject, renderingObject }: View): string
 }
 
 function show(view: View): void {
+  let isLoud = false;
   const lines = checkedRendering(view)
     .split('\n')
     .map((text) => {
       const line = document.createElement('span');
       line.textContent = `${text}\n`;
-      if (text.includes('!!')) line.className = 'loud';
+      // A warning of the template goes on while its lines are indented; a line that another party chose never begins one.
+      isLoud = text.startsWith('!!') || (isLoud && text.startsWith('  '));
+      if (isLoud || text.startsWith('  !!') || text.startsWith('    !!')) line.className = 'loud';
       return line;
     });
   byId('rendering').replaceChildren(...lines);
