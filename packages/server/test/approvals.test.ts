@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   type ApprovalDecision,
   encodeApproval,
@@ -15,7 +17,7 @@ import { type Connection, spoken } from './support/connection.ts';
 import { joined, signIn } from './support/people.ts';
 import { approvingPolicy } from './support/policy.ts';
 import { atLocalhost, Visitor } from './support/visitor.ts';
-import { type Worker, World } from './support/world.ts';
+import { fixture, node, type Worker, World } from './support/world.ts';
 
 let world: World;
 let url: string;
@@ -149,6 +151,33 @@ test('an edit is refused to the agent with the arguments that are asked for, and
   expect(await next.answered).toEqual({ isError: false, text: edited });
   const refusals = world.of(worker.task, 'refusal').filter(({ body }) => body.reason === 'edited');
   expect(refusals).toMatchObject([{ body: { action, rejection: { signature: { kind: 'webauthn' } } } }]);
+});
+
+test('a file that changes while its approval waits is not touched: what was shown is no longer so', async () => {
+  proves('invariant-7');
+  const file = join(world.base, 'report.txt');
+  writeFileSync(file, 'as it was\n');
+  const tool = await world.tool('files', node(fixture('scripted.mjs')), 'filesystem');
+  const editor = await world.worker([{ server: 'files' }]);
+  const files = await world.connect(tool, editor);
+  const args = JSON.stringify({ path: file, content: 'as it is to be\n' });
+  const answered = files.answer('write').then(spoken);
+  await files.send(
+    `{"jsonrpc":"2.0","id":"write","method":"tools/call","params":{"name":"approve_echo","arguments":${args}}}`,
+  );
+  const action = await world.held();
+  const { renderingObject } = (await ada.visitor.get(`/v1/my/approvals/${action}`)).body;
+  expect(Buffer.from(renderingObject, 'base64').toString()).toMatch(/-as it was\n {2}\+as it is to be\n/);
+  writeFileSync(file, 'somebody else was here\n');
+  const answer = await signed(ada, action);
+  expect((await ada.visitor.post(`/v1/my/approvals/${action}`, answer)).body).toEqual({ kind: 'approved' });
+  expect(await answered).toEqual({
+    isError: true,
+    text: expect.stringContaining('no longer as the approver was shown'),
+  });
+  await files.close();
+  expect(world.of(editor.task, 'refusal')).toMatchObject([{ body: { reason: 'operands-changed' } }]);
+  expect(world.of(editor.task, 'intent')).toEqual([]);
 });
 
 test('a case in which passkeys approved, rejected and edited is sound', async () => {
