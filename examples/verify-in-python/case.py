@@ -63,6 +63,7 @@ class Case:
         self.statements: list[Statement] = []  # in the order of the log
         self.named: dict[str, Statement] = {}  # by digest; the task-opened and the enrolments also by id
         self.keys: dict[str, dict[str, Any]] = {}
+        self.folk: list[tuple[int, dict]] = []  # the people from each log index on
         self.anchors: dict[str, Checkpoint] = {}  # by the digest of the intent
         self.note: Checkpoint | None = None  # under which the statements are proven
         self.erased: set[str] = set()
@@ -134,8 +135,10 @@ def keys(case: Case) -> None:
     chain, held = sorted(case.all("key-event"), key=lambda s: s.n), set()
     if not case.miss(chain and chain[0].n == 0, "the key-event of the root"):
         raise Stop
-    for s in [*chain, *case.all("person-enrolled", "agent-enrolled")]:
-        key, event, known = s["key"], s["event"], case.keys.get(s["key"].get("keyid"))
+    more = [s for s in case.all("person-changed") if s["change"]["kind"] == "key-added"]
+    for s in [*chain, *case.all("person-enrolled", "agent-enrolled"), *more]:
+        key, event = s["key"] or s["change"]["key"], s["event"]
+        known = case.keys.get(key.get("keyid"))
         spki = from_base64(key.get("spki") or key["public"])
         if event in ("end", "compromised"):
             s.demand(known and known["role"] == key["role"] != "root", "no such key, or the root")

@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from allow import admits, admitted, attempt, narrower_allow, read_allow
 from case import DAY_MS, MINUTE_MS, Case, Statement, Stop, Unjudged, Unusable, lay, linked, prove, read_proof
 from formats import TABLE, demand, from_base64, read_as, read_json, read_zip, sha256, to_json
-from signatures import signed, tree_root, word_holds
+from people import approvals, history, standing
+from signatures import signed, tree_root
 from timestamps import read_stamp
 
 TIERS = ["observe", "record", "attest", "approve"]
@@ -58,18 +59,11 @@ def proofs(case: Case) -> None:
             case.note = case.note or head
             demand(head.note == case.note.note and head.size == case.export["size"], f"{name}: another checkpoint")
 
-def enrolled(case: Case, s: Statement, person: str, role: str) -> Statement:
-    found = case.named.get(person)
-    s.demand(found and found.index < s.index and role in found["roles"], f"{person} is not enrolled as {role}")
-    return found
-
 def judged(case: Case) -> None:
     """What the checks below do not know, and must not pass over."""
     unknown = {"delegation": case.all("hop", "hop-accepted", "hop-ended"),
-               "a change among the people": [s for s in case.all("person-enrolled", "person-changed") if s["order"]],
                "a workload token": [s for s in case.all("agent-enrolled") if s["how"] != "one-time-code"]}
-    for s in case.all("person-enrolled"):
-        s.demand(bool(s["order"]) == (s.n > 0), "ordered by nobody, or the first person by somebody")
+    case.folk = history(case)
     for what, found in unknown.items():
         if found:
             raise Unjudged(what)
@@ -88,7 +82,7 @@ def erasures(case: Case) -> None:
         copies = [e["case"] for e in exports if gone & {one["name"].split("/")[-1] for one in e["members"]}]
         s.demand(s["copies"] == copies and s["payloads"] == sorted(gone), "copies, or not sorted")
         if s["by"]["kind"] == "person":
-            enrolled(case, s, s["by"]["person"], "operator")
+            standing(case, s, s["by"]["person"], "operator")
         else:
             tiers = [i["tier"] for i in case.all("intent") if i["task"] == s["task"]]
             rule = (max(tiers, key=TIERS.index, default="observe"), s.ms >= closed.ms + s["by"]["days"] * DAY_MS)
@@ -107,31 +101,6 @@ def payloads(case: Case) -> None:
         erased, let = pointer["sha256"] in case.erased, s["action"] not in strong and (how or not pointer["kept"])
         s.demand(data is None or len(data) == pointer["size"], "a payload of another size")
         case.miss(data is not None or (erased if how == "erased" else let), f"{s}: the payload {pointer['sha256']}")
-
-def people(case: Case) -> None:
-    """Each word is signed by the key of its person, who has the role, and says what its statement says."""
-    for s in case.all("refusal"):
-        s.demand((s["reason"] == "rejected") == bool(s["rejection"]), "rejected by nobody, or for another reason")
-    for s in [s for s in case.all(*TABLE["words"]) if s.kind != "refusal" or s["rejection"]]:
-        field, domain, role = TABLE["words"][s.kind].split()
-        word, content = s[field], read_as(domain, from_base64(s[field]["bytes"]), one_form=False)
-        person, act = enrolled(case, s, content["person"], role), content.get("decision") or s["act"] or "activate"
-        mine = {"kind": word["signature"]["kind"], "public": word["signature"]["key"]}
-        s.demand(word_holds(word, domain) and person["key"] == mine, "the person's signature does not hold")
-        s.demand(content["says"] == TABLE["says"][act], "says")
-        s.demand((act == "approve", act == "reject") == (s.kind == "approval", s.kind == "refusal"), f"{act}")
-        case.equal(s, s.kind, content)
-        if s.kind == "approval":
-            s.demand(s["person"]["enrolled"] == person.digest, "the enrolment of another person")
-            s.demand(content["notBefore"] <= s["time"] <= content["expires"], "outside the time of the word")
-    for s in case.all("policy-activated"):
-        files = [{"path": one["path"], "sha256": one["sha256"]} for one in s["files"]]
-        files.sort(key=lambda one: one["path"])
-        data, folder = to_json(files).encode(), f"policy/{s['bundle']}/"
-        s.demand(s["version"] == s.n + 1 and s["bundle"] == sha256(data), "its version or bundle")
-        for one in files if folder + "manifest.json" in case.members else []:
-            case.object(folder + "manifest.json", s["bundle"])
-            case.object(folder + one["path"], one["sha256"])
 
 def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
@@ -256,7 +225,7 @@ def actions(case: Case) -> None:
         record = case.payload(s["record"])
         s.demand(record is None or read_as("record", record)["action"] == s["action"], "the record of another action")
     for s in case.all("intent"):
-        tool, opened, approval = s["tool"], case.named.get(s["task"]), case.find(s["approval"], "approval")
+        tool, opened = s["tool"], case.named.get(s["task"])
         begun.update([s["action"], s.series])
         again = begun[s["action"]] > 1 or s["action"] in [r["action"] for r in case.before(s, "refusal")]
         s.demand(not again, "it was begun or refused before")
@@ -272,15 +241,11 @@ def actions(case: Case) -> None:
             late = s["time"] > opened["deadline"] or begun[s.series] > opened["budget"]["actions"]
             above = TIERS.index(s["tier"]) > TIERS.index(opened["ceiling"])
             s.demand(not above and not late, "above the ceiling of its task, after its deadline, or over its budget")
-        s.demand(s["approval"] or s["tier"] != "approve", "without an approval")
-        if approval:
-            case.equal(s, "approved", approval)
-            s.demand(s["approval"] not in used, "its approval was used before")
-        used[s["approval"]] = s.digest
+        approvals(case, s, used)
         if case.miss(ends[s.digest], f"{s}: its end"):
             ended(case, s, *ends[s.digest])
     for s in case.all("refusal"):
-        s.demand(not s["approval"] or used.get(s["approval"], s["cites"]) == s["cites"], "its approval was used")
+        s.demand(all(used.get(one, s["cites"]) == s["cites"] for one in s["approvals"]), "its approval was used")
 
 def ended(case: Case, s: Statement, first: Statement, *second: Statement) -> None:
     """By one refusal, or by one outcome, or by an outcome `unknown` and one that supersedes it."""

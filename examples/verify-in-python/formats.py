@@ -20,6 +20,11 @@ def from_base64(text: str) -> bytes:
     demand(base64.b64encode(data).decode() == text, "base64 in another spelling")
     return data
 
+def from_base64url(text: str) -> bytes:
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    demand(base64.urlsafe_b64encode(data).decode().rstrip("=") == text, "base64url in another spelling")
+    return data
+
 def to_ms(time: str) -> int:
     return round(datetime.fromisoformat(time).timestamp() * 1000)
 
@@ -70,7 +75,7 @@ def fit(value: Any, shape: Any) -> list[tuple[str, Any]]:
     if isinstance(shape, list):
         demand(isinstance(value, list) and len(value) >= len(shape) - 1, "no list, or an empty one")
         return [part for one in value for part in fit(one, shape[0])]
-    name = f"{shape} {value['kind']}" if shape in ("by", "change") else shape
+    name = f"{shape} {value['kind']}" if shape in ("by", "change", "signature") else shape
     if name in FORMS:
         return [(name, value), *fit(value, FORMS[name])]
     pattern = PATTERNS["hex"] if name.startswith("@") else PATTERNS.get(name, name)

@@ -7,7 +7,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from formats import demand, from_base64, sha256
+from formats import demand, from_base64, from_base64url, read_json, sha256
 
 SPKI = {  # how the one form of each kind of key begins, and its length
     "ES256": (bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), 91),
@@ -55,6 +55,15 @@ def word_holds(word: dict, domain: str) -> bool:
     """Whether the signature of a word is over SHA-256(domain || 0x00 || bytes)."""
     kind, (public, signature) = word["signature"]["kind"], (from_base64(word["signature"][it]) for it in ("key", "sig"))
     message = hashlib.sha256(domain.encode() + b"\0" + from_base64(word["bytes"])).digest()
+    if kind == "webauthn":  # the message is the challenge of what the authenticator signed
+        data, client = (from_base64(word["signature"][it]) for it in ("authenticatorData", "clientDataJSON"))
+        asked = read_json(client)
+        site = re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", asked["origin"])
+        demand(asked["type"] == "webauthn.get" and from_base64url(asked["challenge"]) == message, "another challenge")
+        demand(asked.get("crossOrigin", False) is False and "topOrigin" not in asked and site, "on no page of its own")
+        demand(len(data) == 37 and data[:32] == hashlib.sha256(site[1].encode()).digest(), "a passkey of another site")
+        demand(data[32] & 0b11100101 == 0b101 and data[32] & 0b11000 != 0b10000 and not data[32] & 2, "its flags")
+        message = data + hashlib.sha256(client).digest()
     if kind == "sshsig":  # OpenSSH's PROTOCOL.sshsig
         head, *fields, signature = [signature[:10], *ssh_strings(signature[10:])]
         demand([head, *fields] == [b"SSHSIG\0\0\0\1", public, domain.encode(), b"", b"sha512"], "another SSHSIG")

@@ -2,7 +2,7 @@
 
 import argparse, base64, gzip, json, sys, time, zipfile
 from pathlib import Path
-import checks
+import checks, people
 from case import (Case, Statement, Stop, Unjudged, Unusable, entry_of, keys, lay, linked, prove, read_proof, signatures,
                   trusted)
 from formats import Bad, demand, from_base64, read_as, read_json, sha256, to_json, to_ms
@@ -51,7 +51,7 @@ def leaf(case: Case) -> None:
             demand(signed(s.spki, from_base64(s.signature["sig"]), s.pae), "its signature does not hold")
 
 CASE = (checks.container, checks.manifest, checks.statements, keys, signatures, checks.series, checks.proofs,
-        checks.judged, checks.erasures, checks.payloads, checks.people, checks.authority, checks.actions,
+        checks.judged, checks.erasures, checks.payloads, people.people, checks.authority, checks.actions,
         checks.closing, checks.events, checks.timestamps, trusted)
 RECEIPT = (receipt, receipt_statements, keys, signatures, receipt_proofs, trusted)
 TLOG_PROOF = (tlog_proof, leaf, trusted)

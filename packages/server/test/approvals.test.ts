@@ -157,8 +157,8 @@ test('a file that changes while its approval waits is not touched: what was show
   proves('invariant-7');
   const file = join(world.base, 'report.txt');
   writeFileSync(file, 'as it was\n');
-  const tool = await world.tool('files', node(fixture('scripted.mjs')), 'filesystem');
-  const editor = await world.worker([{ server: 'files' }]);
+  const tool = await world.tool('files', node(fixture('scripted.mjs'), 'files'), 'filesystem');
+  const editor = await world.worker([{ server: 'files', paths: { under: [world.base] } }]);
   const files = await world.connect(tool, editor);
   const args = JSON.stringify({ path: file, content: 'as it is to be\n' });
   const answered = files.answer('write').then(spoken);
