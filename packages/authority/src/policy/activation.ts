@@ -6,8 +6,9 @@ import { AuthorityError } from '../errors.ts';
 import { type Ground, serverAct } from '../ground.ts';
 import type { People } from '../people/people.ts';
 import { type Bundle, checkBundle } from './bundle.ts';
+import { decisionThread } from './decision-thread.ts';
 import { archiveEngine, cedarEngine } from './engine.ts';
-import { evaluate } from './evaluate.ts';
+
 import { policyRequests } from './request.ts';
 
 /** A policy in force. */
@@ -160,5 +161,5 @@ function warm(bundle: Bundle, times = 50): void {
     hints: {},
     facets: [],
   });
-  for (let i = 0; i < times; i++) evaluate(bundle, requests);
+  for (let i = 0; i < times; i++) decisionThread.evaluate(bundle, requests);
 }

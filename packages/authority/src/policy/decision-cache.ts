@@ -1,6 +1,7 @@
 import { sha256, toHex } from '@deed/evidence';
 import type { Bundle } from './bundle.ts';
-import { type Evaluation, evaluate } from './evaluate.ts';
+import { type DecisionThread, decisionThread } from './decision-thread.ts';
+import type { Evaluation } from './evaluate.ts';
 import type { PolicyRequest } from './request.ts';
 
 const maxTasks = 2000;
@@ -19,7 +20,12 @@ export interface ForTask {
  * evaluation depends on nothing else; what had an error is never remembered. The oldest go first when there is no room.
  */
 export class DecisionCache {
+  private readonly thread: DecisionThread;
   private readonly tasks = new Map<string, Map<string, Evaluation>>();
+
+  constructor(thread: DecisionThread = decisionThread) {
+    this.thread = thread;
+  }
 
   /** @param inputs the exact bytes that the decision records: bundle and requests */
   evaluate(
@@ -31,7 +37,7 @@ export class DecisionCache {
     const key = `${bundle.digest} ${epoch} ${toHex(sha256(inputs))}`;
     const remembered = this.tasks.get(task)?.get(key);
     if (remembered && isOpen) return remembered;
-    const evaluation = evaluate(bundle, requests);
+    const evaluation = this.thread.evaluate(bundle, requests);
     if (isOpen && evaluation.errors.length === 0) this.remember(task, key, evaluation);
     return evaluation;
   }
