@@ -199,7 +199,7 @@ test('a row that no entry gives is named, and so is one that is gone', () => {
     ["INSERT INTO finding VALUES ('f', NULL, 'a', 'b', 'c', 'd', 'e', 'f')", 'table finding'],
     ["INSERT INTO confirmation VALUES ('o', 't', 's')", 'table confirmation'],
     ["INSERT INTO batch VALUES ('d', 's', '{}')", 'table batch'],
-    ["INSERT INTO approvals VALUES ('d', 't', 'a', 'r', NULL)", 'table approvals'],
+    ["INSERT INTO approvals VALUES ('d', 't', 'a', 'r', 'p', 'h', 'A0', 'e', NULL)", 'table approvals'],
     [
       "INSERT INTO credentials (id, task, broker, blind, blinded, state, minted_ms) VALUES ('i', 't', 'b', x'00', 'n', 'live', 1)",
       'table credentials',
