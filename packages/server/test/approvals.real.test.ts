@@ -1,7 +1,9 @@
+import { fingerprintOf, newId, toBase64 } from '@deed/evidence';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { hasChromium, startChromium } from '../../reading-copy/test/chromium.ts';
+import { newP256, spkiOf } from '../src/index.ts';
 import { picture, violations, visitor } from './support/browser.ts';
 import { type Connection, spoken } from './support/connection.ts';
 import { order } from './support/people.ts';
@@ -119,6 +121,35 @@ describe.skipIf(!hasChromium)('an approver in a browser', () => {
     await page.getByRole('button', { name: 'Reject', exact: true }).click();
     await page.getByRole('heading', { name: 'Rejected' }).waitFor();
     expect((await third.answered).isError).toBe(true);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  it('gives the second word for an order among the people', async () => {
+    proves('invariant-8');
+    const { page, context, complaints, person } = await approver('Edsger');
+    const operator = newP256();
+    const key = { kind: 'es256' as const, public: toBase64(spkiOf(operator)) };
+    await order(world, newId('person', Date.now()), { kind: 'enrolled', key, roles: ['operator'] }); // from here on there are two
+    await page.goto(`${url}/people/orders`);
+    await signIn(page);
+    await page.getByText('No order waits for a second person.').waitFor();
+    const wanted = newId('person', Date.now());
+    const other = { kind: 'es256' as const, public: toBase64(spkiOf(newP256())) };
+    expect(await order(world, wanted, { kind: 'enrolled', key: other, roles: ['approver'] })).toMatchObject({
+      state: 'waiting',
+    });
+    await page.reload();
+    await page.getByText(`ordered: ${wanted} is to be let in as approver.`).waitFor();
+    expect(await page.locator('#fingerprint').textContent()).toBe(fingerprintOf(other));
+    expect(await violations(page)).toEqual([]);
+    await picture(page, 'orders');
+    await page.getByRole('button', { name: 'Order this as well' }).click();
+    await page.getByText(`Done: ${wanted} is to be let in as approver.`).waitFor();
+    const [last] = world.of('people', 'person-enrolled').slice(-1);
+    expect(last?.body).toMatchObject({ person: wanted, order: { alone: false } });
+    expect(last?.body.order?.words.map(({ signature }) => signature.kind)).toEqual(['es256', 'webauthn']);
+    expect((await world.api('GET', '/v1/people')).body.people.map(({ id }: { id: string }) => id)).toContain(person);
     expect(complaints).toEqual([]);
     await context.close();
   });

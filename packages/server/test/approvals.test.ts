@@ -3,18 +3,24 @@ import { join } from 'node:path';
 import {
   type ApprovalDecision,
   encodeApproval,
+  encodePeopleWord,
   fromBase64,
   makePasskeyWord,
+  newId,
+  toBase64,
   toBase64Url,
   verify,
+  type Word,
+  type WordDomain,
   wordChallenge,
 } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { Client } from '../../cli/src/client.ts';
+import { newP256, spkiOf } from '../src/index.ts';
 import { type Authenticator, notVerified } from './support/authenticator.ts';
 import { type Connection, spoken } from './support/connection.ts';
-import { joined, signIn } from './support/people.ts';
+import { joined, order, signIn } from './support/people.ts';
 import { approvingPolicy } from './support/policy.ts';
 import { atLocalhost, Visitor } from './support/visitor.ts';
 import { fixture, node, type Worker, World } from './support/world.ts';
@@ -51,6 +57,24 @@ async function hold(id: string, args = '{"a":1}') {
   return { action: await world.held(), answered };
 }
 
+/** What a passkey signs in a browser. */
+function asserted(
+  passkey: Authenticator,
+  domain: WordDomain,
+  bytes: Uint8Array,
+  { origin = url, flags }: { readonly origin?: string | undefined; readonly flags?: number | undefined } = {},
+): Word {
+  const challenge = toBase64Url(wordChallenge(domain, bytes));
+  const over = flags === undefined ? {} : { flags };
+  const { response } = passkey.get({ origin, rpId: new URL(origin).hostname, challenge, ...over });
+  const [sig, authenticatorData, clientDataJSON] = [
+    response.signature,
+    response.authenticatorData,
+    response.clientDataJSON,
+  ].map((text) => new Uint8Array(Buffer.from(text ?? '', 'base64url'))) as [Uint8Array, Uint8Array, Uint8Array];
+  return makePasskeyWord(bytes, fromBase64(passkey.public), { sig, authenticatorData, clientDataJSON });
+}
+
 /** What a browser would send to answer a hold. */
 async function signed(
   { visitor, person, passkey }: { visitor: Visitor; person: string; passkey: Authenticator },
@@ -61,15 +85,7 @@ async function signed(
   const view = (await visitor.get(`/v1/my/approvals/${action}`)).body;
   expect(view.passkeys).toEqual([{ credential: passkey.id, public: passkey.public }]);
   const bytes = encodeApproval({ ...view.word, person, decision, arguments: edited });
-  const challenge = toBase64Url(wordChallenge('deed-approval-v1', bytes));
-  const over = flags === undefined ? {} : { flags };
-  const { response } = passkey.get({ origin, rpId: new URL(origin).hostname, challenge, ...over });
-  const [sig, authenticatorData, clientDataJSON] = [
-    response.signature,
-    response.authenticatorData,
-    response.clientDataJSON,
-  ].map((text) => new Uint8Array(Buffer.from(text ?? '', 'base64url'))) as [Uint8Array, Uint8Array, Uint8Array];
-  const word = makePasskeyWord(bytes, fromBase64(passkey.public), { sig, authenticatorData, clientDataJSON });
+  const word = asserted(passkey, 'deed-approval-v1', bytes, { origin, flags });
   return { word, reported };
 }
 
@@ -178,6 +194,35 @@ test('a file that changes while its approval waits is not touched: what was show
   await files.close();
   expect(world.of(editor.task, 'refusal')).toMatchObject([{ body: { reason: 'operands-changed' } }]);
   expect(world.of(editor.task, 'intent')).toEqual([]);
+});
+
+test('a second word for an order counts from who signed it, on a page of this server', async () => {
+  const operator = { kind: 'es256' as const, public: toBase64(spkiOf(newP256())) };
+  await order(world, newId('person', Date.now()), { kind: 'enrolled', key: operator, roles: ['operator'] });
+  const key = { kind: 'es256' as const, public: toBase64(spkiOf(newP256())) };
+  const wanted = newId('person', Date.now());
+  const change = { kind: 'enrolled' as const, key, roles: ['approver' as const] };
+  expect(await order(world, wanted, change)).toMatchObject({ state: 'waiting' });
+  const { origin, after, waiting } = (await ada.visitor.get('/v1/my/orders')).body;
+  expect(waiting).toMatchObject({ person: wanted, change });
+  const signedBy = ({ person, passkey }: typeof ada, page = url) => {
+    const bytes = encodePeopleWord({
+      origin,
+      after,
+      person: wanted,
+      change,
+      by: person,
+      time: new Date().toISOString(),
+    });
+    return { word: asserted(passkey, 'deed-people-v1', bytes, { origin: page }) };
+  };
+  const codes: number[] = [];
+  codes.push((await new Visitor(url).post('/v1/my/orders', signedBy(ada))).status);
+  codes.push((await bob.visitor.post('/v1/my/orders', signedBy(ada))).status);
+  codes.push((await ada.visitor.post('/v1/my/orders', signedBy(ada, 'http://localhost:1'))).status);
+  expect(codes).toEqual([401, 403, 403]);
+  expect((await ada.visitor.post('/v1/my/orders', signedBy(ada))).body).toMatchObject({ state: 'done', alone: false });
+  expect((await ada.visitor.get('/v1/my/orders')).body.waiting).toBeNull();
 });
 
 test('a case in which passkeys approved, rejected and edited is sound', async () => {

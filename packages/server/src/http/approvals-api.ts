@@ -1,10 +1,11 @@
-import { fromBase64, fromUtf8, toBase64, type Word, word } from '@deed/evidence';
+import { toBase64, word } from '@deed/evidence';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { ServerError } from '../errors.ts';
 import { approvalPage, approvalsPage } from '../pages/approval-pages.ts';
 import { body } from './body.ts';
 import { nextChange } from './next-change.ts';
+import { requireOwnPage } from './own-page.ts';
 import type { PublicDoor } from './public-api.ts';
 import { requireSameOrigin } from './session.ts';
 
@@ -15,21 +16,6 @@ const reported = z.strictObject({
 });
 const answered = z.strictObject({ word, reported });
 const longestWaitSeconds = 25;
-
-/** What came through this door was signed on a page of this server, not on one of another port of its host. @throws ServerError passkey */
-function requireOwnPage({ signature }: Word, url: string): void {
-  const isOwn =
-    signature.kind === 'webauthn' && clientOrigin(fromBase64(signature.clientDataJSON)) === new URL(url).origin;
-  if (!isOwn) throw new ServerError('passkey', `a passkey's answer on a page of ${new URL(url).origin} is wanted`);
-}
-
-function clientOrigin(bytes: Uint8Array): unknown {
-  try {
-    return (JSON.parse(fromUtf8(bytes)) as { readonly origin?: unknown } | null)?.origin;
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * For approvers with a browser: what waits, exactly as it will be signed, and the door for what they sign. A session shows who is

@@ -7,6 +7,7 @@ import { publicHopsApi } from './hops-api.ts';
 import { myTasksApi } from './my-tasks-api.ts';
 import { oauthApi } from './oauth-api.ts';
 import { oidcApi } from './oidc-api.ts';
+import { ordersApi } from './orders-api.ts';
 import { peopleApi } from './people-api.ts';
 import { problem, withProblems } from './problem.ts';
 import { openSessions, type Sessions } from './session.ts';
@@ -31,6 +32,7 @@ const parts: readonly ((door: PublicDoor) => Hono)[] = [
   oidcApi,
   myTasksApi,
   approvalsApi,
+  ordersApi,
   publicHopsApi,
 ];
 

@@ -56,6 +56,26 @@ ${provider}
   });
 }
 
+/** An order among the people that waits for a second person's word. */
+export async function ordersPage(): Promise<Response> {
+  return htmlPage({
+    title: 'A second word',
+    body: `<header><p class="kind">Deed</p><h1>A second person’s word</h1></header>
+<p class="meaning" id="meaning" role="status">Looking…</p>
+<section id="waiting" class="card" hidden>
+<div id="compare" hidden>
+<p>Whose key this is you know only from them. Call them, and have them read out its fingerprint:</p>
+<p id="fingerprint" class="fingerprint" aria-label="Fingerprint of the key"></p>
+</div>
+<p class="dim" id="own" hidden>You ordered it: it waits for somebody else.</p>
+<button type="button" id="order" class="main">Order this as well</button>
+</section>
+<p><a class="button" href="/people/me">Your account</a></p>
+<p id="said" class="notice" role="alert" hidden></p>`,
+    script: await scriptOf('orders'),
+  });
+}
+
 /** Who is signed in, and how. */
 export async function mePage(
   { person, how, sinceMs }: SignedIn,
@@ -77,6 +97,7 @@ export async function mePage(
     body: `<header><p class="kind">Deed</p><h1>${escapeHtml(called)}</h1></header>
 <section class="card">
 <dl>${rows.join('')}</dl>
+<p><a href="/approvals">What waits for approval</a> · <a href="/people/orders">Orders that wait for a second person</a></p>
 ${link}
 <button type="button" id="out">Sign out</button>
 </section>

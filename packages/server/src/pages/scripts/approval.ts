@@ -3,15 +3,12 @@ import {
   type ApprovalWord,
   encodeApproval,
   fromBase64,
-  fromBase64Url,
   fromUtf8,
-  makePasskeyWord,
   openPayload,
-  openWord,
   parseActionRecord,
-  wordChallenge,
 } from '@deed/evidence';
 import { attempt, byId, get, post } from './ask.ts';
+import { type OwnPasskey, signWord } from './passkey-word.ts';
 
 interface View {
   readonly id: string;
@@ -23,11 +20,10 @@ interface View {
   readonly word: Omit<ApprovalWord, 'v' | 'type' | 'says' | 'decision' | 'person' | 'arguments'>;
   readonly person: string;
   readonly whyNot: string | null;
-  readonly passkeys: readonly { readonly credential: string; readonly public: string }[];
+  readonly passkeys: readonly OwnPasskey[];
 }
 
 const [, , id = ''] = location.pathname.split('/');
-const domain = 'deed-approval-v1';
 
 /** How long it was looked at and how much of it was in view: told to the server as what this browser says, no more. */
 const seen = { sinceMs: performance.now(), shownMs: 0, percent: 0 };
@@ -103,27 +99,7 @@ function pretty(text: string): string {
 /** Has a passkey sign the answer, and hands it in. */
 async function answer(view: View, decision: ApprovalWord['decision'], edited: string | null = null): Promise<void> {
   const bytes = encodeApproval({ ...view.word, person: view.person, decision, arguments: edited });
-  const challenge = wordChallenge(domain, bytes);
-  const made = (await navigator.credentials.get({
-    publicKey: {
-      challenge: new Uint8Array(challenge),
-      rpId: location.hostname,
-      userVerification: 'required',
-      allowCredentials: view.passkeys.map(({ credential }) => ({
-        type: 'public-key',
-        id: new Uint8Array(fromBase64Url(credential)),
-      })),
-    },
-  })) as PublicKeyCredential | null;
-  const passkey = view.passkeys.find(({ credential }) => credential === made?.id);
-  if (!made || !passkey) throw new Error('No passkey of yours signed it.');
-  const { signature, authenticatorData, clientDataJSON } = made.response as AuthenticatorAssertionResponse;
-  const word = makePasskeyWord(bytes, fromBase64(passkey.public), {
-    sig: new Uint8Array(signature),
-    authenticatorData: new Uint8Array(authenticatorData),
-    clientDataJSON: new Uint8Array(clientDataJSON),
-  });
-  openWord(domain, word); // what the verifier will ask of it
+  const word = await signWord('deed-approval-v1', bytes, view.passkeys);
   tell(await post<{ kind: string; people?: number }>(`/v1/my/approvals/${id}`, { word, reported: reported() }));
 }
 

@@ -2,7 +2,7 @@ import { attempt, byId, post } from './ask.ts';
 
 /** Where somebody wanted to go before signing in; nowhere but to what waits for him. */
 const wanted = location.hash.slice(1);
-const next = /^\/approvals(\/act_[0-9A-Z]{26})?$/.test(wanted) ? wanted : '/people/me';
+const next = /^(\/approvals(\/act_[0-9A-Z]{26})?|\/people\/orders)$/.test(wanted) ? wanted : '/people/me';
 
 const button = byId<HTMLButtonElement>('passkey');
 button.addEventListener('click', () =>
