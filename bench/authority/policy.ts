@@ -2,8 +2,8 @@ import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { utf8 } from '@deed/evidence';
 import { type Bundle, bundleFile, bundleOf, readBundleFiles } from '../../packages/authority/src/policy/bundle.ts';
 import { DecisionCache } from '../../packages/authority/src/policy/decision-cache.ts';
+import { DecisionThread } from '../../packages/authority/src/policy/decision-thread.ts';
 import { defaultPolicyFolder } from '../../packages/authority/src/policy/default.ts';
-import { evaluate } from '../../packages/authority/src/policy/evaluate.ts';
 import { sliceFor } from '../../packages/authority/src/policy/policy-index.ts';
 import { encodeInputs, type PolicyRequest, policyRequests } from '../../packages/authority/src/policy/request.ts';
 import { Worker, World } from '../../packages/authority/test/world.ts';
@@ -60,8 +60,9 @@ export async function policy(): Promise<readonly (readonly string[])[]> {
     });
     if (answer.type !== 'success' || answer.response.decision !== 'allow') throw new Error('not decided');
   };
+  const thread = new DecisionThread();
   const ours = () => {
-    if (evaluate(bundle, [request]).outcome !== 'allow') throw new Error('not decided');
+    if (thread.evaluate(bundle, [request]).outcome !== 'allow') throw new Error('not decided');
   };
   const cache = new DecisionCache();
   const inputs = encodeInputs(bundle.digest, [request]);
@@ -82,6 +83,7 @@ export async function policy(): Promise<readonly (readonly string[])[]> {
       ...[quantile(which, 0.5), quantile(ratios, 0.5), Math.min(...ratios)].map((value) => value.toFixed(1)),
     ];
   };
+  thread.end();
   const met = sliceFor(bundle, request).policies.length;
   return [
     ['one decision at 100 policies', 'CPU us', 'times as quick as stateless', 'worst round'],
