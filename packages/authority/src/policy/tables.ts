@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DeedError, type Facet, parseStrictJson, tiers } from '@deed/evidence';
+import { approvalGrade, DeedError, type Facet, maxApprovers, parseStrictJson, tiers } from '@deed/evidence';
 import { z } from 'zod';
 import { AuthorityError } from '../errors.ts';
 import { type Bundle, testFolder } from './bundle.ts';
@@ -34,6 +34,8 @@ const row = z.strictObject({
   expect: z.enum(['deny', ...tiers]),
   /** The ids of the policies that decide, all of them, in any order. */
   because: z.array(text).optional(),
+  /** What approval it takes, where it is allowed at tier approve. */
+  quorum: z.strictObject({ people: z.int().min(1).max(maxApprovers), grade: approvalGrade }).optional(),
 });
 const table = z.array(row).min(1).max(1000);
 
@@ -72,7 +74,7 @@ export function readTable(path: string): readonly Example[] {
 
 /** Decides an example exactly as a call would be, and compares. */
 export function tryExample(bundle: Bundle, example: Example): Tried {
-  const { method, server, tool, hints, paths, git: refs, enrolled, ceiling, expect, because } = example;
+  const { method, server, tool, hints, paths, git: refs, enrolled, ceiling, expect, because, quorum } = example;
   const facets: readonly Facet[] = [
     ...paths.map((real) => ({ kind: 'path', real }) as const),
     ...refs.map((ref) => ({ kind: 'git', ...ref }) as const),
@@ -93,9 +95,13 @@ export function tryExample(bundle: Bundle, example: Example): Tried {
   );
   const came = evaluation.outcome === 'deny' ? 'deny' : evaluation.tier;
   const wanted = because && [...new Set(because)].sort().join();
-  const passed = came === expect && (wanted === undefined || wanted === evaluation.reasons.join());
-  const expected = [expect, ...(because === undefined ? [] : [`because of ${because.join(', ') || 'nothing'}`])].join(
-    ' ',
-  );
+  const takes = evaluation.quorum;
+  const asks = !quorum || (takes?.people === quorum.people && takes.grade === quorum.grade);
+  const passed = came === expect && asks && (wanted === undefined || wanted === evaluation.reasons.join());
+  const expected = [
+    expect,
+    ...(quorum ? [`by ${quorum.people}, ${quorum.grade}`] : []),
+    ...(because === undefined ? [] : [`because of ${because.join(', ') || 'nothing'}`]),
+  ].join(' ');
   return { name: example.name, passed, evaluation, expected };
 }

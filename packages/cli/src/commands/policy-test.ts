@@ -33,14 +33,16 @@ export function testCommand(): Command {
       );
       const decided = new Set(tried.flatMap(({ evaluation }) => evaluation.reasons));
       const tested: Tested = {
-        rows: tried.map(({ table, name, passed, expected, evaluation: { outcome, tier, reasons, errors } }) => {
+        rows: tried.map(({ table, name, passed, expected, evaluation }) => {
+          const { outcome, tier, quorum, reasons, errors } = evaluation;
           const why = [...reasons, ...errors].join(', ');
+          const by = quorum ? ` by ${quorum.people}, ${quorum.grade}` : '';
           return {
             table,
             name,
             passed,
             expected,
-            came: `${outcome === 'deny' ? outcome : tier} because of ${why || 'nothing'}`,
+            came: `${outcome === 'deny' ? outcome : `${tier}${by}`} because of ${why || 'nothing'}`,
           };
         }),
         untried: [...bundle.policies.keys()].filter((id) => !decided.has(id)),
