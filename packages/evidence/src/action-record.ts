@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { fromUtf8, utf8 } from './encoding.ts';
 import { EvidenceError } from './errors.ts';
 import { idPattern } from './ids.ts';
-import { type Json, parseStrictJson } from './json.ts';
+import { type Json, parseOwnJson, parseStrictJson } from './json.ts';
 import { sha256Hex } from './predicates.ts';
 
 const text = z.string().max(4096);
@@ -117,7 +117,8 @@ export function parseEffects(bytes: Uint8Array): Effects {
 }
 
 function parseWith<T>(shape: z.ZodType<T>, bytes: Uint8Array, what: string): T {
-  const value: Json = parseStrictJson(bytes).value;
+  const text = fromUtf8(bytes);
+  const value: Json = parseOwnJson(text) ?? parseStrictJson(text).value;
   const parsed = shape.safeParse(value);
   if (!parsed.success) throw new EvidenceError('statement', `${what}: ${z.prettifyError(parsed.error)}`);
   return parsed.data;

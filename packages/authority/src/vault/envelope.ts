@@ -1,5 +1,5 @@
 import * as crypto from 'node:crypto';
-import { fromUtf8, utf8 } from '@deed/evidence';
+import { fromUtf8, randomBytes, utf8 } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
 
 const version = 1;
@@ -14,7 +14,7 @@ const tagSize = 16;
  */
 export function sealObject(taskKey: Uint8Array, task: string, name: string, object: Uint8Array): Uint8Array {
   const id = utf8(task);
-  const key = crypto.randomBytes(keySize);
+  const key = randomBytes(keySize);
   const bound = binding(task, name);
   return Buffer.concat([
     Buffer.from([version, id.length]),
@@ -48,7 +48,7 @@ export function openObject(taskKey: Uint8Array, name: string, sealed: Uint8Array
 
 /** AES-256-GCM with a fresh nonce: nonce || ciphertext || tag. */
 export function encrypt(key: Uint8Array, bound: Uint8Array, plain: Uint8Array): Uint8Array {
-  const nonce = crypto.randomBytes(nonceSize);
+  const nonce = randomBytes(nonceSize);
   const cipher = crypto.createCipheriv('aes-256-gcm', crypto.createSecretKey(key), nonce); // bytes as a key cost three times as much
   cipher.setAAD(bound);
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);

@@ -47,6 +47,22 @@ const verifySignature: Primitives['verifySignature'] = (algorithm, spki, message
   }
 };
 
+// A call of the generator costs the same for 16 bytes and for four thousand. Each byte is handed out once, and wiped here.
+const pool = Buffer.alloc(4096);
+let taken = pool.length;
+
+function fromPool(size: number): Uint8Array {
+  if (taken + size > pool.length) {
+    crypto.randomFillSync(pool);
+    taken = 0;
+  }
+  const bytes = new Uint8Array(size);
+  bytes.set(pool.subarray(taken, taken + size));
+  pool.fill(0, taken, taken + size);
+  taken += size;
+  return bytes;
+}
+
 const scratch = new Uint8Array(4096);
 
 /** In one call, and by way of a string: a third of the time of a hash object, and most hashes here are of 65 bytes. */
@@ -76,7 +92,7 @@ export const primitives: Primitives = {
     for (const part of parts) mac.update(part);
     return mac.digest();
   },
-  randomBytes: (size) => crypto.randomBytes(size),
+  randomBytes: (size) => (size > pool.length / 16 ? crypto.randomBytes(size) : fromPool(size)),
   toHex: (bytes) => view(bytes).toString('hex'),
   toBase64: (bytes) => view(bytes).toString('base64'),
   toBase64Url: (bytes) => view(bytes).toString('base64url'),
