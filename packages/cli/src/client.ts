@@ -10,11 +10,12 @@ interface Answer {
 /** Speaks to the server of a data folder on its unix socket. */
 export class Client {
   readonly dataFolder: string;
-  private readonly socket: string;
+  readonly socket: string;
 
-  constructor(dataFolder: string) {
+  /** @param socket where its server is known to listen; what the environment says otherwise */
+  constructor(dataFolder: string, socket?: string) {
     this.dataFolder = dataFolder;
-    this.socket = socketPath(dataFolder);
+    this.socket = socket ?? socketPath(dataFolder);
   }
 
   /** @throws ServerError no-server, or with the server's own code and words */

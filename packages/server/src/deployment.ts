@@ -12,13 +12,23 @@ import {
   settleKeys,
   systemClock,
 } from '@deed/authority';
-import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolMigrations, Walk } from '@deed/gateway';
+import {
+  defaultLinkLimits,
+  GitRelay,
+  HookDesk,
+  type LinkLimits,
+  Pins,
+  ToolRegistry,
+  toolMigrations,
+  Walk,
+} from '@deed/gateway';
 import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
 import { type BrokerGround, forgeBrokerOf, toolBrokerOf } from './brokers.ts';
 import { type Config, ledgerSettings, readConfig, retentionOf, timestampPlan } from './config.ts';
 import { stateConfiguration } from './configuration.ts';
+import { ImplicitTask, idleMs } from './implicit-task.ts';
 import { startRetention } from './retention-job.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
@@ -51,6 +61,7 @@ export interface Deployment {
   readonly brokerGround: BrokerGround;
   readonly pins: Pins;
   readonly walk: Walk;
+  readonly hooks: HookDesk;
   readonly relay: GitRelay;
   readonly reconcile: Reconcile;
   readonly limits: Limits;
@@ -131,6 +142,8 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     const timestamps = new Timestamps({ ledger, clock: now });
     timestamps.follow(timestampPlan(config));
     const stopRetention = startRetention(authority.retention, systemClock);
+    const pins = new Pins(db, ledger, { agent: 'none', tool: 'same-uid' });
+    const implicitTask = () => new ImplicitTask(authority, 'a session of Claude Code, told by its hooks,');
     const deployment: Deployment = {
       dir,
       config,
@@ -141,12 +154,14 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       relay,
       tools,
       brokerGround,
-      pins: new Pins(db, ledger, { agent: 'none', tool: 'same-uid' }),
+      pins,
       walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest, page: () => approvalsUrl(options) }),
+      hooks: new HookDesk({ authority, pins, now, implicitTask, idleMs }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
       trustFile: () => trustFile(deployment.config),
       async close() {
+        await deployment.hooks.close();
         await stopRetention();
         await timestamps.close();
         await relay.close();

@@ -41,7 +41,7 @@ export {
   tryExample,
   writeSealedKey,
 } from '@deed/authority';
-export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
+export { claudeCodeMessage, hookServer, LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
 export {
   initWitness,
   type LogFolderReport,

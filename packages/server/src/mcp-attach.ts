@@ -9,9 +9,7 @@ import {
   type Tool,
 } from '@deed/gateway';
 import type { Deployment } from './deployment.ts';
-
-/** An implicit task ends after this long without a message, in milliseconds. */
-const idleMs = 15 * 60_000;
+import { ImplicitTask, idleMs } from './implicit-task.ts';
 
 /** Refused pushes of one session that are recorded one by one. */
 const maxRefusedPushes = 20;
@@ -30,7 +28,7 @@ export interface McpRequest {
 export function attachMcp(deployment: Deployment, request: McpRequest, stream: Duplex): McpSession {
   const { authority, relay } = deployment;
   const tool = deployment.tools.match(request.argv);
-  const implicit = new ImplicitTask(deployment, tool.name);
+  const implicit = new ImplicitTask(authority, `a session with ${tool.name}`);
   let idle: NodeJS.Timeout | undefined;
   let forgetTask = () => {};
 
@@ -132,35 +130,4 @@ export function refusedPushes({ authority, ledger }: Deployment, task: string) {
     const refs = updates.map(({ ref, old, new: target }) => `${ref} ${old}..${target}`).join(', ');
     authority.actions.refuseAttempt(task, 'git-receive-pack', `a push to ${repository} of ${refs}: ${why}`);
   };
-}
-
-/** The task of a client that knows nothing of Deed: opened at its first decided call, closed when it goes. */
-class ImplicitTask {
-  private readonly deployment: Deployment;
-  private readonly tool: string;
-  private opening: Promise<string> | undefined;
-
-  constructor(deployment: Deployment, tool: string) {
-    this.deployment = deployment;
-    this.tool = tool;
-  }
-
-  open(): Promise<string> {
-    this.opening ??= this.deployment.authority.tasks
-      .open({
-        objective: `(implicit: a session with ${this.tool} by an agent that is not enrolled)`,
-        principal: { kind: 'unknown', id: 'unknown', authenticated: 'nothing: whoever could reach the socket' },
-        agent: null,
-        allow: [],
-        implicit: true,
-      })
-      .then(({ id }) => id);
-    return this.opening;
-  }
-
-  async close(reason: 'disconnect' | 'idle'): Promise<void> {
-    const id = await this.opening?.catch(() => undefined);
-    this.opening = undefined;
-    if (id !== undefined) await this.deployment.authority.tasks.close(id, reason);
-  }
 }

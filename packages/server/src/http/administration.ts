@@ -20,6 +20,7 @@ export const tellsItself: Readonly<Record<string, string>> = {
   '/v1/tasks/:id/case': 'case-exported',
   '/v1/tasks/:id/erasure': 'nothing: what an erasure would do',
   '/v1/tasks/:id/erase': 'erased: names the person',
+  '/v1/hooks/claude-code': 'intent, outcome or refusal: what a client does, and no act of an operator',
   '/v1/approvals/:id': 'approval or refusal, with the signed word',
   '/v1/policy': 'policy-activated, with the signed word',
   '/v1/holds': 'hold, with the signed word',
