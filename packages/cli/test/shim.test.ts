@@ -72,7 +72,7 @@ function shim(argv: readonly string[], worker: Worker) {
   const [input, output] = [new PassThrough(), new PassThrough()];
   const { agent, task } = worker;
   const identity = { key: agent.key, spiffe: agent.spiffe, origin: world.made.origin, task };
-  const ended = runShim({ client: new Client(world.dir), argv, agent: identity, input, output });
+  const ended = runShim({ client: new Client(world.dir), tool: { argv }, agent: identity, input, output });
   const lines = (async function* () {
     let rest = '';
     for await (const text of output.setEncoding('utf8')) {

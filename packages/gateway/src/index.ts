@@ -11,6 +11,7 @@ export { McpSession, type SessionOptions, type Surroundings } from './mcp/sessio
 export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
 export { gatewayExamination } from './tools/examination.ts';
 export { Pins } from './tools/pins.ts';
+export { placeholderOf } from './tools/placeholders.ts';
 export {
   type Tool,
   type ToolCredential,

@@ -4,10 +4,12 @@ import {
   objectFolder,
   openAuthority,
   openKeys,
+  openSealedFiles,
   openStaticSecrets,
   readLogKeys,
   readServerKeys,
   roleKeysOf,
+  type SealedFiles,
   secretsKeyOf,
   settleKeys,
   systemClock,
@@ -59,6 +61,7 @@ export interface Deployment {
   readonly authority: Authority;
   readonly tools: ToolRegistry;
   readonly brokerGround: BrokerGround;
+  readonly sealedFiles: SealedFiles;
   readonly pins: Pins;
   readonly walk: Walk;
   readonly hooks: HookDesk;
@@ -126,7 +129,8 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     await ledger.ready;
     const db = ledger.database;
     const tools = new ToolRegistry(db);
-    const secrets = openStaticSecrets(db, await secretsKeyOf(dir, keyReader, keyPassphrase));
+    const secretsKey = await secretsKeyOf(dir, keyReader, keyPassphrase);
+    const secrets = openStaticSecrets(db, secretsKey);
     const brokerGround: BrokerGround = { origin: config.origin, secrets, tools };
     const brokers = [
       ...config.forges.map(forgeBrokerOf),
@@ -154,6 +158,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       relay,
       tools,
       brokerGround,
+      sealedFiles: openSealedFiles(db, secretsKey),
       pins,
       walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest, page: () => approvalsUrl(options) }),
       hooks: new HookDesk({ authority, pins, now, implicitTask, idleMs }),

@@ -7,11 +7,16 @@ export const idleMs = 15 * 60_000;
 export class ImplicitTask {
   private readonly authority: Deployment['authority'];
   private readonly objective: string;
+  private readonly server: string | null;
   private opening: Promise<string> | undefined;
 
-  /** @param what its objective says, after "implicit: " */
-  constructor(authority: Deployment['authority'], what: string) {
+  /**
+   * @param what its objective says, after "implicit: "
+   * @param server the tool server of the session, whose static secrets it is handed
+   */
+  constructor(authority: Deployment['authority'], what: string, server: string | null = null) {
     this.authority = authority;
+    this.server = server;
     this.objective = `(implicit: ${what} by an agent that is not enrolled)`;
   }
 
@@ -23,6 +28,7 @@ export class ImplicitTask {
         agent: null,
         allow: [],
         implicit: true,
+        ...(this.server === null ? {} : { server: this.server }),
       })
       .then(({ id }) => id);
     return this.opening;

@@ -15,8 +15,8 @@ import { ImplicitTask, idleMs } from './implicit-task.ts';
 const maxRefusedPushes = 20;
 
 export interface McpRequest {
-  /** The command of the tool server, as its operator registered it. */
-  readonly argv: readonly string[];
+  /** The tool server, as its operator registered it: by its command, or by its name. */
+  readonly tool: { readonly argv: readonly string[] } | { readonly name: string };
   /** The task that the agent works on; null: an implicit one. */
   readonly task: string | null;
 }
@@ -27,8 +27,9 @@ export interface McpRequest {
  */
 export function attachMcp(deployment: Deployment, request: McpRequest, stream: Duplex): McpSession {
   const { authority, relay } = deployment;
-  const tool = deployment.tools.match(request.argv);
-  const implicit = new ImplicitTask(authority, `a session with ${tool.name}`);
+  const { tools } = deployment;
+  const tool = 'name' in request.tool ? tools.named(request.tool.name) : tools.match(request.tool.argv);
+  const implicit = new ImplicitTask(authority, `a session with ${tool.name}`, tool.name);
   let idle: NodeJS.Timeout | undefined;
   let forgetTask = () => {};
 
@@ -42,16 +43,20 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
     request.task === null ? { kind: 'implicit', task: await implicit.open() } : withToken(header, body);
 
   const begin = async (header: string, body: Uint8Array): Promise<Surroundings> => {
-    if (request.task === null) return { relay: null, env: credentialEnv(deployment, tool, null) };
+    if (request.task === null) {
+      // What is handed a secret has a task that says so, whatever it is used for.
+      const env = tool.credentials.length === 0 ? {} : credentialEnv(deployment, tool, await implicit.open(), true);
+      return { relay: null, env };
+    }
     const task = authority.actions.authenticate(withToken(header, body));
     if (task !== request.task)
       throw new AuthorityError('token-invalid', 'the token is for another task than the session');
-    const env = credentialEnv(deployment, tool, task);
+    const env = credentialEnv(deployment, tool, task, false);
     const way = forgeOf(task);
     forgetTask = authority.tasks.onClose((closed) => {
       if (closed !== task) return;
       way?.close();
-      if (tool.credential) void session.retire();
+      if (tool.credentials.length > 0) void session.retire();
     });
     return { relay: way, env };
   };
@@ -101,25 +106,26 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
 }
 
 /**
- * The variables by which a tool is given the task's credential; none if it is registered without.
+ * The variables by which a tool is given the task's credentials; none if it is registered without.
  * @throws GatewayError credential
  */
-function credentialEnv({ authority }: Deployment, tool: Tool, task: string | null): Readonly<Record<string, string>> {
-  if (!tool.credential) return {};
-  const { broker, env } = tool.credential;
-  if (task === null)
-    throw new GatewayError(
-      'credential',
-      `${tool.name} is given a credential of ${broker}, one a task: name a task of an enrolled agent`,
-    );
-  const held = authority.credentials.secret(task, broker);
-  const fields = env ?? authority.credentials.broker(broker)?.env;
-  if (!held || !fields)
-    throw new GatewayError(
-      'credential',
-      `${tool.name} is given a credential of ${broker}, and this task has none: it names another server, or was opened before the tool was registered so; open a task that allows ${tool.name}`,
-    );
-  return Object.fromEntries(Object.entries(fields).map(([variable, field]) => [variable, held.secret[field] ?? '']));
+function credentialEnv(
+  { authority }: Deployment,
+  tool: Tool,
+  task: string,
+  implicit: boolean,
+): Readonly<Record<string, string>> {
+  const given = tool.credentials.flatMap(({ broker, env }) => {
+    const held = authority.credentials.secret(task, broker);
+    const fields = env ?? authority.credentials.broker(broker)?.env;
+    if (held && fields)
+      return Object.entries(fields).map(([variable, field]) => [variable, held.secret[field] ?? ''] as const);
+    const why = implicit
+      ? 'which is made for a task alone: name a task of an enrolled agent'
+      : `and this task has none: it names another server, or was opened before the tool was registered so; open a task that allows ${tool.name}`;
+    throw new GatewayError('credential', `${tool.name} is given a credential of ${broker}, ${why}`);
+  });
+  return Object.fromEntries(given);
 }
 
 /** Records the pushes that the relay refuses a tool, up to a bound: a tool that tries without end writes no endless chain. */

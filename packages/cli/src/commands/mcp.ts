@@ -1,3 +1,4 @@
+import { ServerError } from '@deed/server';
 import { Command } from 'commander';
 import { type AgentFlags, agentOptions, identityOf } from '../agent-flags.ts';
 import { Client } from '../client.ts';
@@ -9,15 +10,21 @@ export function mcpCommand(): Command {
   return new Command('mcp').description('put Deed between an MCP client and a tool server').addCommand(run());
 }
 
+interface RunFlags extends CommonOptions, AgentFlags {
+  readonly server?: string;
+}
+
 function run(): Command {
-  const made = command(
-    'run',
-    'what an MCP client starts instead of the tool server: a byte pipe to the server of Deed',
-  ).argument('<command...>', 'the registered command of the tool server, after --');
-  return agentOptions(made).action(async (argv: string[], flags: CommonOptions & AgentFlags) => {
+  const made = command('run', 'what an MCP client starts instead of the tool server: a byte pipe to the server of Deed')
+    .argument('[command...]', 'the registered command of the tool server, after --')
+    .option('--server <name>', 'the registered tool server by its name, in the place of its command');
+  return agentOptions(made).action(async (argv: string[], flags: RunFlags) => {
     const agent = identityOf(flags);
+    if ((argv.length === 0) === (flags.server === undefined))
+      throw new ServerError('request', 'name a tool server: its command after --, or --server NAME');
+    const tool = flags.server === undefined ? { argv: absolute(argv) } : { name: flags.server };
     const { stdin: input, stdout: output } = process;
-    await runShim({ client: new Client(flags.data, flags.socket), argv: absolute(argv), agent, input, output });
+    await runShim({ client: new Client(flags.data, flags.socket), tool, agent, input, output });
     process.exit(0); // the client's pipe may stay open after the server ended the session
   });
 }
