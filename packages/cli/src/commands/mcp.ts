@@ -5,9 +5,15 @@ import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { runShim } from '../shim.ts';
 import { absolute } from './tool.ts';
+import { unwrapCommand, wrapCommand, wrapsCommand } from './wrap.ts';
 
 export function mcpCommand(): Command {
-  return new Command('mcp').description('put Deed between an MCP client and a tool server').addCommand(run());
+  return new Command('mcp')
+    .description('put Deed between an MCP client and its tool servers')
+    .addCommand(run())
+    .addCommand(wrapCommand())
+    .addCommand(unwrapCommand())
+    .addCommand(wrapsCommand());
 }
 
 interface RunFlags extends CommonOptions, AgentFlags {
