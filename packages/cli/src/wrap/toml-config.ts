@@ -21,7 +21,9 @@ export const tomlDialect: Dialect = {
     let now = replaced(text, [...at, 'command'], command);
     now = args ? setBeside(now, [...at, 'command'], 'args', args) : removed(now, [...at, 'args']);
     now = emptied(now, [...at, 'env']);
-    return env ? setBeside(now, [...at, 'command'], 'env', env) : now;
+    if (!env) return now;
+    const header = tableOf(now, [...at, 'env']);
+    return header ? filled(now, header, env) : setBeside(now, [...at, 'command'], 'env', env);
   },
 };
 
@@ -69,6 +71,13 @@ function find(text: string, path: readonly string[]): Assignment | undefined {
   return assignments(text).find((one) => JSON.stringify(one.path) === JSON.stringify(path));
 }
 
+function tableOf(text: string, path: readonly string[]): AST.TOMLTable | undefined {
+  return parse(text).body.find(
+    (node): node is AST.TOMLTable =>
+      node.type === 'TOMLTable' && JSON.stringify(node.resolvedKey.map(String)) === JSON.stringify(path),
+  );
+}
+
 function splice(text: string, [start, end]: AST.Range, by: string): string {
   return text.slice(0, start) + by + text.slice(end);
 }
@@ -99,6 +108,15 @@ function setBeside(text: string, beside: readonly string[], name: string, value:
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
   if (lineEnd < 0) return `${text}${eol}${indent}${added}${eol}`;
   return splice(text, [lineEnd + 1, lineEnd + 1], `${indent}${added}${eol}`);
+}
+
+/** Puts members right below the header of a table that is empty. */
+function filled(text: string, { key }: AST.TOMLTable, members: Readonly<Record<string, string>>): string {
+  const eol = text.includes('\r\n') ? '\r\n' : '\n';
+  const lines = Object.entries(members).map(([name, value]) => `${written(name)} = ${written(value)}${eol}`);
+  const lineEnd = text.indexOf('\n', key.range[1]);
+  if (lineEnd < 0) return `${text}${eol}${lines.join('')}`;
+  return splice(text, [lineEnd + 1, lineEnd + 1], lines.join(''));
 }
 
 /** Takes out a `key = value`; a comment behind it stays. */
