@@ -42,7 +42,7 @@ export function withHooks(text: string, groups: readonly HookGroup[]): string {
   return groups.reduce((now, { event, ...group }) => {
     const exists = findNodeAtLocation(rootOf(now), ['hooks', event]);
     return exists
-      ? changed(now, ['hooks', event, exists.children?.length ?? 0], group, true)
+      ? changed(now, ['hooks', event, 0], group, true) // before the others, so that no comment of theirs is between
       : changed(now, ['hooks', event], [group]);
   }, text);
 }
@@ -96,8 +96,9 @@ function isOurs(command: unknown): boolean {
 }
 
 function changed(text: string, path: (string | number)[], value: unknown, isArrayInsertion = false): string {
-  const formattingOptions = { insertSpaces: true, tabSize: 2, eol: '\n' };
-  return applyEdits(text, modify(text, path, value, { formattingOptions, isArrayInsertion }));
+  // What is taken out leaves its neighbours as they are written.
+  const layout = value === undefined ? {} : { formattingOptions: { insertSpaces: true, tabSize: 2, eol: '\n' } };
+  return applyEdits(text, modify(text, path, value, { ...layout, isArrayInsertion }));
 }
 
 function rootOf(text: string): Node {

@@ -38,6 +38,8 @@ function set(text: string, path: readonly string[], value: unknown): string {
   if (node && value !== undefined) {
     return text.slice(0, node.offset) + JSON.stringify(value) + text.slice(node.offset + node.length);
   }
+  // What is taken out leaves its neighbours as they are written.
+  if (value === undefined) return applyEdits(text, modify(text, [...path], undefined, {}));
   const indent = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  ';
   const formattingOptions = {
     insertSpaces: !indent.startsWith('\t'),
