@@ -147,7 +147,7 @@ test.each([
   ['NODE_ENV', 'production', false],
   ['TOKEN_LIMIT', '1000', false],
   ['MAX_TOKEN', '1000', false],
-  ['SSH_KEY', '/home/me/.ssh/id', false],
+  ['SSH_KEY', '~/.ssh/id', false],
   ['MONKEY', 'abc', false],
   ['KEYBOARD', 'us', false],
   ['URL', 'https://example.com', false],

@@ -27,7 +27,6 @@ export const tellsItself: Readonly<Record<string, string>> = {
   '/v1/secrets': 'configuration-stated: a digest of the request would let a weak secret be guessed',
   '/v1/wraps': 'configuration-stated: what is sent holds secrets, as above',
   '/v1/wraps/written': "nothing: the configuration of a client is not the server's",
-  '/v1/wraps/open': 'nothing: gives back what the same operator left',
   '/v1/people/offer': 'nothing: a key that came in counts once it is ordered',
   '/v1/people/orders':
     'person-enrolled or person-changed, with the signed words; nothing while a second word is awaited',
