@@ -40,7 +40,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
     return { kind: 'token', token, proof, body, pop: 'shim' };
   };
   const caller = async (header: string, body: Uint8Array): Promise<Caller> =>
-    request.task === null ? { kind: 'implicit', task: await implicit.open() } : withToken(header, body);
+    request.task === null ? { kind: 'implicit', task: await implicit.open(), message: body } : withToken(header, body);
 
   const begin = async (header: string, body: Uint8Array): Promise<Surroundings> => {
     if (request.task === null) {

@@ -33,7 +33,7 @@ export type Caller =
   | {
       readonly kind: 'implicit';
       readonly task: string;
-      /** The exact bytes of the message, where they are to be kept: nobody signed them. */
+      /** The exact bytes of the message. Nobody signed them. */
       readonly message?: Uint8Array;
     };
 
@@ -51,7 +51,7 @@ export interface Admitted {
   /** The hops by which it may, from the first on; none for the task's own agent. */
   readonly hops: readonly Hop[];
   readonly pop: Authority['pop'];
-  /** Token, proof and message verbatim, or without a token the message of a hook: the payload that its statements cite. */
+  /** Token, proof and message verbatim, or without a token the message alone: the payload that its statements cite. */
   readonly evidence: Uint8Array | null;
   readonly proof: ProofUse | null;
 }

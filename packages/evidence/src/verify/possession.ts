@@ -160,11 +160,11 @@ function allowOfToken(details: Json | undefined): Allow {
   );
 }
 
-/** Without a token there is the message of a hook, or nothing; whoever could reach the server said it. */
+/** Without a token there is the message alone, or nothing; whoever could reach the server said it. */
 function checkTold(exam: Examination, logged: Decided, evidence: PayloadRef | null): void {
   need(evidence !== null || logged.statement.observed !== 'hook', 'nothing shows what the hook told');
   const bytes = exam.payload(evidence);
-  if (bytes) checkMessage(exam, logged, fromUtf8(bytes), 'the hook told of');
+  if (bytes) checkMessage(exam, logged, fromUtf8(bytes), 'the message is of');
 }
 
 /** The action record says, to the letter, what the message says that the agent signed: method, tool and arguments. */

@@ -23,7 +23,7 @@ export const authority: BentCases = {
       },
     }),
     check: 'authority',
-    says: /the hook told of another call: with other arguments/,
+    says: /the message is of another call: with other arguments/,
   },
   'a token of another task': {
     bend: inCall('write', (call) => {
