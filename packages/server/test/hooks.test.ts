@@ -155,6 +155,20 @@ test('a call without an outcome is unknown when the turn ends, and what comes la
   expect(await verdictOf(task)).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
 });
 
+test('a call that comes while its session ends is refused, or has an end, or begins a session anew', async () => {
+  const { before, end } = session();
+  await before();
+  const task = await newestTask();
+  const calls = Array.from({ length: 5 }, (_, i) => before({ tool_use_id: `toolu_${i + 2}` }));
+  await Promise.all([end(), ...calls]);
+  await end();
+  await world.settled();
+  for (const each of new Set([task, await newestTask()])) {
+    expect(world.of(each, 'task-closed')).toHaveLength(1);
+    expect(world.of(each, 'outcome')).toHaveLength(world.of(each, 'intent').length);
+  }
+});
+
 test('the close of its task ends a call that is under way as unknown', async () => {
   const worker = await world.worker([{ server: 'hook:claude-code' }]);
   const { before } = session(worker);

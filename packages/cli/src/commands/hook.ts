@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { claudeCodeMessage, maxLineBytes, ServerError } from '@deed/server';
 import { Command } from 'commander';
 import { type AgentFlags, agentOptions, identityOf } from '../agent-flags.ts';
@@ -90,6 +91,7 @@ function install(): Command {
         : ['--task', flags.task, '--key', resolve(flags.key)]),
       ...(flags.hop === undefined ? [] : ['--hop', flags.hop]),
     ];
+    mkdirSync(dirname(resolve(file)), { recursive: true });
     const before = readOwnFile(file, { missing: '{}\n' });
     const text = withHooks(withoutHooks(before.text), hookGroups(words));
     replaceOwnFile(before, text);

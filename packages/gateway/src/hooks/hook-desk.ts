@@ -55,6 +55,7 @@ interface Session {
   readonly task: string | null;
   readonly calls: Map<string, OpenCall>;
   idle: NodeJS.Timeout | undefined;
+  ended: boolean;
 }
 
 /**
@@ -86,8 +87,8 @@ export class HookDesk {
     if (session) this.touch(key, session);
     if (message.kind === 'after') return this.after(session, message);
     if (session) {
-      await Promise.all(this.settle(session).map(({ durable }) => durable));
       if (message.kind === 'end') await this.end(key, session, 'disconnect');
+      else await this.settled(session);
     }
     return { kind: 'noted' };
   }
@@ -95,10 +96,7 @@ export class HookDesk {
   /** What is under way ends as `unknown`, and the tasks of sessions without one are closed. */
   async close(): Promise<void> {
     this.forget();
-    for (const [key, session] of this.sessions) {
-      await Promise.all(this.settle(session).map(({ durable }) => durable));
-      await this.end(key, session, 'disconnect');
-    }
+    for (const [key, session] of this.sessions) await this.end(key, session, 'disconnect');
   }
 
   private async before(key: string, speaker: HookSpeaker, body: Uint8Array, call: HookCall): Promise<HookAnswer> {
@@ -163,21 +161,29 @@ export class HookDesk {
       task: speaker?.task ?? null,
       calls: new Map(),
       idle: undefined,
+      ended: false,
     };
     this.sessions.set(key, session);
     this.touch(key, session);
     return session;
   }
 
-  private taskOf({ implicit }: Session): Promise<string> {
-    if (!implicit) throw new GatewayError('hook', 'the session has no task');
+  private taskOf({ implicit, ended }: Session): Promise<string> {
+    if (!implicit || ended) throw new GatewayError('hook', 'the session has ended');
     return implicit.open();
+  }
+
+  private async settled(session: Session): Promise<void> {
+    await Promise.all(this.settle(session).map(({ durable }) => durable));
   }
 
   private async end(key: string, session: Session, reason: 'disconnect' | 'idle'): Promise<void> {
     clearTimeout(session.idle);
+    session.ended = true; // what came in meanwhile opens no other task
     this.sessions.delete(key);
+    await this.settled(session);
     await session.implicit?.close(reason);
+    await this.settled(session); // and what began before the task was closed
   }
 
   /** A call that runs for long is no idleness. */
