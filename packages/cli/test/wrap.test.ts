@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { Connection } from '../../server/test/support/connection.ts';
-import { World } from '../../server/test/support/world.ts';
+import { type Worker, World } from '../../server/test/support/world.ts';
+import { writeAgentKey } from '../src/agent-key.ts';
 import { deed } from './support/cli.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -38,13 +39,22 @@ const unwrap = async (file: string, ...more: readonly string[]) =>
   JSON.parse(await deed('mcp', 'unwrap', file, '--json', '--data', world.dir, ...more));
 const list = async (what: string) => JSON.parse(await deed(what, 'list', '--json', '--data', world.dir));
 
-/** What the telling server says of how it was started, asked as a client would. */
-async function told(tool: string) {
+function open(server: string, worker: Worker | null = null): Promise<Connection> {
   const { socket } = world.serving;
-  const connection = await Connection.open({ socket, argv: [], server: tool, task: null, sign: async () => '-' });
-  const { text } = await connection.call('tell');
-  await connection.close();
-  return JSON.parse(text);
+  const sign = worker?.sign ?? (async () => '-');
+  return Connection.open({ socket, argv: [], server, task: worker?.task ?? null, sign });
+}
+
+/** What the telling server says of how it was started, asked as a client would. */
+async function told(server: string, worker: Worker | null = null) {
+  const connection = await open(server, worker);
+  try {
+    const { error } = await connection.request('tools/list');
+    if (error) throw new Error(error.message);
+    return JSON.parse((await connection.call('tell')).text);
+  } finally {
+    await connection.close();
+  }
 }
 
 const claude = () =>
@@ -242,4 +252,37 @@ test('a program that cannot be registered leaves nothing behind', async () => {
   await expect(wrap(file)).rejects.toMatchObject({ code: 'request' });
   expect(await list('mcp')).toEqual([]);
   expect((await list('tool')).tools).toEqual([]);
+});
+
+test('wrapped for a task, a server is handed its secrets in tasks alone, and so is one that was registered by hand', async () => {
+  const worker = await world.worker([{ server: 'mine' }]);
+  const key = join(folder, 'agent.json');
+  const { agent, task } = worker;
+  writeAgentKey(key, { agent: agent.id, spiffe: agent.spiffe, origin: world.made.origin, key: agent.key });
+  const server = { command: '/usr/bin/env', args: ['node', telling], env: { API_KEY: 'k' } };
+  const file = write('.mcp.json', JSON.stringify({ mcpServers: { mine: server } }));
+  await wrap(file, '--task', task, '--key', key);
+  const [entry] = Object.values(JSON.parse(readFileSync(file, 'utf8')).mcpServers) as { args: string[] }[];
+  expect(entry?.args.slice(-6)).toEqual(['--task', task, '--key', key, '--server', 'mine']);
+  await expect(told('mine')).rejects.toThrow('name a task of an enrolled agent');
+  // The task was opened before the server was: only what it lists then is minted.
+  await expect(told('mine', worker)).rejects.toThrow('opened before the tool was registered');
+  const later = await world.worker([{ server: 'mine' }], agent);
+  expect((await told('mine', later)).env.API_KEY).toBe('k');
+  await world.closeTask(later.task);
+  await unwrap(file);
+});
+
+test('a secret that an open session holds is kept and named, and a server that was opened goes on', async () => {
+  const server = { command: '/usr/bin/env', args: ['node', telling], env: { API_KEY: 'k' } };
+  const file = write('.mcp.json', JSON.stringify({ mcpServers: { held: server } }));
+  await wrap(file);
+  const connection = await open('held');
+  expect((await connection.call('tell')).isError).toBe(false);
+  expect(await unwrap(file)).toMatchObject({
+    kept: [{ name: 'held.api-key', why: expect.stringContaining('not revoked: close their tasks') }],
+  });
+  expect((await connection.call('tell')).isError).toBe(false);
+  await connection.close();
+  await deed('secret', 'remove', 'held.api-key', '--data', world.dir);
 });

@@ -44,14 +44,20 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
 
   const begin = async (header: string, body: Uint8Array): Promise<Surroundings> => {
     if (request.task === null) {
+      const own = tool.credentials.find(({ implicit: anybody }) => !anybody);
+      if (own)
+        throw new GatewayError(
+          'credential',
+          `${tool.name} is given a credential of ${own.broker}, one a task: name a task of an enrolled agent`,
+        );
       // What is handed a secret has a task that says so, whatever it is used for.
-      const env = tool.credentials.length === 0 ? {} : credentialEnv(deployment, tool, await implicit.open(), true);
+      const env = tool.credentials.length === 0 ? {} : credentialEnv(deployment, tool, await implicit.open());
       return { relay: null, env };
     }
     const task = authority.actions.authenticate(withToken(header, body));
     if (task !== request.task)
       throw new AuthorityError('token-invalid', 'the token is for another task than the session');
-    const env = credentialEnv(deployment, tool, task, false);
+    const env = credentialEnv(deployment, tool, task);
     const way = forgeOf(task);
     forgetTask = authority.tasks.onClose((closed) => {
       if (closed !== task) return;
@@ -109,21 +115,16 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
  * The variables by which a tool is given the task's credentials; none if it is registered without.
  * @throws GatewayError credential
  */
-function credentialEnv(
-  { authority }: Deployment,
-  tool: Tool,
-  task: string,
-  implicit: boolean,
-): Readonly<Record<string, string>> {
+function credentialEnv({ authority }: Deployment, tool: Tool, task: string): Readonly<Record<string, string>> {
   const given = tool.credentials.flatMap(({ broker, env }) => {
     const held = authority.credentials.secret(task, broker);
     const fields = env ?? authority.credentials.broker(broker)?.env;
     if (held && fields)
       return Object.entries(fields).map(([variable, field]) => [variable, held.secret[field] ?? ''] as const);
-    const why = implicit
-      ? 'which is made for a task alone: name a task of an enrolled agent'
-      : `and this task has none: it names another server, or was opened before the tool was registered so; open a task that allows ${tool.name}`;
-    throw new GatewayError('credential', `${tool.name} is given a credential of ${broker}, ${why}`);
+    throw new GatewayError(
+      'credential',
+      `${tool.name} is given a credential of ${broker}, and this task has none: it names another server, or was opened before the tool was registered so; open a task that allows ${tool.name}`,
+    );
   });
   return Object.fromEntries(given);
 }

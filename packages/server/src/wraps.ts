@@ -31,6 +31,8 @@ export const wrapRequest = z.strictObject({
   /** Its bytes. */
   original: base64,
   servers: z.array(server).min(1).max(256),
+  /** The client's sessions name no task. */
+  implicit: z.boolean(),
   left: z.array(remark).max(1000),
   plain: z.array(remark).max(1000),
 });
@@ -68,9 +70,9 @@ export function wrapOf({ sealedFiles }: Deployment, path: string): Wrap | undefi
  * @throws ServerError request; GatewayError tool; AuthorityError broker, vault. Then nothing of it is left.
  */
 export function prepareWrap(deployment: Deployment, request: z.infer<typeof wrapRequest>): readonly Wrapped[] {
-  const { path, original, left, plain } = request;
+  const { path, original, left, plain, implicit } = request;
   const before = wrapOf(deployment, path)?.servers ?? [];
-  const planned = plan(deployment, request.servers);
+  const planned = plan(deployment, request.servers, implicit);
   const servers = planned.map(({ asked, known, ...rest }) => ({
     ...rest,
     at: asked.at,
@@ -81,7 +83,8 @@ export function prepareWrap(deployment: Deployment, request: z.infer<typeof wrap
   const forgotten = before.filter(({ tool }) => !servers.some((one) => one.tool === tool));
   save(deployment, path, { ...record, servers: [...servers, ...forgotten] });
   try {
-    for (const { asked, known, tool, secrets } of planned) if (!known) register(deployment, asked, tool, secrets);
+    for (const { asked, known, tool, secrets } of planned)
+      if (!known) register(deployment, asked, tool, secrets, implicit);
   } catch (error) {
     removeWrap(deployment, path);
     throw error;
@@ -133,13 +136,13 @@ interface Planned {
   readonly secrets: Wrapped['secrets'];
 }
 
-function plan(deployment: Deployment, servers: readonly WrapServer[]): readonly Planned[] {
+function plan(deployment: Deployment, servers: readonly WrapServer[], implicit: boolean): readonly Planned[] {
   const { config, tools } = deployment;
   const registered = tools.list();
   const toolNames = new Set(registered.map(({ name }) => name));
   const brokerNames = new Set([...config.forges, ...config.brokers].map(({ name }) => name));
   return servers.map((asked) => {
-    const known = registered.find((tool) => isSame(deployment, tool, asked));
+    const known = registered.find((tool) => isSame(deployment, tool, asked, implicit));
     if (known) return { asked, known, tool: known.name, secrets: secretsOf(deployment, known) };
     const tool = free(asked.name, toolNames);
     const secrets = asked.secrets.map(({ variable: name }) => {
@@ -162,13 +165,14 @@ function withoutPath({ PATH: _, ...env }: Readonly<Record<string, string>>): str
   return JSON.stringify(Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function isSame(deployment: Deployment, tool: Tool, asked: WrapServer): boolean {
+function isSame(deployment: Deployment, tool: Tool, asked: WrapServer, implicit: boolean): boolean {
   if (JSON.stringify(tool.argv) !== JSON.stringify(asked.argv) || tool.cwd !== asked.cwd || tool.kind !== 'plain')
     return false;
   const held = secretsOf(deployment, tool);
   return (
     withoutPath(tool.env) === withoutPath(asked.env) &&
     held.length === tool.credentials.length &&
+    tool.credentials.every((one) => (one.implicit ?? false) === implicit) &&
     held.length === asked.secrets.length &&
     asked.secrets.every(({ variable: name, value }) =>
       held.some((one) => one.variable === name && deployment.brokerGround.secrets.get(one.secret) === value),
@@ -191,11 +195,17 @@ function isMade(deployment: Deployment, known: Tool | undefined): boolean {
   );
 }
 
-function register(deployment: Deployment, asked: WrapServer, name: string, secrets: Wrapped['secrets']): void {
+function register(
+  deployment: Deployment,
+  asked: WrapServer,
+  name: string,
+  secrets: Wrapped['secrets'],
+  implicit: boolean,
+): void {
   const { argv, env, cwd } = asked;
   for (const [i, { variable: holder, secret }] of secrets.entries())
     putSecret(deployment, { name: secret, variable: holder, value: asked.secrets[i]?.value ?? '' });
-  const credentials = secrets.map(({ secret }) => ({ broker: secret }));
+  const credentials = secrets.map(({ secret }) => ({ broker: secret, ...(implicit ? { implicit } : {}) }));
   deployment.tools.add({ name, kind: 'plain', argv, env, cwd, credentials });
 }
 

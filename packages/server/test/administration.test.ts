@@ -42,7 +42,7 @@ async function tool(): Promise<string> {
 function wrapOf(path: string): object {
   const secrets = [{ variable: 'KEY', value: 'k-e-y' }];
   const server = { at: ['mcpServers', 'a'], name: 'a', argv: ['/bin/true'], env: {}, cwd: path, secrets };
-  return { path, original: toBase64(Buffer.from('{}')), servers: [server], left: [], plain: [] };
+  return { path, original: toBase64(Buffer.from('{}')), servers: [server], implicit: true, left: [], plain: [] };
 }
 
 async function wrapped(): Promise<string> {

@@ -59,6 +59,7 @@ async function wrap(file: OwnFile, flags: WrapFlags): Promise<WrapView> {
   const original = Buffer.from(file.bytes).toString('base64');
   const { servers } = await client.post<{ servers: readonly Wrapped[] }>('/v1/wraps', {
     ...{ path, original, servers: plan.servers, left, plain },
+    implicit: flags.task === undefined,
   });
   let wrapped = text;
   try {

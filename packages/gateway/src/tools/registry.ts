@@ -15,6 +15,8 @@ const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/);
 export const toolCredential = z.strictObject({
   broker: z.string().min(1).max(63),
   env: z.record(variable, z.string().min(1).max(63)).optional(),
+  /** Sessions that name no task are handed it too: for static secrets alone. */
+  implicit: z.literal(true).optional(),
 });
 export type ToolCredential = z.infer<typeof toolCredential>;
 
