@@ -2,10 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { verify } from '@deed/evidence';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { Connection } from '../../server/test/support/connection.ts';
 import { type Worker, World } from '../../server/test/support/world.ts';
 import { writeAgentKey } from '../src/agent-key.ts';
+import { Client } from '../src/client.ts';
 import { deed } from './support/cli.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -95,6 +97,9 @@ test('every server of a configuration runs behind Deed, its secrets come from th
     { broker: 'telling.arg-token', debt: 'static' },
     { broker: 'telling.api-key', debt: 'static' },
   ]);
+
+  const exported = await new Client(world.dir).postForBytes(`/v1/tasks/${task}/case`);
+  expect(verify(exported, { trust: world.made.trustFile })).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
 
   expect(await unwrap(file)).toMatchObject({ restored: 'bytes', lost: [], kept: [] });
   expect(readFileSync(file, 'utf8')).toBe(text);
