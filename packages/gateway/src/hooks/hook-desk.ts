@@ -120,7 +120,7 @@ export class HookDesk {
         session.calls.delete(call.id);
         return refused(reason ?? 'denied', detail);
       }
-      open.intent = authority.actions.intend(admitted, proposal, verdict, null);
+      open.intent = authority.actions.intend(admitted, proposal, verdict);
       await open.intent.durable;
       return { kind: 'allowed', action: open.action };
     } catch (error) {
@@ -215,6 +215,7 @@ export class HookDesk {
         ...{ v: 1, action, task, method: 'tools/call', server: tool.server, tool: tool.name },
         ...{ definition: tool.definition, executable, arguments: call.arguments.raw },
         operands: await operandsOf(call),
+        author: null,
       },
     };
   }
