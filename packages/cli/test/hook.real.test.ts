@@ -97,7 +97,8 @@ test('in a task the hook signs with the key of the agent; in one that is closed 
   expect(world.of(task, 'outcome')).toMatchObject([{ body: { status: 'ok' } }]);
   await world.closeTask(task);
   expect(await run('PreToolUse', event())).toMatchObject({ code: 2, err: expect.stringContaining('(task-closed)') });
-  expect(await run('Stop', JSON.stringify({ session_id: 'one', hook_event_name: 'Stop' }))).toMatchObject({ code: 0 });
+  // A Stop that blocked would keep the agent going.
+  expect(await run('Stop', JSON.stringify({ session_id: 'one', hook_event_name: 'Stop' }))).toMatchObject({ code: 1 });
   await deed('hook', 'remove', settings, '--data', world.dir);
   expect(JSON.parse(readFileSync(settings, 'utf8'))).toEqual({});
   rmSync(settings);
