@@ -2,8 +2,8 @@ import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-// What clients start again and again starts in half the time, from the second time on.
-if (process.argv[2] === 'hook' || process.argv[2] === 'mcp') {
+// What is started twice for each call starts in half the time, from the second call on.
+if (process.argv[2] === 'hook') {
   enableCompileCache(join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'deed', 'compiled'));
 }
 const [{ DeedError }, { Refused }, { deedProgram }] = await Promise.all([
