@@ -62,7 +62,8 @@ const files: Tool = {
   argv: ['/bin/files'],
   env: {},
   executable: 'e'.repeat(64),
-  credential: null,
+  cwd: null,
+  credentials: [],
 };
 const git: Tool = { ...files, name: 'git', kind: 'git', argv: ['/bin/git'] };
 

@@ -287,7 +287,7 @@ class Session {
   }
 
   static async open(client: Client, argv: readonly string[], agent: AgentIdentity): Promise<Session> {
-    const session = new Session(await client.openMcp(argv, agent.task), new TaskTokens(client, agent));
+    const session = new Session(await client.openMcp({ argv }, agent.task), new TaskTokens(client, agent));
     const clientInfo = { name: 'crash', version: '1' };
     await session.request('initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo });
     await session.send({ method: 'notifications/initialized' });

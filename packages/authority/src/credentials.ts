@@ -74,12 +74,18 @@ export class Credentials {
   /**
    * Asks each broker that the allowed actions concern for the task's credential. A row is written before a broker is asked: what a
    * crash leaves behind is known and revoked at the next start.
+   * @param only of these brokers alone
    * @throws AuthorityError broker (what was minted for this task is revoked again)
    */
-  async mint(task: string, allow: Allow, deadlineMs: number): Promise<readonly Minted[]> {
+  async mint(
+    task: string,
+    allow: Allow,
+    deadlineMs: number,
+    only?: CredentialBroker['debt'],
+  ): Promise<readonly Minted[]> {
     const minted: Minted[] = [];
     for (const broker of this.brokers.values()) {
-      const targets = broker.targets(allow);
+      const targets = only === undefined || broker.debt === only ? broker.targets(allow) : [];
       if (targets.length === 0) continue;
       const id = newId('credential', this.ground.clock.now());
       const blind = randomBytes(blindSize);

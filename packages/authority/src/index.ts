@@ -18,6 +18,7 @@ export type {
 export { type GitForgeOptions, gitForgeBroker } from './brokers/git-forge.ts';
 export { type GithubAppOptions, githubAppBroker } from './brokers/github-app.ts';
 export { type PostgresOptions, postgresBroker } from './brokers/postgres.ts';
+export { openSealedFiles, type SealedFiles } from './brokers/sealed-files.ts';
 export { openStaticSecrets, type StaticSecrets, secretsKeyOf, staticBroker } from './brokers/static.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Credential } from './credentials.ts';

@@ -1,3 +1,4 @@
+import { sealedFilesMigration } from './brokers/sealed-files.ts';
 import { peopleMigration } from './people/people-schema.ts';
 
 /** The tables of this room. Each row is written in the transaction of the statement that says so, unless noted. */
@@ -133,4 +134,5 @@ export const authorityMigrations = [
       DROP TABLE approvals_of_one;
     `,
   },
+  sealedFilesMigration,
 ] as const;

@@ -7,14 +7,18 @@ interface Answer {
   readonly body: Buffer;
 }
 
+/** A registered tool server, by its name or by its command. */
+export type ToolChoice = { readonly name: string } | { readonly argv: readonly string[] };
+
 /** Speaks to the server of a data folder on its unix socket. */
 export class Client {
   readonly dataFolder: string;
-  private readonly socket: string;
+  readonly socket: string;
 
-  constructor(dataFolder: string) {
+  /** @param socket where its server is known to listen; what the environment says otherwise */
+  constructor(dataFolder: string, socket?: string) {
     this.dataFolder = dataFolder;
-    this.socket = socketPath(dataFolder);
+    this.socket = socket ?? socketPath(dataFolder);
   }
 
   /** @throws ServerError no-server, or with the server's own code and words */
@@ -35,11 +39,13 @@ export class Client {
   }
 
   /** Opens a connection for a shim. @throws ServerError no-server, or with the server's own code and words */
-  async openMcp(argv: readonly string[], task: string | null): Promise<Duplex> {
+  async openMcp(tool: ToolChoice, task: string | null): Promise<Duplex> {
     const headers = {
       connection: 'Upgrade',
       upgrade: mcpProtocol,
-      'deed-command': Buffer.from(JSON.stringify(argv)).toString('base64url'),
+      ...('name' in tool
+        ? { 'deed-server': tool.name }
+        : { 'deed-command': Buffer.from(JSON.stringify(tool.argv)).toString('base64url') }),
       ...(task === null ? {} : { 'deed-task': task }),
     };
     return new Promise((resolve, reject) => {

@@ -8,6 +8,7 @@ import { caseCommand } from './commands/case.ts';
 import { demoCommand } from './commands/demo.ts';
 import { grantCommand } from './commands/grant.ts';
 import { holdCommand } from './commands/hold.ts';
+import { hookCommand } from './commands/hook.ts';
 import { initCommand } from './commands/init.ts';
 import { keyCommand } from './commands/key.ts';
 import { logCommand } from './commands/log.ts';
@@ -40,6 +41,7 @@ export function deedProgram(): Command {
     brokerCommand,
     secretCommand,
     mcpCommand,
+    hookCommand,
     approveCommand,
     personCommand,
     reconcileCommand,

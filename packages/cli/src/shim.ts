@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { type IssuedToken, LineSplitter, makeAssertion, makeProof, maxLineBytes, systemClock } from '@deed/server';
-import type { Client } from './client.ts';
+import type { Client, ToolChoice } from './client.ts';
 
 /** A token is renewed this long before it ends, in milliseconds. */
 const renewMs = 60_000;
@@ -20,7 +20,7 @@ export interface AgentIdentity {
 
 export interface ShimOptions {
   readonly client: Client;
-  readonly argv: readonly string[];
+  readonly tool: ToolChoice;
   /** Null: an implicit task. */
   readonly agent: AgentIdentity | null;
   readonly input: Readable;
@@ -31,8 +31,8 @@ export interface ShimOptions {
  * The byte pipe between an MCP client and the server: each line goes on as it came, behind a line with the task token and a
  * proof for exactly those bytes. It holds the agent's key and nothing else.
  */
-export async function runShim({ client, argv, agent, input, output }: ShimOptions): Promise<void> {
-  const stream = await client.openMcp(argv, agent?.task ?? null);
+export async function runShim({ client, tool, agent, input, output }: ShimOptions): Promise<void> {
+  const stream = await client.openMcp(tool, agent?.task ?? null);
   const tokens = agent && new TaskTokens(client, agent);
   let queue: Promise<void> = Promise.resolve();
   let failed: unknown;

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { fixture, type Worker, World } from '../../server/test/support/world.ts';
 import { writeAgentKey } from '../src/agent-key.ts';
-import { Client } from '../src/client.ts';
+import { Client, type ToolChoice } from '../src/client.ts';
 import { runShim } from '../src/shim.ts';
 
 // Each of these starts several processes, one after the other.
@@ -68,11 +68,11 @@ test('the official client negotiates its version and works through the shim, whi
 });
 
 /** A shim in this process: what the client writes goes in, what it would read comes out. */
-function shim(argv: readonly string[], worker: Worker) {
+function shim(tool: ToolChoice, worker: Worker) {
   const [input, output] = [new PassThrough(), new PassThrough()];
   const { agent, task } = worker;
   const identity = { key: agent.key, spiffe: agent.spiffe, origin: world.made.origin, task };
-  const ended = runShim({ client: new Client(world.dir), argv, agent: identity, input, output });
+  const ended = runShim({ client: new Client(world.dir), tool, agent: identity, input, output });
   const lines = (async function* () {
     let rest = '';
     for await (const text of output.setEncoding('utf8')) {
@@ -91,7 +91,7 @@ const call = (id: number) =>
 test('a line of 100 MB gets a coded error from the shim, and the next line goes on', async () => {
   proves('strict-input');
   const worker = await world.worker();
-  const { input, next, ended } = shim(tiny, worker);
+  const { input, next, ended } = shim({ argv: tiny }, worker);
   const part = Buffer.alloc(1 << 20, 'a');
   for (let i = 0; i < 100; i++) input.write(part);
   input.write(`\n${call(1)}\n`);
@@ -104,7 +104,7 @@ test('a line of 100 MB gets a coded error from the shim, and the next line goes 
 test('a last line without its newline is no message', async () => {
   proves('strict-input');
   const worker = await world.worker();
-  const { input, next, ended } = shim(tiny, worker);
+  const { input, next, ended } = shim({ argv: tiny }, worker);
   input.write(`${call(1)}\n`);
   expect(await next()).toMatchObject({ id: 1 });
   input.end(call(2));
@@ -114,7 +114,7 @@ test('a last line without its newline is no message', async () => {
 
 test('lines sent at once are each signed and reach the tool in their order', async () => {
   const worker = await world.worker();
-  const { input, next, ended } = shim(tiny, worker);
+  const { input, next, ended } = shim({ argv: tiny }, worker);
   input.write(Array.from({ length: 20 }, (_, id) => `${call(id)}\n`).join(''));
   const answered = new Set<number>();
   while (answered.size < 20) answered.add((await next()).id);
@@ -123,10 +123,20 @@ test('lines sent at once are each signed and reach the tool in their order', asy
   expect(world.of(worker.task, 'outcome').filter(({ body }) => body.status === 'ok')).toHaveLength(20);
 });
 
+test('a tool server is named by its registration as well, and no other name is', async () => {
+  const worker = await world.worker();
+  const { input, next, ended } = shim({ name: 'fixture' }, worker);
+  input.write(`${call(1)}\n`);
+  expect(await next()).toMatchObject({ id: 1, result: { content: [] } });
+  input.end();
+  await ended;
+  await expect(shim({ name: 'nobody' }, worker).ended).rejects.toMatchObject({ code: 'tool-unregistered' });
+});
+
 test('after the end of its task the shim goes on, so that what the agent tries is refused and recorded', async () => {
   proves('invariant-5');
   const worker = await world.worker();
-  const { input, next, ended } = shim(tiny, worker);
+  const { input, next, ended } = shim({ argv: tiny }, worker);
   input.write(`${call(1)}\n`);
   await next();
   await world.closeTask(worker.task);

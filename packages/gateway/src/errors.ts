@@ -12,6 +12,7 @@ export type GatewayErrorCode =
   | 'tool-changed' // the tool's definition is not the pinned one
   | 'credential' // the tool is given a credential, and the task has none for it
   | 'operands' // what the call would touch cannot be told
+  | 'hook' // what a hook says does not fit what it said before
   | 'held' // waits for a person
   | 'closed'; // the session ended
 

@@ -4,21 +4,33 @@ import {
   objectFolder,
   openAuthority,
   openKeys,
+  openSealedFiles,
   openStaticSecrets,
   readLogKeys,
   readServerKeys,
   roleKeysOf,
+  type SealedFiles,
   secretsKeyOf,
   settleKeys,
   systemClock,
 } from '@deed/authority';
-import { defaultLinkLimits, GitRelay, type LinkLimits, Pins, ToolRegistry, toolMigrations, Walk } from '@deed/gateway';
+import {
+  defaultLinkLimits,
+  GitRelay,
+  HookDesk,
+  type LinkLimits,
+  Pins,
+  ToolRegistry,
+  toolMigrations,
+  Walk,
+} from '@deed/gateway';
 import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
 import { type BrokerGround, forgeBrokerOf, toolBrokerOf } from './brokers.ts';
 import { type Config, ledgerSettings, readConfig, retentionOf, timestampPlan } from './config.ts';
 import { stateConfiguration } from './configuration.ts';
+import { ImplicitTask, idleMs } from './implicit-task.ts';
 import { startRetention } from './retention-job.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
@@ -49,8 +61,10 @@ export interface Deployment {
   readonly authority: Authority;
   readonly tools: ToolRegistry;
   readonly brokerGround: BrokerGround;
+  readonly sealedFiles: SealedFiles;
   readonly pins: Pins;
   readonly walk: Walk;
+  readonly hooks: HookDesk;
   readonly relay: GitRelay;
   readonly reconcile: Reconcile;
   readonly limits: Limits;
@@ -115,7 +129,8 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     await ledger.ready;
     const db = ledger.database;
     const tools = new ToolRegistry(db);
-    const secrets = openStaticSecrets(db, await secretsKeyOf(dir, keyReader, keyPassphrase));
+    const secretsKey = await secretsKeyOf(dir, keyReader, keyPassphrase);
+    const secrets = openStaticSecrets(db, secretsKey);
     const brokerGround: BrokerGround = { origin: config.origin, secrets, tools };
     const brokers = [
       ...config.forges.map(forgeBrokerOf),
@@ -131,6 +146,8 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     const timestamps = new Timestamps({ ledger, clock: now });
     timestamps.follow(timestampPlan(config));
     const stopRetention = startRetention(authority.retention, systemClock);
+    const pins = new Pins(db, ledger, { agent: 'none', tool: 'same-uid' });
+    const implicitTask = () => new ImplicitTask(authority, 'a session of Claude Code, told by its hooks,');
     const deployment: Deployment = {
       dir,
       config,
@@ -141,12 +158,15 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       relay,
       tools,
       brokerGround,
-      pins: new Pins(db, ledger, { agent: 'none', tool: 'same-uid' }),
+      sealedFiles: openSealedFiles(db, secretsKey),
+      pins,
       walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest, page: () => approvalsUrl(options) }),
+      hooks: new HookDesk({ authority, pins, now, implicitTask, idleMs }),
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
       trustFile: () => trustFile(deployment.config),
       async close() {
+        await deployment.hooks.close();
         await stopRetention();
         await timestamps.close();
         await relay.close();

@@ -41,7 +41,7 @@ export {
   tryExample,
   writeSealedKey,
 } from '@deed/authority';
-export { LineSplitter, maxLineBytes, toolKinds } from '@deed/gateway';
+export { claudeCodeMessage, hookServer, LineSplitter, maxLineBytes, placeholderOf, toolKinds } from '@deed/gateway';
 export {
   initWitness,
   type LogFolderReport,
@@ -69,3 +69,4 @@ export { type Serving, serve } from './serve.ts';
 export type { TimestampsView } from './timestamps.ts';
 export { version } from './version.ts';
 export { changeStopped, quorumInWords, type WitnessChange } from './witness-config.ts';
+export type { Wrap, Wrapped, WrapServer } from './wraps.ts';

@@ -9,16 +9,14 @@ import {
   type Tool,
 } from '@deed/gateway';
 import type { Deployment } from './deployment.ts';
-
-/** An implicit task ends after this long without a message, in milliseconds. */
-const idleMs = 15 * 60_000;
+import { ImplicitTask, idleMs } from './implicit-task.ts';
 
 /** Refused pushes of one session that are recorded one by one. */
 const maxRefusedPushes = 20;
 
 export interface McpRequest {
-  /** The command of the tool server, as its operator registered it. */
-  readonly argv: readonly string[];
+  /** The tool server, as its operator registered it: by its command, or by its name. */
+  readonly tool: { readonly argv: readonly string[] } | { readonly name: string };
   /** The task that the agent works on; null: an implicit one. */
   readonly task: string | null;
 }
@@ -29,8 +27,9 @@ export interface McpRequest {
  */
 export function attachMcp(deployment: Deployment, request: McpRequest, stream: Duplex): McpSession {
   const { authority, relay } = deployment;
-  const tool = deployment.tools.match(request.argv);
-  const implicit = new ImplicitTask(deployment, tool.name);
+  const { tools } = deployment;
+  const tool = 'name' in request.tool ? tools.named(request.tool.name) : tools.match(request.tool.argv);
+  const implicit = new ImplicitTask(authority, `a session with ${tool.name}`, tool.name);
   let idle: NodeJS.Timeout | undefined;
   let forgetTask = () => {};
 
@@ -41,10 +40,20 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
     return { kind: 'token', token, proof, body, pop: 'shim' };
   };
   const caller = async (header: string, body: Uint8Array): Promise<Caller> =>
-    request.task === null ? { kind: 'implicit', task: await implicit.open() } : withToken(header, body);
+    request.task === null ? { kind: 'implicit', task: await implicit.open(), message: body } : withToken(header, body);
 
   const begin = async (header: string, body: Uint8Array): Promise<Surroundings> => {
-    if (request.task === null) return { relay: null, env: credentialEnv(deployment, tool, null) };
+    if (request.task === null) {
+      const own = tool.credentials.find(({ implicit: anybody }) => !anybody);
+      if (own)
+        throw new GatewayError(
+          'credential',
+          `${tool.name} is given a credential of ${own.broker}, one a task: name a task of an enrolled agent`,
+        );
+      // What is handed a secret has a task that says so, whatever it is used for.
+      const env = tool.credentials.length === 0 ? {} : credentialEnv(deployment, tool, await implicit.open());
+      return { relay: null, env };
+    }
     const task = authority.actions.authenticate(withToken(header, body));
     if (task !== request.task)
       throw new AuthorityError('token-invalid', 'the token is for another task than the session');
@@ -53,7 +62,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
     forgetTask = authority.tasks.onClose((closed) => {
       if (closed !== task) return;
       way?.close();
-      if (tool.credential) void session.retire();
+      if (tool.credentials.length > 0) void session.retire();
     });
     return { relay: way, env };
   };
@@ -103,25 +112,21 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
 }
 
 /**
- * The variables by which a tool is given the task's credential; none if it is registered without.
+ * The variables by which a tool is given the task's credentials; none if it is registered without.
  * @throws GatewayError credential
  */
-function credentialEnv({ authority }: Deployment, tool: Tool, task: string | null): Readonly<Record<string, string>> {
-  if (!tool.credential) return {};
-  const { broker, env } = tool.credential;
-  if (task === null)
-    throw new GatewayError(
-      'credential',
-      `${tool.name} is given a credential of ${broker}, one a task: name a task of an enrolled agent`,
-    );
-  const held = authority.credentials.secret(task, broker);
-  const fields = env ?? authority.credentials.broker(broker)?.env;
-  if (!held || !fields)
+function credentialEnv({ authority }: Deployment, tool: Tool, task: string): Readonly<Record<string, string>> {
+  const given = tool.credentials.flatMap(({ broker, env }) => {
+    const held = authority.credentials.secret(task, broker);
+    const fields = env ?? authority.credentials.broker(broker)?.env;
+    if (held && fields)
+      return Object.entries(fields).map(([variable, field]) => [variable, held.secret[field] ?? ''] as const);
     throw new GatewayError(
       'credential',
       `${tool.name} is given a credential of ${broker}, and this task has none: it names another server, or was opened before the tool was registered so; open a task that allows ${tool.name}`,
     );
-  return Object.fromEntries(Object.entries(fields).map(([variable, field]) => [variable, held.secret[field] ?? '']));
+  });
+  return Object.fromEntries(given);
 }
 
 /** Records the pushes that the relay refuses a tool, up to a bound: a tool that tries without end writes no endless chain. */
@@ -132,35 +137,4 @@ export function refusedPushes({ authority, ledger }: Deployment, task: string) {
     const refs = updates.map(({ ref, old, new: target }) => `${ref} ${old}..${target}`).join(', ');
     authority.actions.refuseAttempt(task, 'git-receive-pack', `a push to ${repository} of ${refs}: ${why}`);
   };
-}
-
-/** The task of a client that knows nothing of Deed: opened at its first decided call, closed when it goes. */
-class ImplicitTask {
-  private readonly deployment: Deployment;
-  private readonly tool: string;
-  private opening: Promise<string> | undefined;
-
-  constructor(deployment: Deployment, tool: string) {
-    this.deployment = deployment;
-    this.tool = tool;
-  }
-
-  open(): Promise<string> {
-    this.opening ??= this.deployment.authority.tasks
-      .open({
-        objective: `(implicit: a session with ${this.tool} by an agent that is not enrolled)`,
-        principal: { kind: 'unknown', id: 'unknown', authenticated: 'nothing: whoever could reach the socket' },
-        agent: null,
-        allow: [],
-        implicit: true,
-      })
-      .then(({ id }) => id);
-    return this.opening;
-  }
-
-  async close(reason: 'disconnect' | 'idle'): Promise<void> {
-    const id = await this.opening?.catch(() => undefined);
-    this.opening = undefined;
-    if (id !== undefined) await this.deployment.authority.tasks.close(id, reason);
-  }
 }

@@ -3,7 +3,15 @@ import { encodeHold, encodePeopleWord, newId, type PredicateName, toBase64 } fro
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { tellsItself } from '../src/http/administration.ts';
 import { adminApi } from '../src/http/api.ts';
-import { keyPersonSigner, makeAssertion, newP256, readSealedKey, spkiOf, systemClock } from '../src/index.ts';
+import {
+  claudeCodeMessage,
+  keyPersonSigner,
+  makeAssertion,
+  newP256,
+  readSealedKey,
+  spkiOf,
+  systemClock,
+} from '../src/index.ts';
 import { World } from './support/world.ts';
 
 let world: World;
@@ -26,11 +34,42 @@ async function invited() {
   return { code, person, key: { kind: 'es256', public: toBase64(spkiOf(newP256())) } as const };
 }
 
+async function tool(): Promise<string> {
+  await world.post('/v1/tools', { name: 'true', kind: 'plain', argv: ['/bin/true'], env: {} });
+  return 'true';
+}
+
+function wrapOf(path: string): object {
+  const secrets = [{ variable: 'KEY', value: 'k-e-y' }];
+  const server = { at: ['mcpServers', 'a'], name: 'a', argv: ['/bin/true'], env: {}, cwd: path, secrets };
+  return { path, original: toBase64(Buffer.from('{}')), servers: [server], implicit: true, left: [], plain: [] };
+}
+
+async function wrapped(): Promise<string> {
+  await world.post('/v1/wraps', wrapOf('/srv/known.json'));
+  return '/srv/known.json';
+}
+
 /** For each POST route: a request that succeeds, and the statement that it must leave; null where nothing changes. */
 const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, unknown]>, PredicateName | null]>> = {
   '/v1/witnesses': [async () => ['/v1/witnesses', { change: 'attest', attest: 'closed' }], 'administered'],
   '/v1/timestamps/off': [async () => ['/v1/timestamps/off', {}], 'administered'],
   '/v1/tools': [async () => ['/v1/tools', { name: 'cat', kind: 'plain', argv: ['/bin/cat'], env: {} }], 'administered'],
+  '/v1/tools/:name/renew': [async () => [`/v1/tools/${await tool()}/renew`, {}], 'administered'],
+  '/v1/tools/:name/remove': [async () => [`/v1/tools/${await tool()}/remove`, {}], 'administered'],
+  '/v1/wraps': [async () => ['/v1/wraps', wrapOf('/srv/new.json')], 'configuration-stated'],
+  '/v1/wraps/written': [async () => ['/v1/wraps/written', { path: await wrapped(), sha256: '0'.repeat(64) }], null],
+  '/v1/wraps/open': [async () => ['/v1/wraps/open', { path: await wrapped() }], 'administered'],
+  '/v1/wraps/remove': [async () => ['/v1/wraps/remove', { path: await wrapped() }], 'administered'],
+  '/v1/hooks/claude-code': [
+    async () => {
+      const said = { session_id: 's', cwd: '/', tool_name: 'Bash', tool_input: {}, tool_use_id: 't' };
+      const event = Buffer.from(JSON.stringify({ ...said, hook_event_name: 'PreToolUse' }));
+      const message = Buffer.from(claudeCodeMessage(event).message).toString('base64');
+      return ['/v1/hooks/claude-code', { speaker: null, message }];
+    },
+    'intent',
+  ],
   '/v1/agents/invite': [async () => ['/v1/agents/invite', { name: 'coder' }], 'administered'],
   '/v1/agents/:id/revoke': [
     async () => [`/v1/agents/${(await world.enrol()).id}/revoke`, { reason: 'its work is done' }],

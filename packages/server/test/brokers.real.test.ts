@@ -19,7 +19,13 @@ describe.skipIf(!postgresBinaries)('brokered credentials, from the agent to the 
     ...{ roles: ['clerk'], tls: false },
   });
   const register = (name: string, words: readonly string[], credential?: object) =>
-    world.post('/v1/tools', { name, kind: 'plain', argv: words, env: {}, ...(credential ? { credential } : {}) });
+    world.post('/v1/tools', {
+      name,
+      kind: 'plain',
+      argv: words,
+      env: {},
+      ...(credential ? { credentials: [credential] } : {}),
+    });
   const roles = async () =>
     (await cluster.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'deed\\_0%'")).map(({ rolname }) => rolname);
   const said = async (connection: Connection, name: string, args: object = {}): Promise<string> => {
@@ -152,13 +158,13 @@ describe.skipIf(!postgresBinaries)('brokered credentials, from the agent to the 
     expect((await world.api('POST', '/v1/secrets', { name: 'orders', variable: 'A', value: 'v' })).status).toBe(400);
     expect((await world.api('POST', '/v1/brokers', { ...broker(), name: 'mail' })).status).toBe(400);
     const unknown = { name: 'x', kind: 'plain', argv: [...argv, 'x'], env: {} };
-    expect((await world.api('POST', '/v1/tools', { ...unknown, credential: { broker: 'none' } })).status).toBe(400);
+    expect((await world.api('POST', '/v1/tools', { ...unknown, credentials: [{ broker: 'none' }] })).status).toBe(400);
     const mapped = { broker: 'orders', env: { DB_USER: 'nothing' } };
-    expect((await world.api('POST', '/v1/tools', { ...unknown, credential: mapped })).body.detail).toMatch(
+    expect((await world.api('POST', '/v1/tools', { ...unknown, credentials: [mapped] })).body.detail).toMatch(
       /no part nothing/,
     );
     expect(
-      await world.post('/v1/tools', { ...unknown, credential: { ...mapped, env: { DB_USER: 'user' } } }),
+      await world.post('/v1/tools', { ...unknown, credentials: [{ ...mapped, env: { DB_USER: 'user' } }] }),
     ).toBeDefined();
   });
 

@@ -1,3 +1,4 @@
+import { fromUtf8, openPayload } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { approvingPolicy } from './support/policy.ts';
 import { World } from './support/world.ts';
@@ -20,10 +21,13 @@ test('a client that knows nothing of Deed acts in an implicit task, which closes
   expect(await connection.call('echo', { a: 2 })).toEqual({ isError: false, text: '{"a":2}' });
   const task = await newestTask();
   expect(world.of(task, 'task-opened')[0]?.body).toMatchObject({ implicit: true, agent: null, ceiling: 'record' });
-  expect(world.of(task, 'intent').map(({ body }) => body.authority)).toMatchObject([
-    { pop: 'none', evidence: null },
-    { pop: 'none', evidence: null },
-  ]);
+  const { vault } = world.serving.deployment.authority;
+  const said = world.of(task, 'intent').map(({ body: { authority } }) => {
+    expect(authority).toMatchObject({ pop: 'none', evidence: { type: 'application/vnd.deed.message+json' } });
+    const name = authority.evidence?.sha256 ?? '';
+    return JSON.parse(fromUtf8(openPayload(vault.get(name), name).bytes)).params.arguments;
+  });
+  expect(said).toEqual([{ a: 1 }, { a: 2 }]);
   expect(world.of(task, 'task-closed')).toEqual([]);
   await connection.close();
   expect(world.of(task, 'task-closed')[0]?.body).toMatchObject({ reason: 'disconnect', open: [], count: 6 });

@@ -74,7 +74,7 @@ test('while it waits for a witness it serves the log and says for whom it waits;
       body: { title: 'not-ready', detail: expect.stringMatching(/: other$/) },
     });
   }
-  await expect(new Client(world.dir).openMcp(['/usr/bin/env', 'anything'], null)).rejects.toMatchObject({
+  await expect(new Client(world.dir).openMcp({ argv: ['/usr/bin/env', 'anything'] }, null)).rejects.toMatchObject({
     code: 'not-ready',
   });
   expect(isServing).toBe(false);

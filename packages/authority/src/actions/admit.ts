@@ -36,7 +36,7 @@ export interface AdmitParts {
  *   proof-replayed, agent-revoked, task-closed, unknown-task
  */
 export function admit(parts: AdmitParts, caller: Caller): Admitted {
-  if (caller.kind === 'implicit') return admitImplicit(parts, caller.task);
+  if (caller.kind === 'implicit') return admitImplicit(parts, caller);
   const checked = checkStranger(parts, caller);
   const { task, agent, hops, jti, exp } = checked;
   const evidence = utf8(
@@ -71,7 +71,10 @@ export function authenticate(parts: AdmitParts, caller: TokenCaller): string {
   return checkStranger(parts, caller).task.id;
 }
 
-function admitImplicit(parts: AdmitParts, id: string): Admitted {
+function admitImplicit(
+  parts: AdmitParts,
+  { task: id, message = null }: { readonly task: string; readonly message?: Uint8Array | null },
+): Admitted {
   const { tasks, rejects } = parts;
   const task = tasks.get(id);
   if (!task?.implicit) throw rejects.count(new AuthorityError('unknown-task', 'there is no such implicit task'));
@@ -83,7 +86,7 @@ function admitImplicit(parts: AdmitParts, id: string): Admitted {
     agent: null,
     hops: [],
     pop: 'none' as const,
-    evidence: null,
+    evidence: message,
     proof: null,
   };
   if (!tasks.isOpen(id)) return refuseClosed(parts, admitted, 'unknown');

@@ -13,10 +13,10 @@ import type { Tasks } from '../tasks/tasks.ts';
 import {
   type Admitted,
   decisionType,
-  evidenceType,
   type Proposal,
   recordBytes,
   recordType,
+  stageEvidence,
   type Verdict,
 } from './proposal.ts';
 
@@ -54,7 +54,7 @@ export function decide(parts: DecideParts, admitted: Admitted, proposal: Proposa
     const unearned = judgeTier(grant, over.tier).unearned;
     const authority: Authority = {
       pop,
-      evidence: admitted.evidence && vault.stage(task.id, admitted.evidence, evidenceType, keep),
+      evidence: stageEvidence(vault, admitted, keep),
       chain: chainOfHops(hops),
       grant: grant.digest,
       unearned,

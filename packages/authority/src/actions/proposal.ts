@@ -16,6 +16,7 @@ import type { Hop } from '../delegation/hop.ts';
 import { AuthorityError } from '../errors.ts';
 import type { Hints } from '../policy/request.ts';
 import type { Task } from '../tasks/task.ts';
+import type { Vault } from '../vault/vault.ts';
 import type { ProofUse } from './proof-uses.ts';
 
 /** Who calls, before anything is believed. */
@@ -29,7 +30,12 @@ export type Caller =
       /** Who made the proof: the shim in front of an agent, or the agent itself. Default `shim`, the weaker. */
       readonly pop?: 'shim' | 'agent';
     }
-  | { readonly kind: 'implicit'; readonly task: string };
+  | {
+      readonly kind: 'implicit';
+      readonly task: string;
+      /** The exact bytes of the message. Nobody signed them. */
+      readonly message?: Uint8Array;
+    };
 
 /** A caller whose token and proof hold, for one message. */
 export interface Admitted {
@@ -45,7 +51,7 @@ export interface Admitted {
   /** The hops by which it may, from the first on; none for the task's own agent. */
   readonly hops: readonly Hop[];
   readonly pop: Authority['pop'];
-  /** Token, proof and message verbatim: the payload that the statements of this message cite. */
+  /** Token, proof and message verbatim, or without a token the message alone: the payload that its statements cite. */
   readonly evidence: Uint8Array | null;
   readonly proof: ProofUse | null;
 }
@@ -88,7 +94,14 @@ export interface Verdict {
 
 export const recordType = 'application/vnd.deed.action+json';
 export const evidenceType = 'application/vnd.deed.token-proof+json';
+/** A message that nobody signed. */
+const messageType = 'application/vnd.deed.message+json';
 export const decisionType = 'application/vnd.deed.decision+json';
+
+/** The payload by which the statements of a message show where it came from; null if nothing is kept of that. */
+export function stageEvidence(vault: Vault, { task, pop, evidence }: Admitted, keep = true): PayloadRef | null {
+  return evidence && vault.stage(task.id, evidence, pop === 'none' ? messageType : evidenceType, keep);
+}
 
 /** The header of an action's statements: the weakest claims, unless the caller measured better. */
 export function actHeader({ observed, separation }: Refusable): {

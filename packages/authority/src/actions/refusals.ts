@@ -11,10 +11,10 @@ import type { ProofUse, ProofUses } from './proof-uses.ts';
 import {
   type Admitted,
   actHeader,
-  evidenceType,
   type Refusable,
   recordBytes,
   recordType,
+  stageEvidence,
   type Verdict,
 } from './proposal.ts';
 
@@ -146,10 +146,11 @@ export class Refusals {
   }
 
   /** The authority of a message that was never decided. */
-  authority({ task, agent, hops, pop, evidence }: Admitted): Authority {
+  authority(admitted: Admitted): Authority {
+    const { task, agent, hops, pop } = admitted;
     return {
       pop,
-      evidence: evidence && this.ground.vault.stage(task.id, evidence, evidenceType),
+      evidence: stageEvidence(this.ground.vault, admitted),
       chain: chainOfHops(hops),
       grant: this.grants.newestFor(agent?.id ?? null)?.digest ?? task.grant,
       unearned: false,

@@ -86,6 +86,7 @@ export const freeTables: Readonly<Record<string, readonly string[]>> = {
   issuer_keys: ['issuer', 'kid', 'jwk', 'first_ms'],
   authority_run: ['one'],
   static_secret: ['name', 'sealed'],
+  sealed_file: ['path', 'sealed'],
   retention_clock: ['one', 'seen_ms'],
 };
 

@@ -48,6 +48,8 @@ export interface TaskFields {
   /** How many hops may stand behind one another. Default: 0, it is not passed on. */
   readonly depth?: number;
   readonly implicit?: boolean;
+  /** Of an implicit task: the tool server of its session, whose static secrets it is handed. */
+  readonly server?: string;
 }
 
 /** A task as others may see it. The server's own object: what it says holds at this instant. */

@@ -86,7 +86,11 @@ export class Tasks {
     vault.taskKeys.create(id);
     let minted: readonly Minted[] = [];
     try {
-      minted = await this.credentials.mint(id, allow, Math.min(asked, expiresMs));
+      const until = Math.min(asked, expiresMs);
+      minted =
+        implicit && fields.server !== undefined
+          ? await this.credentials.mint(id, [{ server: fields.server }], until, 'static')
+          : await this.credentials.mint(id, allow, until);
       // Awaiting is over: what was true before may have changed.
       if (agent) this.agents.requireLive(agent.id);
       const grant = this.grants.current(agent?.id ?? null);

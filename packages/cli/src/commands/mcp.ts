@@ -1,31 +1,36 @@
 import { ServerError } from '@deed/server';
 import { Command } from 'commander';
-import { readAgentKey } from '../agent-key.ts';
+import { type AgentFlags, agentOptions, identityOf } from '../agent-flags.ts';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { runShim } from '../shim.ts';
 import { absolute } from './tool.ts';
+import { unwrapCommand, wrapCommand, wrapsCommand } from './wrap.ts';
 
 export function mcpCommand(): Command {
-  return new Command('mcp').description('put Deed between an MCP client and a tool server').addCommand(run());
+  return new Command('mcp')
+    .description('put Deed between an MCP client and its tool servers')
+    .addCommand(run())
+    .addCommand(wrapCommand())
+    .addCommand(unwrapCommand())
+    .addCommand(wrapsCommand());
+}
+
+interface RunFlags extends CommonOptions, AgentFlags {
+  readonly server?: string;
 }
 
 function run(): Command {
-  return command('run', 'what an MCP client starts instead of the tool server: a byte pipe to the server of Deed')
-    .argument('<command...>', 'the registered command of the tool server, after --')
-    .option('--task <id>', 'the task to act in; without it the session is an implicit task')
-    .option('--key <file>', "the agent's key")
-    .option('--hop <digest>', 'by which hop the agent acts, if it holds several parts of the task')
-    .action(async (argv: string[], flags: CommonOptions & { task?: string; key?: string; hop?: string }) => {
-      if ((flags.task === undefined) !== (flags.key === undefined)) {
-        throw new ServerError('request', 'give both --task and --key, or neither');
-      }
-      const agent =
-        flags.key === undefined || flags.task === undefined
-          ? null
-          : { ...readAgentKey(flags.key), task: flags.task, hop: flags.hop };
-      const { stdin: input, stdout: output } = process;
-      await runShim({ client: new Client(flags.data), argv: absolute(argv), agent, input, output });
-      process.exit(0); // the client's pipe may stay open after the server ended the session
-    });
+  const made = command('run', 'what an MCP client starts instead of the tool server: a byte pipe to the server of Deed')
+    .argument('[command...]', 'the registered command of the tool server, after --')
+    .option('--server <name>', 'the registered tool server by its name, in the place of its command');
+  return agentOptions(made).action(async (argv: string[], flags: RunFlags) => {
+    const agent = identityOf(flags);
+    if ((argv.length === 0) === (flags.server === undefined))
+      throw new ServerError('request', 'name a tool server: its command after --, or --server NAME');
+    const tool = flags.server === undefined ? { argv: absolute(argv) } : { name: flags.server };
+    const { stdin: input, stdout: output } = process;
+    await runShim({ client: new Client(flags.data, flags.socket), tool, agent, input, output });
+    process.exit(0); // the client's pipe may stay open after the server ended the session
+  });
 }

@@ -11,7 +11,7 @@ interface ToolView {
   readonly kind: string;
   readonly argv: readonly string[];
   readonly executable: string;
-  readonly credential: { readonly broker: string } | null;
+  readonly credentials: readonly { readonly broker: string }[];
 }
 
 interface PinView {
@@ -26,13 +26,16 @@ export function toolCommand(): Command {
     .description('register tool servers and accept changed tools')
     .addCommand(add())
     .addCommand(list())
+    .addCommand(renew())
+    .addCommand(remove())
     .addCommand(accept());
 }
 
 interface AddFlags extends CommonOptions {
   readonly kind: string;
   readonly env?: readonly string[];
-  readonly credential?: string;
+  readonly credential?: readonly string[];
+  readonly cwd?: string;
 }
 
 function add(): Command {
@@ -42,9 +45,10 @@ function add(): Command {
     .addOption(
       new Option('--kind <kind>', 'what the gateway knows of its arguments').choices(toolKinds).default('plain'),
     )
+    .option('--cwd <dir>', 'where it starts; without it in an empty folder of its own')
     .option('--env <name=value...>', 'environment for the tool, which otherwise gets an empty one')
     .option(
-      '--credential <broker>',
+      '--credential <broker...>',
       "give it the task's credential of this broker: BROKER, or BROKER=VARIABLE:PART,… for other variables than the broker's",
     )
     .action(async (name: string, argv: string[], flags: AddFlags) => {
@@ -54,7 +58,8 @@ function add(): Command {
         kind: flags.kind,
         argv: absolute(argv),
         env,
-        ...(flags.credential === undefined ? {} : { credential: credentialOf(flags.credential) }),
+        ...(flags.cwd === undefined ? {} : { cwd: realpathSync(flags.cwd) }),
+        ...(flags.credential === undefined ? {} : { credentials: flags.credential.map(credentialOf) }),
       });
       print(
         tool,
@@ -87,13 +92,18 @@ export function absolute(argv: readonly string[]): string[] {
 function list(): Command {
   return command('list', 'registered tool servers and pinned tools').action(async (flags: CommonOptions) => {
     const view = await new Client(flags.data).get<{ tools: ToolView[]; pins: PinView[] }>('/v1/tools');
-    const given = view.tools.some(({ credential }) => credential);
+    const given = view.tools.some(({ credentials }) => credentials.length > 0);
     print(view, flags.json, () =>
       [
         table(
           ['server', 'kind', ...(given ? ['credential'] : []), 'command'],
-          view.tools.map(({ name, kind, argv, credential }) => [
-            ...[name, kind, ...(given ? [credential?.broker ?? '-'] : []), argv.join(' ')],
+          view.tools.map(({ name, kind, argv, credentials }) => [
+            ...[
+              name,
+              kind,
+              ...(given ? [credentials.map(({ broker }) => broker).join(' ') || '-'] : []),
+              argv.join(' '),
+            ],
           ]),
         ),
         ...(view.pins.length === 0
@@ -112,6 +122,24 @@ function list(): Command {
       ].join('\n'),
     );
   });
+}
+
+function renew(): Command {
+  return command('renew', 'register the files that a tool server has now, after you looked at them')
+    .argument('<name>', 'the name it was registered with')
+    .action(async (name: string, flags: CommonOptions) => {
+      const tool = await new Client(flags.data).post<ToolView>(`/v1/tools/${name}/renew`);
+      print(tool, flags.json, () => `Registered ${bold(name)} (${tool.kind}), files ${tool.executable.slice(0, 16)}…`);
+    });
+}
+
+function remove(): Command {
+  return command('remove', 'take a tool server out: it is started no more')
+    .argument('<name>', 'the name it was registered with')
+    .action(async (name: string, flags: CommonOptions) => {
+      const removed = await new Client(flags.data).post(`/v1/tools/${name}/remove`);
+      print(removed, flags.json, () => `Removed ${bold(name)}. What was pinned of it stays pinned.`);
+    });
 }
 
 function accept(): Command {

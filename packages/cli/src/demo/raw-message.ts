@@ -20,7 +20,7 @@ export async function sendMessage(
   task: string,
   { header, line }: Overheard,
 ): Promise<string> {
-  const stream = await client.openMcp(argv, task);
+  const stream = await client.openMcp({ argv }, task);
   return new Promise((resolve, reject) => {
     let text = '';
     stream.setEncoding('utf8');

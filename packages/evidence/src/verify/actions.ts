@@ -7,6 +7,7 @@ import { type Tier, tiers } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
 import { checkApprovals, checkAuthor } from './approvals.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
+import { checkHookOutcome } from './hooks.ts';
 import { provenCheckpoint, readProof } from './proofs.ts';
 
 type Intent = Logged<StatementWith<'intent'>>;
@@ -169,6 +170,7 @@ function checkOutcomes(exam: Examination, intent: Intent, outcomes: readonly Out
     if (outcome.index < intent.index) exam.forged(`${label(outcome)}: stands before its intent`);
     if (outcome.statement.body.action !== intent.statement.body.action)
       exam.forged(`${label(outcome)}: of another action`);
+    exam.attempt(label(outcome), () => checkHookOutcome(exam, intent, outcome));
   }
   const [first, second, third] = outcomes;
   if (!second) return first;

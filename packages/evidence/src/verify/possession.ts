@@ -1,7 +1,7 @@
 import { parseActionRecord } from '../action-record.ts';
 import { type Allow, admittedBy, attemptOf, decodeAllow, parseAllow } from '../allow/allow.ts';
 import { isNarrowerAllow } from '../allow/narrower.ts';
-import { fromBase64, toBase64Url, utf8 } from '../encoding.ts';
+import { fromBase64, fromUtf8, toBase64Url, utf8 } from '../encoding.ts';
 import { EvidenceError } from '../errors.ts';
 import { type Json, parseStrictJson } from '../json.ts';
 import { type CompactJwt, parseJwt } from '../jwt.ts';
@@ -28,6 +28,7 @@ export function checkPossession(exam: Examination, logged: Decided, authority: A
   const actor = actorOf(exam, logged, authority.chain);
   if (authority.pop === 'none') {
     if (actor.agent) throw new EvidenceError('case', 'no proof of possession, but the task has an agent');
+    checkTold(exam, logged, authority.evidence);
     return null;
   }
   if (!actor.agent) throw new EvidenceError('case', 'a proof of possession without an agent');
@@ -159,19 +160,26 @@ function allowOfToken(details: Json | undefined): Allow {
   );
 }
 
+/** Without a token there is the message alone, or nothing; whoever could reach the server said it. */
+function checkTold(exam: Examination, logged: Decided, evidence: PayloadRef | null): void {
+  need(evidence !== null || logged.statement.observed !== 'hook', 'nothing shows what the hook told');
+  const bytes = exam.payload(evidence);
+  if (bytes) checkMessage(exam, logged, fromUtf8(bytes), 'the message is of');
+}
+
 /** The action record says, to the letter, what the message says that the agent signed: method, tool and arguments. */
-function checkMessage(exam: Examination, logged: Decided, message: string): void {
+function checkMessage(exam: Examination, logged: Decided, message: string, did = 'the agent signed'): void {
   const { record, method, tool } = logged.statement.body;
   const call = parseStrictJson(message, { refuseCaseVariants: true });
   const isCall = method === 'tools/call';
   const params = member(call.value, 'params');
   const replayed = logged.statement.predicate === 'refusal' && !record && !tool;
-  need(replayed || member(call.value, 'method') === method, 'the agent signed another call');
-  need(!isCall || !tool || member(params, 'name') === tool.name, 'the agent signed another call: of another tool');
+  need(replayed || member(call.value, 'method') === method, `${did} another call`);
+  need(!isCall || !tool || member(params, 'name') === tool.name, `${did} another call: of another tool`);
   const bytes = exam.payload(record);
   if (!bytes) return;
   const sent = (isCall ? call.raw('params', 'arguments') : call.raw('params')) ?? '{}';
-  need(parseActionRecord(bytes).arguments === sent, 'the agent signed another call: with other arguments');
+  need(parseActionRecord(bytes).arguments === sent, `${did} another call: with other arguments`);
 }
 
 function inner({ claims }: CompactJwt, outer: string, name: string): Json | undefined {

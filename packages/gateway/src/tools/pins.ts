@@ -11,6 +11,9 @@ export interface Definition {
   readonly hints: { readonly readOnly?: boolean; readonly destructive?: boolean };
 }
 
+/** The server that offers a tool, and the program that it is. */
+type PinnedTool = Pick<Tool, 'name' | 'executable'>;
+
 interface Pin {
   readonly definition: string;
   readonly executable: string;
@@ -43,7 +46,7 @@ export class Pins {
   }
 
   /** Pins a definition that was never seen. True if it is the pinned one; a changed one is noted and waits for an operator. */
-  see(tool: Tool, definition: Definition): boolean {
+  see(tool: PinnedTool, definition: Definition): boolean {
     const pin = this.pin(tool.name, definition.name);
     if (pin?.definition === definition.digest && pin.executable === tool.executable) return true;
     // Never seen, or the operator registered the program anew and it describes the tool as before.
@@ -59,7 +62,7 @@ export class Pins {
   }
 
   /** @throws GatewayError tool-changed */
-  check(tool: Tool, definition: Definition): void {
+  check(tool: PinnedTool, definition: Definition): void {
     if (this.see(tool, definition)) return;
     throw new GatewayError(
       'tool-changed',

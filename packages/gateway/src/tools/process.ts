@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LineSplitter } from '../mcp/lines.ts';
 import { maxLineBytes } from '../mcp/message.ts';
+import { fillIn } from './placeholders.ts';
 import type { Tool } from './registry.ts';
 
 /** How long a tool may take to end after its input was closed, in milliseconds. */
@@ -26,16 +27,17 @@ export class ToolProcess {
 
   constructor(tool: Tool, extraEnv: Readonly<Record<string, string>>, events: ToolProcessEvents) {
     this.home = mkdtempSync(join(tmpdir(), 'deed-tool-'));
-    const [command = '', ...args] = tool.argv;
+    const filled = fillIn(tool.argv, extraEnv);
+    const [command = '', ...args] = filled.argv;
     const env = {
       PATH: process.env.PATH,
       LANG: 'C.UTF-8',
       HOME: this.home,
       TMPDIR: this.home,
       ...tool.env,
-      ...extraEnv,
+      ...filled.env,
     };
-    this.child = spawn(command, args, { cwd: this.home, env, stdio: 'pipe', detached: true });
+    this.child = spawn(command, args, { cwd: tool.cwd ?? this.home, env, stdio: 'pipe', detached: true });
     const lines = new LineSplitter(maxLineBytes, events.line, events.tooLong);
     this.child.stdout?.on('data', (chunk: Uint8Array) => lines.push(chunk));
     this.child.stderr?.on('data', events.stderr);

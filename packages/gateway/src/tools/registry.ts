@@ -15,6 +15,8 @@ const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/);
 export const toolCredential = z.strictObject({
   broker: z.string().min(1).max(63),
   env: z.record(variable, z.string().min(1).max(63)).optional(),
+  /** Sessions that name no task are handed it too: for static secrets alone. */
+  implicit: z.literal(true).optional(),
 });
 export type ToolCredential = z.infer<typeof toolCredential>;
 
@@ -26,7 +28,9 @@ const registration = z.strictObject({
   argv: z.array(z.string().min(1).max(4096)).min(1).max(256),
   /** Added to the cleared environment. */
   env: z.record(variable, z.string()),
-  credential: toolCredential.nullable(),
+  /** Where it starts; null: in an empty folder of its own. */
+  cwd: z.string().startsWith('/').max(4096).nullable(),
+  credentials: z.array(toolCredential).max(64),
 });
 
 /** A tool server that an operator registered: the only ones that are ever started. */
@@ -47,6 +51,20 @@ export const toolMigrations = [
     `,
   },
   { id: 'gateway/f1', up: 'ALTER TABLE tool ADD COLUMN credential TEXT' },
+  {
+    // Two servers may have one command and differ in what they are given.
+    id: 'gateway/w1',
+    up: `
+      CREATE TABLE tool_w1 (
+        name TEXT PRIMARY KEY, kind TEXT NOT NULL, argv TEXT NOT NULL, env TEXT NOT NULL, executable TEXT NOT NULL,
+        cwd TEXT, credentials TEXT NOT NULL
+      ) STRICT;
+      INSERT INTO tool_w1 SELECT name, kind, argv, env, executable, NULL,
+        CASE WHEN credential IS NULL THEN '[]' ELSE '[' || credential || ']' END FROM tool;
+      DROP TABLE tool;
+      ALTER TABLE tool_w1 RENAME TO tool;
+    `,
+  },
 ] as const;
 
 /** What the operator allowed to be started, with the digest that its files had then. */
@@ -63,15 +81,16 @@ export class ToolRegistry {
     const argv = [findProgram(parsed.data.argv[0] ?? ''), ...parsed.data.argv.slice(1)];
     const tool = { ...parsed.data, argv, executable: executableDigest(argv) };
     this.db.transaction((tx) => {
-      tx.run('DELETE FROM tool WHERE name = ? OR argv = ?', tool.name, JSON.stringify(argv));
+      tx.run('DELETE FROM tool WHERE name = ?', tool.name);
       tx.run(
-        'INSERT INTO tool (name, kind, argv, env, executable, credential) VALUES (?, ?, ?, ?, ?, ?)',
+        'INSERT INTO tool (name, kind, argv, env, executable, cwd, credentials) VALUES (?, ?, ?, ?, ?, ?, ?)',
         tool.name,
         tool.kind,
         JSON.stringify(argv),
         JSON.stringify(tool.env),
         tool.executable,
-        tool.credential && JSON.stringify(tool.credential),
+        tool.cwd,
+        JSON.stringify(tool.credentials),
       );
     });
     return tool;
@@ -80,7 +99,7 @@ export class ToolRegistry {
   list(): Tool[] {
     return this.db
       .all<Readonly<Record<string, unknown>>>(
-        'SELECT name, kind, argv, env, executable, credential FROM tool ORDER BY name',
+        'SELECT name, kind, argv, env, executable, cwd, credentials FROM tool ORDER BY name',
       )
       .map(fromRow);
   }
@@ -88,39 +107,75 @@ export class ToolRegistry {
   /** Names of the tools that are given a credential of this broker. */
   withCredential(broker: string): readonly string[] {
     return this.list()
-      .filter(({ credential }) => credential?.broker === broker)
+      .filter(({ credentials }) => credentials.some((one) => one.broker === broker))
       .map(({ name }) => name);
   }
 
-  /** The tool registered with this command, its files unchanged. @throws GatewayError tool-unregistered, tool-executable */
+  /** Registers the files that it has now. @throws GatewayError tool-unregistered */
+  renew(name: string): Tool {
+    const { executable: _, ...fields } = this.known(name);
+    return this.add(fields);
+  }
+
+  /** Takes a tool server out again. False if there was none. What was pinned of it stays pinned. */
+  remove(name: string): boolean {
+    return this.db.transaction((tx) => tx.run('DELETE FROM tool WHERE name = ?', name)) > 0;
+  }
+
+  /** The tool registered under this name, its files unchanged. @throws GatewayError tool-unregistered, tool-executable */
+  named(name: string): Tool {
+    return unchanged(this.known(name));
+  }
+
+  /**
+   * The one tool registered with this command, its files unchanged.
+   * @throws GatewayError tool-unregistered (or several are), tool-executable
+   */
   match(argv: readonly string[]): Tool {
     const wanted = JSON.stringify([findProgram(argv[0] ?? ''), ...argv.slice(1)]);
-    const tool = this.list().find((known) => JSON.stringify(known.argv) === wanted);
+    const [tool, ...others] = this.list().filter((known) => JSON.stringify(known.argv) === wanted);
     if (!tool) {
       throw new GatewayError(
         'tool-unregistered',
         `no operator registered this command; type: deed tool add NAME -- ${argv.join(' ')}`,
       );
     }
-    if (executableDigest(tool.argv) !== tool.executable) {
-      throw new GatewayError(
-        'tool-executable',
-        `the files of ${tool.name} changed since it was registered; look at them, then type: deed tool add ${tool.name} -- ${argv.join(' ')}`,
-      );
+    if (others.length > 0) {
+      const names = [tool, ...others].map(({ name }) => name).join(', ');
+      throw new GatewayError('tool-unregistered', `${names} have this command: name one with --server`);
     }
-    return tool;
+    return unchanged(tool);
+  }
+
+  private known(name: string): Tool {
+    const tool = this.list().find((one) => one.name === name);
+    if (tool) return tool;
+    throw new GatewayError(
+      'tool-unregistered',
+      `no operator registered ${name}; type: deed tool add ${name} -- COMMAND`,
+    );
   }
 }
 
+/** @throws GatewayError tool-executable */
+function unchanged(tool: Tool): Tool {
+  if (executableDigest(tool.argv) === tool.executable) return tool;
+  throw new GatewayError(
+    'tool-executable',
+    `the files of ${tool.name} changed since it was registered; look at them, then type: deed tool renew ${tool.name}`,
+  );
+}
+
 function fromRow(row: Readonly<Record<string, unknown>>): Tool {
-  const { kind, argv, env, credential } = row;
+  const { kind, argv, env, cwd, credentials } = row;
   return registration.extend({ executable: z.string() }).parse({
     name: row.name,
     kind,
     argv: JSON.parse(String(argv)),
     env: JSON.parse(String(env)),
     executable: row.executable,
-    credential: credential === null ? null : JSON.parse(String(credential)),
+    cwd,
+    credentials: JSON.parse(String(credentials)),
   });
 }
 

@@ -20,10 +20,13 @@ export const tellsItself: Readonly<Record<string, string>> = {
   '/v1/tasks/:id/case': 'case-exported',
   '/v1/tasks/:id/erasure': 'nothing: what an erasure would do',
   '/v1/tasks/:id/erase': 'erased: names the person',
+  '/v1/hooks/claude-code': 'intent, outcome or refusal: what a client does, and no act of an operator',
   '/v1/approvals/:id': 'approval or refusal, with the signed word',
   '/v1/policy': 'policy-activated, with the signed word',
   '/v1/holds': 'hold, with the signed word',
   '/v1/secrets': 'configuration-stated: a digest of the request would let a weak secret be guessed',
+  '/v1/wraps': 'configuration-stated: what is sent holds secrets, as above',
+  '/v1/wraps/written': "nothing: the configuration of a client is not the server's",
   '/v1/people/offer': 'nothing: a key that came in counts once it is ordered',
   '/v1/people/orders':
     'person-enrolled or person-changed, with the signed words; nothing while a second word is awaited',

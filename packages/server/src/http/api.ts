@@ -16,6 +16,7 @@ import { withChange, witnessChange, witnessView } from '../witness-config.ts';
 import { stateActs } from './administration.ts';
 import { body } from './body.ts';
 import { brokersApi } from './brokers-api.ts';
+import { hooksApi } from './hooks-api.ts';
 import { hopsApi } from './hops-api.ts';
 import { logApi } from './log-api.ts';
 import { taskFields } from './my-tasks-api.ts';
@@ -25,6 +26,7 @@ import { policyApi } from './policy-api.ts';
 import { withProblems } from './problem.ts';
 import { retentionApi } from './retention-api.ts';
 import * as shapes from './shapes.ts';
+import { wrapsApi } from './wraps-api.ts';
 
 /** How long an export waits for the witness, in milliseconds. */
 const witnessMs = 20_000;
@@ -40,8 +42,10 @@ const configures: ReadonlySet<string> = new Set([
   '/v1/people/oidc',
   '/v1/brokers',
   '/v1/secrets',
+  '/v1/wraps',
+  '/v1/wraps/remove',
 ]);
-const removes = /^\/v1\/(brokers|secrets)\/[^/]+\/remove$/;
+const removes = /^\/v1\/(brokers|secrets|tools)\/[^/]+\/(remove|renew)$/;
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
 export function adminApi(
@@ -95,8 +99,19 @@ export function adminApi(
   app.get('/v1/tools', (c) => c.json({ tools: tools.list(), pins: pins.list() }));
   app.post('/v1/tools', async (c) => {
     const fields = await body(c.req.raw, shapes.addTool);
-    requireBroker(deployment, fields.credential ?? null);
-    return c.json(tools.add({ ...fields, credential: fields.credential ?? null }), 201);
+    const credentials = fields.credentials ?? [];
+    for (const credential of credentials) requireBroker(deployment, credential);
+    return c.json(tools.add({ ...fields, cwd: fields.cwd ?? null, credentials }), 201);
+  });
+  app.post('/v1/tools/:name/renew', async (c) => {
+    await body(c.req.raw, shapes.none);
+    return c.json(tools.renew(c.req.param('name')));
+  });
+  app.post('/v1/tools/:name/remove', async (c) => {
+    await body(c.req.raw, shapes.none);
+    const name = c.req.param('name');
+    if (!tools.remove(name)) throw new ServerError('not-found', `no tool server ${name} is registered`);
+    return c.json({ removed: name });
   });
   app.post('/v1/tools/accept', async (c) => {
     const { server, tool } = await body(c.req.raw, shapes.acceptTool);
@@ -193,14 +208,14 @@ export function adminApi(
   app.route('/', peopleAdminApi(deployment, url));
   app.route('/', brokersApi(deployment));
   app.route('/', hopsApi(deployment));
+  app.route('/', hooksApi(deployment));
+  app.route('/', wrapsApi(deployment));
 
   return withProblems(app);
 }
 
 /** @throws ServerError request */
-function requireBroker({ authority, config }: Deployment, credential: ToolCredential | null): void {
-  if (!credential) return;
-  const { broker, env } = credential;
+function requireBroker({ authority, config }: Deployment, { broker, env }: ToolCredential): void {
   const found = config.brokers.some(({ name }) => name === broker) && authority.credentials.broker(broker);
   if (!found) throw new ServerError('request', `there is no broker ${broker} for tools: see deed broker list`);
   const fields = Object.values(found.env);

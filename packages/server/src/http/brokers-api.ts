@@ -1,8 +1,8 @@
 import type { CredentialBroker } from '@deed/authority';
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { type BrokerConfig, broker, brokerName, toolBrokerOf, variable } from '../brokers.ts';
-import { writeConfig } from '../config.ts';
+import { configureBroker, putSecret, removeBroker, removeSecret } from '../broker-config.ts';
+import { broker, brokerName, variable } from '../brokers.ts';
 import type { Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { body } from './body.ts';
@@ -12,44 +12,12 @@ const none = z.strictObject({});
 
 /** Brokers and static secrets, below `/v1`. */
 export function brokersApi(deployment: Deployment): Hono {
-  const { authority, dir, brokerGround } = deployment;
-  const { secrets, tools } = brokerGround;
+  const { authority } = deployment;
   const app = new Hono();
   const required = (name: string): CredentialBroker => {
     const found = isConfigured(deployment, name) ? authority.credentials.broker(name) : undefined;
     if (!found) throw new ServerError('not-found', `there is no broker ${name}`);
     return found;
-  };
-  const put = (config: BrokerConfig) => {
-    const { forges, brokers } = deployment.config;
-    const before = brokers.find(({ name }) => name === config.name);
-    if (forges.some(({ name }) => name === config.name) || (before && before.kind !== config.kind))
-      throw new ServerError('request', `${config.name} is the name of a broker of another kind: choose another`);
-    const others = brokers.filter(({ name }) => name !== config.name);
-    deployment.config = writeConfig(dir, { ...deployment.config, brokers: [...others, config] });
-    authority.credentials.addBroker(toolBrokerOf(config, brokerGround));
-  };
-  const remove = (name: string, kind: 'static' | 'other') => {
-    const found = deployment.config.brokers.find(
-      (one) => one.name === name && (one.kind === 'static') === (kind === 'static'),
-    );
-    if (!found)
-      throw new ServerError('not-found', `there is no ${kind === 'static' ? 'secret' : 'broker'} ${name} to remove`);
-    const users = tools.withCredential(name);
-    if (users.length > 0)
-      throw new ServerError(
-        'request',
-        `${users.join(', ')} is registered with ${name}: register it anew without, then remove this`,
-      );
-    const owed = authority.credentials.unrevoked(name);
-    if (owed.length > 0)
-      throw new ServerError(
-        'request',
-        `${name} has ${owed.length} credentials that are not revoked: close their tasks first`,
-      );
-    const brokers = deployment.config.brokers.filter((one) => one !== found);
-    deployment.config = writeConfig(dir, { ...deployment.config, brokers });
-    authority.credentials.retire(name);
   };
 
   app.get('/v1/brokers', (c) =>
@@ -62,7 +30,7 @@ export function brokersApi(deployment: Deployment): Hono {
   app.post('/v1/brokers', async (c) => {
     const config = await body(c.req.raw, broker);
     if (config.kind === 'static') throw new ServerError('request', 'a static secret is added with deed secret add');
-    put(config);
+    configureBroker(deployment, config);
     return c.json(view(deployment, required(config.name)), 201);
   });
   app.post('/v1/brokers/:name/check', async (c) => {
@@ -73,24 +41,18 @@ export function brokersApi(deployment: Deployment): Hono {
   });
   app.post('/v1/brokers/:name/remove', async (c) => {
     await body(c.req.raw, none);
-    remove(c.req.param('name'), 'other');
+    removeBroker(deployment, c.req.param('name'), 'other');
     return c.json({ removed: c.req.param('name') });
   });
 
   app.post('/v1/secrets', async (c) => {
     const { name, value, variable: given } = await body(c.req.raw, secret);
-    const before = deployment.config.brokers.find((one) => one.name === name);
-    const holder = given ?? (before?.kind === 'static' ? before.variable : undefined);
-    if (holder === undefined) throw new ServerError('request', `say which variable holds ${name}: --env NAME`);
-    // First that it is sealed, then that it is configured: a crash between leaves a secret that nobody is given.
-    if (before === undefined || before.kind === 'static') secrets.put(name, value);
-    put({ kind: 'static', name, variable: holder, since: new Date().toISOString() });
+    putSecret(deployment, { name, value, variable: given });
     return c.json(view(deployment, required(name)), 201);
   });
   app.post('/v1/secrets/:name/remove', async (c) => {
     await body(c.req.raw, none);
-    remove(c.req.param('name'), 'static');
-    secrets.remove(c.req.param('name'));
+    removeSecret(deployment, c.req.param('name'));
     return c.json({ removed: c.req.param('name') });
   });
   return app;

@@ -10,7 +10,7 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import type { Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
-import { attachMcp } from '../mcp-attach.ts';
+import { attachMcp, type McpRequest } from '../mcp-attach.ts';
 import { problem } from './problem.ts';
 
 /** The protocol that a shim asks for with `Upgrade`. */
@@ -104,10 +104,10 @@ function upgrade(
 ): McpSession | null {
   stream.on('error', () => stream.destroy());
   try {
-    const { argv, task } = readUpgrade(request);
+    const asked = readUpgrade(request);
     if (!deployment) throw new ServerError('not-ready', 'the server waits for its witnesses; try again');
     stream.cork(); // attached first: it throws when nobody registered the command
-    const session = attachMcp(deployment, { argv, task }, stream);
+    const session = attachMcp(deployment, asked, stream);
     stream.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${mcpProtocol}\r\nConnection: Upgrade\r\n\r\n`);
     stream.uncork();
     if (head.length > 0) session.receive(head);
@@ -123,10 +123,12 @@ function upgrade(
   }
 }
 
-function readUpgrade({ headers }: IncomingMessage): { readonly argv: readonly string[]; readonly task: string | null } {
+function readUpgrade({ headers }: IncomingMessage): McpRequest {
   if (headers.upgrade !== mcpProtocol) throw new ServerError('request', `only ${mcpProtocol} is spoken here`);
   const task = headers['deed-task'];
-  return { argv: readCommand(String(headers['deed-command'] ?? '')), task: typeof task === 'string' ? task : null };
+  const name = headers['deed-server'];
+  const tool = typeof name === 'string' ? { name } : { argv: readCommand(String(headers['deed-command'] ?? '')) };
+  return { tool, task: typeof task === 'string' ? task : null };
 }
 
 const command = z.array(z.string()).min(1);

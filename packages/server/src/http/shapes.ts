@@ -5,12 +5,15 @@ import { z } from 'zod';
 /** What the requests of the administration look like. */
 const text = z.string().min(1).max(4096);
 
+export const none = z.strictObject({});
+
 export const addTool = z.strictObject({
   name: text,
   kind: z.enum(toolKinds),
   argv: z.array(text).min(1),
   env: z.record(z.string(), z.string()),
-  credential: toolCredential.optional(),
+  cwd: text.optional(),
+  credentials: z.array(toolCredential).max(64).optional(),
 });
 export const acceptTool = z.strictObject({ server: text, tool: text });
 export const invite = z.strictObject({

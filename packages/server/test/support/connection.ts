@@ -58,14 +58,17 @@ export class Connection {
   static async open(options: {
     readonly socket: string;
     readonly argv: readonly string[];
+    /** The tool server by its name, in the place of its command. */
+    readonly server?: string;
     readonly task: string | null;
     readonly sign: Sign;
   }): Promise<Connection> {
-    const { socket, argv, task, sign } = options;
+    const { socket, argv, server, task, sign } = options;
     const headers = {
       connection: 'Upgrade',
       upgrade: 'deed-mcp',
       'deed-command': Buffer.from(JSON.stringify(argv)).toString('base64url'),
+      ...(server === undefined ? {} : { 'deed-server': server }),
       ...(task === null ? {} : { 'deed-task': task }),
     };
     const request = httpRequest({ socketPath: socket, path: '/v1/mcp', headers });

@@ -1,10 +1,26 @@
 import { newId } from '../../../src/ids.ts';
 import { actors, newNoteSigner, origin } from '../../support/actors.ts';
 import { after, all, at, type BentCases, set } from '../../support/bends.ts';
+import { told } from '../../support/hooks.ts';
 import { digestOf, start } from '../../support/props.ts';
 import type { Story } from '../../support/story.ts';
 
 export const actions: BentCases = {
+  'an outcome that a hook told of another call': {
+    bend: told({ tool_use_id: 'toolu_2' }),
+    check: 'actions',
+    says: /what a hook told of another call/,
+  },
+  'an outcome that a hook told of other arguments': {
+    bend: told({ tool_input: { path: 'docs/index.md', content: 'broken' } }),
+    check: 'actions',
+    says: /another call ran than was decided/,
+  },
+  'an outcome that a hook told of another tool': {
+    bend: told({ tool_name: 'delete_file' }),
+    check: 'actions',
+    says: /another call ran than was decided/,
+  },
   'a second intent with one approval': {
     bend: after('push:outcome', (story) => again(story, { approvals: [story.digest('push:approval')] })),
     check: 'actions',

@@ -1,11 +1,30 @@
 import { utf8 } from '../../../src/encoding.ts';
 import { newId } from '../../../src/ids.ts';
 import { actors } from '../../support/actors.ts';
-import { all, type BentCases, inCall, set } from '../../support/bends.ts';
+import { all, type BentCases, inCall, put, set } from '../../support/bends.ts';
+import { told } from '../../support/hooks.ts';
+import { implicit } from '../../support/implicit.ts';
 import { digestOf, start } from '../../support/props.ts';
 import { type Story, wide } from '../../support/story.ts';
 
 export const authority: BentCases = {
+  'what a hook told in a session without an agent, and nothing that shows it': {
+    bend: all(implicit(), told()),
+    check: 'authority',
+    says: /nothing shows what the hook told/,
+  },
+  'what a hook told in a session without an agent, of another call': {
+    bend: all(implicit(), told(), {
+      draft(draft, story) {
+        if (draft.step !== 'write:intent') return;
+        const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'write_file', arguments: {} } };
+        const evidence = story.log.payload(JSON.stringify(message), 'application/vnd.deed.message+json');
+        put(draft.body, 'authority.evidence', evidence);
+      },
+    }),
+    check: 'authority',
+    says: /the message is of another call: with other arguments/,
+  },
   'a token of another task': {
     bend: inCall('write', (call) => {
       call.token.task = newId('task', start);

@@ -1,12 +1,16 @@
 import { effects } from '../../../src/action-record.ts';
 import { fromUtf8, utf8 } from '../../../src/encoding.ts';
 import { after, all, at, inCall, set, skip } from '../../support/bends.ts';
+import { told } from '../../support/hooks.ts';
+import { implicit } from '../../support/implicit.ts';
 import { commit } from '../../support/props.ts';
 import type { Bend, Story } from '../../support/story.ts';
 import { byWorkload, issuerKey } from '../../support/workload.ts';
 import { revokedName } from '../forged/enrolments.ts';
 
 export const honest: Readonly<Record<string, Bend>> = {
+  'a call that the client made itself, as it told a hook before and after': told(),
+  'a call that another hook changed, of which it is unknown what came': told({ tool_input: {} }, 'unknown'),
   'a push of which the forge took one ref and rejected another': set('push:outcome', 'effects', (story: Story) => {
     const [ok] = [
       { kind: 'git-ref', repository: 'site', ref: 'refs/heads/main', old: '0'.repeat(40), new: commit('a') },
@@ -87,18 +91,6 @@ function settlePush(story: Story): void {
     observed: 'gateway-observed',
     body: { action, intent, status: 'ok', result, effects: seen, anchor: null, supersedes: first?.digest },
   });
-}
-
-/** Nobody proved a key: the session of an agent that knows nothing of Deed. */
-function implicit(): Bend {
-  return {
-    draft(draft) {
-      if (draft.step === 'opened') Object.assign(draft.body, { agent: null, implicit: true });
-      if (draft.step === 'replay:refusal') draft.skip = true;
-      if (draft.body.authority)
-        Object.assign(draft.body, { authority: { ...draft.body.authority, pop: 'none', evidence: null } });
-    },
-  };
 }
 
 export function addGap(story: Story): void {

@@ -1,0 +1,23 @@
+/** `${deed:NAME}` in a word of a registered command: there stands the credential's variable NAME when the tool is started. */
+const placeholder = /\$\{deed:([A-Za-z_][A-Za-z0-9_]*)\}/g;
+
+export function placeholderOf(variable: string): string {
+  return `\${deed:${variable}}`;
+}
+
+/** The command with its placeholders filled in, and the variables that stand in none of them. What is not given stays as it is written. */
+export function fillIn(
+  argv: readonly string[],
+  given: Readonly<Record<string, string>>,
+): { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+  const used = new Set<string>();
+  const filled = argv.map((word) =>
+    word.replaceAll(placeholder, (text, name: string) => {
+      const value = Object.hasOwn(given, name) ? given[name] : undefined;
+      if (value === undefined) return text;
+      used.add(name);
+      return value;
+    }),
+  );
+  return { argv: filled, env: Object.fromEntries(Object.entries(given).filter(([name]) => !used.has(name))) };
+}

@@ -1,0 +1,164 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Client } from '../packages/cli/src/client.ts';
+import { deed } from '../packages/cli/test/support/cli.ts';
+import { fromUtf8, openPayload, type PayloadRef, verify } from '../packages/evidence/src/index.ts';
+import { World } from '../packages/server/test/support/world.ts';
+
+/**
+ * The real Claude Code with a scripted model. It is not in the lock file (a quarter of a gigabyte, under a licence of its own):
+ *
+ *   npm install --prefix DIR @anthropic-ai/claude-code@2.1.330 @copilotkit/aimock@1.43.0
+ *
+ * with DIR as below, or as DEED_TEST_AGENTS says.
+ */
+const agents = process.env.DEED_TEST_AGENTS ?? join(homedir(), '.cache', 'deed-test-agents');
+const session = fileURLToPath(new URL('support/claude-session.mjs', import.meta.url));
+const files = fileURLToPath(
+  new URL('../node_modules/@modelcontextprotocol/server-filesystem/dist/index.js', import.meta.url),
+);
+const isolated = ['--map-root-user', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+
+const lacking = [
+  ...['@anthropic-ai/claude-code', '@copilotkit/aimock'].filter(
+    (name) => !existsSync(join(agents, 'node_modules', name)),
+  ),
+  ...(spawnSync('unshare', [...isolated, 'true']).status === 0 ? [] : ['a network namespace (unshare, ip)']),
+];
+if (lacking.length > 0) console.warn(`SKIPPED the tests with Claude Code: there is no ${lacking.join(', no ')}`);
+
+let world: World;
+let project: string;
+let runs = 0;
+
+interface Step {
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+/** A session in which the model makes these calls, one after the other. */
+async function run(steps: readonly Step[], ...args: readonly string[]) {
+  const script = join(world.base, `script-${++runs}.json`);
+  writeFileSync(script, JSON.stringify({ steps, args }));
+  const home = join(world.base, 'home');
+  mkdirSync(home, { recursive: true });
+  const env = { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8' };
+  const { stdout } = await promisify(execFile)('unshare', [...isolated, process.execPath, session, agents, script], {
+    ...{ cwd: project, env, maxBuffer: 64 * 1024 * 1024 },
+  });
+  return JSON.parse(stdout);
+}
+
+const bash = (command: string): Step => ({ name: 'Bash', arguments: { command, description: 'a test' } });
+
+function contentOf(ref: PayloadRef | null | undefined) {
+  const { vault } = world.serving.deployment.authority;
+  return JSON.parse(ref ? fromUtf8(openPayload(vault.get(ref.sha256), ref.sha256).bytes) : 'null');
+}
+
+/** What the receipts of a task say, action by action. */
+function actionsOf(task: string) {
+  const outcomes = world.of(task, 'outcome');
+  return world.of(task, 'intent').map(({ digest, observed, body }) => {
+    const end = outcomes.filter((outcome) => outcome.body.intent === digest).at(-1)?.body;
+    const record = contentOf(body.record);
+    return {
+      ...{ observed, tool: body.tool.name, arguments: JSON.parse(record.arguments) },
+      ...{ id: contentOf(body.authority.evidence).params._meta['claudecode/toolUseId'] },
+      ...{ status: end?.status, result: contentOf(end?.result) },
+    };
+  });
+}
+
+async function tasks(): Promise<string[]> {
+  const { body } = await world.api('GET', '/v1/tasks');
+  return body.tasks.map(({ task }: { task: string }) => task);
+}
+
+async function exported(task: string): Promise<Uint8Array> {
+  return new Client(world.dir).postForBytes(`/v1/tasks/${task}/case`);
+}
+
+describe.skipIf(lacking.length > 0)('Claude Code', { timeout: 180_000 }, () => {
+  beforeAll(async () => {
+    world = await World.begin();
+    project = join(world.base, 'project');
+    mkdirSync(project);
+    const server = { command: process.execPath, args: [files, project], env: { NOTES_TOKEN: 'nt-0123456789' } };
+    writeFileSync(join(project, '.mcp.json'), JSON.stringify({ mcpServers: { files: server } }));
+    await deed('mcp', 'wrap', join(project, '.mcp.json'), '--data', world.dir);
+    await deed('hook', 'install', join(project, 'settings.json'), '--data', world.dir);
+  }, 60_000);
+  afterAll(() => world?.end());
+
+  const allowed = ['--allowedTools', 'Bash,Write,mcp__files__write_file'];
+  const settings = ['--settings', 'settings.json', '--mcp-config', '.mcp.json', '--strict-mcp-config'];
+
+  test('has each call on a receipt, with its id, arguments and result: its own tools by hooks, and servers by the gateway', async () => {
+    const mcp = { path: join(project, 'by-mcp.txt'), content: 'by mcp' };
+    const steps = [
+      bash('echo hi > made.txt; cat made.txt'),
+      { name: 'Write', arguments: { file_path: join(project, 'written.txt'), content: 'written' } },
+      { name: 'mcp__files__write_file', arguments: mcp },
+      bash('exit 3'),
+    ];
+    const result = await run(steps, ...settings, ...allowed);
+    expect(result).toMatchObject({ is_error: false, result: 'All done.', permission_denials: [] });
+    for (const [name, text] of Object.entries({ 'made.txt': 'hi\n', 'written.txt': 'written', 'by-mcp.txt': 'by mcp' }))
+      expect(readFileSync(join(project, name), 'utf8')).toBe(text);
+
+    const [hooked = '', passed = ''] = (await tasks()).sort((a, b) => actionsOf(b).length - actionsOf(a).length);
+    const told = actionsOf(hooked);
+    expect(told).toMatchObject([
+      {
+        observed: 'hook',
+        tool: 'Bash',
+        status: 'ok',
+        arguments: steps[0]?.arguments,
+        result: { tool_response: { stdout: 'hi' } },
+      },
+      { observed: 'hook', tool: 'Write', status: 'ok', arguments: steps[1]?.arguments },
+      { observed: 'hook', tool: 'mcp__files__write_file', status: 'ok', arguments: mcp },
+      { observed: 'hook', tool: 'Bash', status: 'error', result: { error: 'Exit code 3' } },
+    ]);
+    expect(new Set(told.map(({ id }) => id)).size).toBe(4);
+    for (const { id, result: event } of told) expect(event.tool_use_id).toBe(id);
+    // The same call, as it passed the gateway on its way to the server that Deed started.
+    expect(actionsOf(passed)).toMatchObject([
+      { observed: 'gateway-observed', tool: 'write_file', arguments: mcp, status: 'ok', id: told[2]?.id },
+    ]);
+    for (const task of [hooked, passed]) {
+      const report = verify(await exported(task), { trust: world.made.trustFile });
+      expect(report).toMatchObject({ verdict: 'VERIFIED', reasons: [] });
+    }
+  });
+
+  test('does not do what its user does not allow, although Deed would, and its receipt says unknown', async () => {
+    const result = await run([bash('touch not-allowed')], ...settings);
+    expect(result.permission_denials).toMatchObject([{ tool_name: 'Bash' }]);
+    expect(existsSync(join(project, 'not-allowed'))).toBe(false);
+    expect(actionsOf((await tasks())[0] ?? '')).toMatchObject([{ tool: 'Bash', status: 'unknown' }]);
+  });
+
+  test('does nothing that policy refuses, nor anything at all without a server', async () => {
+    const git = { file_path: join(project, '.git', 'config'), content: 'x' };
+    await run([{ name: 'Write', arguments: git }], ...settings, ...allowed);
+    expect(existsSync(git.file_path)).toBe(false);
+    expect(world.of((await tasks())[0] ?? '', 'refusal')).toMatchObject([
+      { observed: 'hook', body: { reason: 'denied' } },
+    ]);
+    await world.serving.close();
+    try {
+      const result = await run([bash('touch without-server')], ...settings, ...allowed);
+      expect(result).toMatchObject({ is_error: false });
+      expect(existsSync(join(project, 'without-server'))).toBe(false);
+    } finally {
+      world.serving = await world.serve();
+    }
+  });
+});
