@@ -6,7 +6,7 @@ from math import inf
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from allow import admits, admitted, attempt, narrower_allow, read_allow
 from case import DAY_MS, MINUTE_MS, Case, Statement, Stop, Unjudged, Unusable, lay, linked, prove, read_proof
-from formats import TABLE, demand, from_base64, read_as, read_json, read_zip, sha256, to_json
+from formats import TABLE, demand, from_base64, read_as, read_json, read_zip, same, sha256, to_json
 from people import approvals, history, standing
 from signatures import signed, tree_root
 from timestamps import read_stamp
@@ -173,8 +173,11 @@ def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[st
     """Token and proof belong to this task, agent and message; a proof is used once."""
     evidence, pop = s["authority"]["evidence"], s["authority"]["pop"]
     s.demand((pop != "none") == bool(agent) and (not agent or evidence), "proof of possession")
-    if not agent or case.payload(evidence) is None:
+    s.demand(agent or evidence or s["observed"] != "hook", "nothing shows what the hook told")
+    if case.payload(evidence) is None:
         return
+    if not agent:
+        return said(case, s, case.payload(evidence).decode())
     shown, holder = read_json(case.payload(evidence)), case.find(agent["enrolled"], "agent-enrolled")
     issuers = [key for key in case.keys.values() if key["role"] == "token" and key["from"] <= s.index < key["until"]]
     token = jwt(shown["token"], "deed-task+jwt", [key["spki"] for key in issuers])
@@ -189,13 +192,8 @@ def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[st
     s.demand(fresh, "a proof without a nonce of the server")
     first, refused = used.setdefault((agent["jkt"], proof["jti"]), s), s.kind == "refusal"
     s.demand(first is s or refused and s["cites"] == first.digest, "a proof that was used before")
-    message, call = read_json(shown["message"], one_case=True), s["method"] == "tools/call"
-    bare = refused and not s["record"] and not s["tool"]
-    s.demand(message["method"] == s["method"] or bare, "another method was signed")
-    s.demand(not call or not s["tool"] or message["params"]["name"] == s["tool"]["name"], "another tool was signed")
-    arguments = source(shown["message"], ["params", "arguments"] if call else ["params"])
+    said(case, s, shown["message"])
     record = case.payload(s["record"])
-    s.demand(record is None or read_as("record", record)["arguments"] == arguments, "other arguments were signed")
     details = token["authorization_details"]
     s.demand(all(one["type"] == "deed-actions" for one in details), "details of another type")
     less = read_allow([{name: value for name, value in one.items() if name != "type"} for one in details])
@@ -203,6 +201,32 @@ def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[st
     s.demand(task is None or narrower_allow(less, read_json(task)), "the token allows more than its task")
     asked = attempt(read_as("record", record), source) if record and not refused else None
     s.demand(asked is None or any(admits(one, asked) for one in less), "the token does not allow the action")
+
+def said(case: Case, s: Statement, text: str) -> None:
+    """The message says, to the letter, what the statement and its record say."""
+    message, call = read_json(text, one_case=True), s["method"] == "tools/call"
+    bare = s.kind == "refusal" and not s["record"] and not s["tool"]
+    s.demand(message["method"] == s["method"] or bare, "the message is of another method")
+    s.demand(not call or not s["tool"] or message["params"]["name"] == s["tool"]["name"], "of another tool")
+    arguments, record = source(text, ["params", "arguments"] if call else ["params"]), case.payload(s["record"])
+    s.demand(record is None or read_as("record", record)["arguments"] == arguments, "with other arguments")
+
+def told(case: Case, s: Statement, outcome: Statement) -> None:
+    """What a hook told afterwards is of this call, which ran as it was decided unless what came of it is unknown."""
+    event, kind = case.payload(outcome["result"]), (outcome["result"] or {}).get("type")
+    if event is None or kind != "application/vnd.deed.hook+json":
+        return
+    event, shown = read_json(event), case.payload(s["authority"]["evidence"])
+    if shown is not None:
+        shown = read_json(shown)
+        message = shown if s["authority"]["pop"] == "none" else read_json(shown["message"])
+        own = message["params"].get("_meta", {}).get("claudecode/toolUseId")
+        outcome.demand(own is not None and event.get("tool_use_id") == own, "told of another call")
+    record = case.payload(s["record"])
+    if record is not None and outcome["status"] != "unknown":
+        record, given = read_as("record", record), event.get("tool_input") or {}
+        ran = event.get("tool_name") == record["tool"] and same(given, read_json(record["arguments"]))
+        outcome.demand(ran, "another call ran than was decided")
 
 def source(text: str, path: list[str]) -> str:
     """The exact source of a member of a JSON object; `{}` where there is none."""
@@ -255,6 +279,8 @@ def ended(case: Case, s: Statement, first: Statement, *second: Statement) -> Non
     name, named = f"proofs/{s.index:012}-anchor.tlog-proof", [o for o in (first, *second) if o["anchor"]]
     if s["tier"] == "approve" and first.kind == "outcome" and not named:
         case.unanchored.append(f"{s}: no cosigned checkpoint")
+    for o in (first, *second):
+        told(case, s, o)
     for o in named if not named or case.miss(name in case.members, name) else []:
         head = case.anchors[s.digest] = prove(case, s, name)
         o.demand(o["anchor"] == {"size": head.size, "root": head.root.hex(), "note": sha256(head.note)}, "its anchor")

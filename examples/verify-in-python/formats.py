@@ -32,6 +32,10 @@ def to_json(value: Any) -> str:
     """The one byte form: no spaces, keys in their order, no character escaped that need not be."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
+def same(a: Any, b: Any) -> bool:
+    """The same JSON value, whatever the order of members; true is not 1."""
+    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+
 def read_json(data: bytes | str, one_case: bool = False) -> Any:
     """JSON by the rules of README.md; with `one_case` no two keys of an object may differ in letter case alone."""
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 from case import Case, Statement
-from formats import TABLE, demand, from_base64, read_as, read_json, sha256, to_json
+from formats import TABLE, from_base64, read_as, read_json, same, sha256, to_json
 from signatures import party_key, word_holds
 
 Folk = dict[str, dict[str, Any]]  # by id: keys, roles and the digest of the enrolment
@@ -77,7 +77,7 @@ def standing(case: Case, s: Statement, who: str, role: str) -> dict[str, Any]:
 def people(case: Case) -> None:
     """Each word is signed by a key of its person, who has the role, and says what its statement says."""
     for s in case.all("refusal"):
-        s.demand((s["reason"] in ("rejected", "edited")) == bool(s["rejection"]), "rejected by nobody, or another reason")
+        s.demand((s["reason"] in ("rejected", "edited")) == bool(s["rejection"]), "rejected by nobody, or why")
     for s in [s for s in case.all(*TABLE["words"]) if s.kind != "refusal" or s["rejection"]]:
         field, domain, role = TABLE["words"][s.kind].split()
         content, key = read_word(case, s, s[field], domain)
@@ -133,6 +133,6 @@ def approvals(case: Case, s: Statement, used: dict[str, str]) -> None:
         if case.miss(found, f"{s}: the edit of its arguments"):
             edit, said = found[0], read_json(from_base64(found[0]["rejection"]["bytes"]))
             s.demand(edit.index < s.index and edit.series == s.series and said["person"] == author, "another's edit")
-            same = read_json(said["arguments"]) == read_json(record["arguments"])
+            equal = same(read_json(said["arguments"]), read_json(record["arguments"]))
             tool = edit["tool"] and [edit["tool"]["server"], edit["tool"]["name"], edit["method"]]
-            s.demand(same and tool == [record["server"], record["tool"], record["method"]], "not what the edit asks for")
+            s.demand(equal and tool == [record["server"], record["tool"], record["method"]], "not what was asked for")

@@ -220,18 +220,28 @@ class Parser {
 /** True if two texts say the same JSON value, however they space and order it. False where one of them is not strict JSON. */
 export function isSameJson(a: string, b: string): boolean {
   try {
-    return inOrder(parseStrictJson(a).value) === inOrder(parseStrictJson(b).value);
+    return isSameValue(parseStrictJson(a).value, parseStrictJson(b).value);
   } catch (error) {
     if (error instanceof EvidenceError) return false;
     throw error;
   }
 }
 
-/** A text that two values share exactly when they are the same. */
-function inOrder(value: Json): string {
-  return JSON.stringify(value, (_, each: Json) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
+/** The same value, whatever the order of members. */
+export function isSameValue(a: Json, b: Json): boolean {
+  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null) return a === b;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return (
+      Array.isArray(a) &&
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((one, i) => isSameValue(one, b[i] as Json))
+    );
+  }
+  const [left, right] = [a, b] as { readonly [key: string]: Json }[];
+  const keys = Object.keys(left ?? {});
+  return (
+    keys.length === Object.keys(right ?? {}).length &&
+    keys.every((key) => Object.hasOwn(right ?? {}, key) && isSameValue(left?.[key] as Json, right?.[key] as Json))
   );
 }

@@ -1,5 +1,5 @@
 import { parseActionRecord } from '../action-record.ts';
-import { type Json, parseStrictJson } from '../json.ts';
+import { isSameValue, type Json, parseStrictJson } from '../json.ts';
 import type { StatementWith } from '../statement.ts';
 import { type Examination, type Logged, need } from './examination.ts';
 
@@ -32,7 +32,7 @@ export function checkHookOutcome(exam: Examination, intent: Intent, outcome: Out
   const bytes = exam.payload(recordRef);
   if (!bytes || status === 'unknown') return;
   const record = parseActionRecord(bytes);
-  const ran = name === record.tool && isSame(input ?? {}, parseStrictJson(record.arguments).value);
+  const ran = name === record.tool && isSameValue(input ?? {}, parseStrictJson(record.arguments).value);
   need(ran, 'by what a hook told another call ran than was decided');
 }
 
@@ -48,20 +48,4 @@ function messageOf(evidence: Uint8Array | undefined, isMessage: boolean): Json |
 function members(value: Json | undefined): { readonly [key: string]: Json | undefined } {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
   return value as { readonly [key: string]: Json };
-}
-
-/** The same values, whatever the order of members. */
-function isSame(a: Json, b: Json): boolean {
-  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null) return a === b;
-  if (Array.isArray(a) || Array.isArray(b)) {
-    return (
-      Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((one, i) => isSame(one, b[i] as Json))
-    );
-  }
-  const [left, right] = [members(a), members(b)];
-  const keys = Object.keys(left);
-  return (
-    keys.length === Object.keys(right).length &&
-    keys.every((key) => Object.hasOwn(right, key) && isSame(left[key] as Json, right[key] as Json))
-  );
 }
