@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { verify } from '@deed/evidence';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { examineFolder } from '../../server/src/index.ts';
 import { Connection } from '../../server/test/support/connection.ts';
 import { type Worker, World } from '../../server/test/support/world.ts';
 import { writeAgentKey } from '../src/agent-key.ts';
@@ -290,4 +291,23 @@ test('a secret that an open session holds is kept and named, and a server that w
   expect((await connection.call('tell')).isError).toBe(false);
   await connection.close();
   await deed('secret', 'remove', 'held.api-key', '--data', world.dir);
+});
+
+test('what is kept of a wrapped file is a part of what fsck looks at', async () => {
+  const file = write('.mcp.json', claude());
+  await wrap(file);
+  await world.settled();
+  expect(examineFolder(world.dir).problems).toEqual([]);
+  const db = world.serving.deployment.ledger.database;
+  const set = (sealed: Uint8Array) =>
+    db.transaction((tx) => tx.run('UPDATE sealed_file SET sealed = ? WHERE path = ?', sealed, file));
+  const row = db.get<{ sealed: Uint8Array }>('SELECT sealed FROM sealed_file WHERE path = ?', file);
+  const sealed = row?.sealed ?? new Uint8Array();
+  const bent = sealed.slice();
+  bent[40] = (bent[40] ?? 0) ^ 1;
+  set(bent);
+  expect(examineFolder(world.dir).problems).toMatchObject([{ code: 'state', where: `table sealed_file, row ${file}` }]);
+  await expect(unwrap(file)).rejects.toMatchObject({ code: 'vault' });
+  set(sealed);
+  await unwrap(file);
 });
