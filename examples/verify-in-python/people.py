@@ -86,7 +86,8 @@ def people(case: Case) -> None:
         case.equal(s, s.kind, content)
         if domain == "deed-approval-v1":
             act = {"approval": "approve", "rejected": "reject", "edited": "edit"}[s["reason"] or s.kind]
-            s.demand(content["decision"] == act and (content["arguments"] is not None) == (act == "edit"), "decision")
+            s.demand(content["decision"] == act and (s["edit"] or {}).get("sha256") == content["arguments"], "decision")
+            s.demand((content["arguments"] is not None) == (act == "edit"), "an edit without arguments, or with no need")
         if s.kind == "approval":
             s.demand(s["person"]["enrolled"] == person["enrolled"], "the enrolment of another person")
             s.demand(content["notBefore"] <= s["time"] <= content["expires"], "outside the time of the word")
@@ -133,6 +134,7 @@ def approvals(case: Case, s: Statement, used: dict[str, str]) -> None:
         if case.miss(found, f"{s}: the edit of its arguments"):
             edit, said = found[0], read_json(from_base64(found[0]["rejection"]["bytes"]))
             s.demand(edit.index < s.index and edit.series == s.series and said["person"] == author, "another's edit")
-            equal = same(read_json(said["arguments"]), read_json(record["arguments"]))
+            asked = case.payload(edit["edit"])
+            equal = asked is None or same(read_json(asked), read_json(record["arguments"]))
             tool = edit["tool"] and [edit["tool"]["server"], edit["tool"]["name"], edit["method"]]
             s.demand(equal and tool == [record["server"], record["tool"], record["method"]], "not what was asked for")

@@ -35,8 +35,8 @@ const schema = z.strictObject({
   nonce: z.string().regex(/^[0-9a-f]{32}$/),
   notBefore: timestamp,
   expires: timestamp,
-  /** The exact text of the arguments that an edit asks for; null otherwise. */
-  arguments: z.string().max(1_048_576).nullable(),
+  /** Name of the payload object with the arguments that an edit asks for, salted by who signs; null otherwise. */
+  arguments: sha256Hex.nullable(),
 });
 /** What a person signs, under the domain `deed-approval-v1`. */
 export type ApprovalWord = z.infer<typeof schema>;

@@ -359,6 +359,8 @@ export const predicates = {
     approvals: z.array(sha256Hex).max(maxApprovers),
     /** A person's signed rejection or edit. */
     rejection: word.nullable(),
+    /** The arguments that the edit asks for. */
+    edit: payloadRef.nullable(),
   }),
   'task-closed': z.strictObject({
     reason: z.enum(['principal', 'operator', 'budget', 'deadline', 'disconnect', 'idle']),

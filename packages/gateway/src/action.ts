@@ -8,6 +8,7 @@ import {
   newId,
   type Operands,
   openPayload,
+  type PayloadRef,
   type RefusalReason,
   sha256,
   toHex,
@@ -45,10 +46,13 @@ export interface WalkOptions {
 class Refused extends Error {
   readonly reason: RefusalReason;
   readonly extra: RefusalExtra;
-  constructor(reason: RefusalReason, detail: string, extra: RefusalExtra = {}) {
+  /** What the caller is told, where that is more than is recorded. */
+  readonly told: string;
+  constructor(reason: RefusalReason, detail: string, extra: RefusalExtra = {}, told = detail) {
     super(detail);
     this.reason = reason;
     this.extra = extra;
+    this.told = told;
   }
 }
 
@@ -57,6 +61,7 @@ interface RefusalExtra {
   readonly cites?: string;
   readonly approvals?: readonly string[];
   readonly rejection?: Word;
+  readonly edit?: PayloadRef;
 }
 
 interface Waiting {
@@ -99,9 +104,9 @@ export class Walk {
         return await this.walk(admitted, call, draft);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        const { reason, extra, message } = error;
+        const { reason, extra, message, told } = error;
         await actions.refuse(admitted, draft.proposal, reason, message, extra).durable;
-        return { kind: 'refused', code: reason, message };
+        return { kind: 'refused', code: reason, message: told };
       }
     } catch (error) {
       if (error instanceof StillHeld) return { kind: 'held', message: error.message };
@@ -187,8 +192,10 @@ export class Walk {
       this.waiting.delete(key);
       if (settled.kind === 'approved') return { approvals: settled.approvals, state: waiting.state };
       if (settled.kind === 'edited') {
-        const detail = `a person asks for other arguments: make the call with exactly these, which others then judge: ${settled.arguments}`;
-        throw new Refused('edited', detail, { verdict, rejection: settled.word });
+        // What it asks for is a payload: of a statement nothing is ever erased.
+        const told = `a person asks for other arguments: make the call with exactly these, which others then judge: ${settled.arguments}`;
+        const extra = { verdict, rejection: settled.word, edit: settled.edit };
+        throw new Refused('edited', 'a person asks for other arguments', extra, told);
       }
       if (settled.kind === 'rejected')
         throw new Refused('rejected', 'a person said no', { verdict, rejection: settled.word });

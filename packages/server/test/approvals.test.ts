@@ -2,13 +2,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type ApprovalDecision,
+  concat,
   encodeApproval,
   encodePeopleWord,
   fromBase64,
   makePasskeyWord,
+  makePayload,
   newId,
   toBase64,
   toBase64Url,
+  utf8,
   verify,
   type Word,
   type WordDomain,
@@ -84,9 +87,10 @@ async function signed(
 ) {
   const view = (await visitor.get(`/v1/my/approvals/${action}`)).body;
   expect(view.passkeys).toEqual([{ credential: passkey.id, public: passkey.public }]);
-  const bytes = encodeApproval({ ...view.word, person, decision, arguments: edited });
+  const object = edited === null ? null : makePayload(utf8(edited));
+  const bytes = encodeApproval({ ...view.word, person, decision, arguments: object?.name ?? null });
   const word = asserted(passkey, 'deed-approval-v1', bytes, { origin, flags });
-  return { word, reported };
+  return { word, reported, ...(object ? { edited: toBase64(concat(object.salt, object.bytes)) } : {}) };
 }
 
 test('a signed-in approver sees what waits and approves it with a passkey, and the evidence says so', async () => {

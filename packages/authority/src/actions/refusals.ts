@@ -1,4 +1,13 @@
-import { type Authority, newId, type RefusalReason, sha256, toHex, utf8, type Word } from '@deed/evidence';
+import {
+  type Authority,
+  newId,
+  type PayloadRef,
+  type RefusalReason,
+  sha256,
+  toHex,
+  utf8,
+  type Word,
+} from '@deed/evidence';
 import type { Recorded } from '@deed/ledger';
 import type { ApprovalUses } from '../approvals/approval-uses.ts';
 import { chainOfHops } from '../delegation/hop.ts';
@@ -26,6 +35,8 @@ export interface RefusalExtra {
   readonly approvals?: readonly string[];
   /** A person's signed rejection or edit. */
   readonly rejection?: Word | null;
+  /** The arguments that the edit asks for. */
+  readonly edit?: PayloadRef | null;
 }
 
 const maxDetail = 2000;
@@ -64,7 +75,7 @@ export class Refusals {
   ): Recorded {
     const { vault } = this.ground;
     const task = this.tasks.get(admitted.task.id) ?? admitted.task;
-    const { verdict = null, cites = null, approvals = [], rejection = null } = why;
+    const { verdict = null, cites = null, approvals = [], rejection = null, edit = null } = why;
     const said = sayable(task.id, what);
     const record = said.bytes && vault.stage(task.id, said.bytes, recordType);
     const authority = unproven(verdict?.authority ?? this.authority(admitted), admitted, cites);
@@ -91,6 +102,7 @@ export class Refusals {
         cites,
         approvals: [...approvals],
         rejection,
+        edit,
       },
       apply: (tx, { digest }) => {
         this.proofs.write(tx, proof, digest);
@@ -123,7 +135,7 @@ export class Refusals {
       subject: { name: `action:${action}`, sha256: toHex(sha256(utf8(action))) },
       body: {
         ...{ action, record: null, method, tool: null, reason: 'denied', detail: detail.slice(0, maxDetail) },
-        ...{ authority: null, decision: null, cites: null, approvals: [], rejection: null },
+        ...{ authority: null, decision: null, cites: null, approvals: [], rejection: null, edit: null },
       },
     });
     if (live.state === 'open') this.tasks.counted(live.id);

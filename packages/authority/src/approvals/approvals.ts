@@ -13,6 +13,7 @@ import {
   isPlainText,
   isSameJson,
   keyId,
+  openPayload,
   openWord,
   type PayloadRef,
   type PredicateBody,
@@ -36,7 +37,14 @@ import { whyPartial } from './partial.ts';
 export type Settled =
   | { readonly kind: 'approved' /** Digests of the approval statements. */; readonly approvals: readonly string[] }
   | { readonly kind: 'rejected'; readonly word: Word }
-  | { readonly kind: 'edited'; readonly word: Word; readonly person: string; readonly arguments: string }
+  | {
+      readonly kind: 'edited';
+      readonly word: Word;
+      readonly person: string;
+      readonly arguments: string;
+      /** The payload with these arguments. */
+      readonly edit: PayloadRef;
+    }
   | { readonly kind: 'expired' }
   | { readonly kind: 'cancelled'; readonly why: string };
 
@@ -204,11 +212,15 @@ export class Approvals {
 
   /**
    * Takes a person's signed answer. Approvals are recorded before the hold is released, which happens with the last that it takes; a
-   * rejection or an edit ends it, and goes into the refusal.
+   * rejection or an edit ends it, and goes into the refusal. `edited`: the payload object with the arguments that an edit asks for.
    * @throws AuthorityError unknown-person, not-approver (his own, or he answered before, or too weak a key), word (by another key, or
    *   not for this hold), unknown-hold (none, or it has ended), word-expired; EvidenceError signature, statement
    */
-  async answer(personId: string, word: Word, reported: Reported = null): Promise<Answered> {
+  async answer(
+    personId: string,
+    word: Word,
+    { reported = null, edited = null }: { readonly reported?: Reported; readonly edited?: Uint8Array | null } = {},
+  ): Promise<Answered> {
     const person = this.people.require(personId, 'approver', word);
     const bytes = openWord('deed-approval-v1', word);
     const said = parseApproval(bytes);
@@ -221,7 +233,7 @@ export class Approvals {
       throw new AuthorityError('word-expired', 'the answer came after the hold ended');
     }
     if (said.decision === 'reject') return this.end(held.id, { kind: 'rejected', word });
-    if (said.decision === 'edit') return this.edit(held, person, word, said.arguments ?? '');
+    if (said.decision === 'edit') return this.edit(held, person, word, said.arguments ?? '', edited);
     return this.approve(held, person, word, reported);
   }
 
@@ -241,13 +253,15 @@ export class Approvals {
     for (const { id } of this.list()) this.end(id, { kind: 'cancelled', why: 'the server stops' });
   }
 
-  /** @throws AuthorityError proposal (the arguments are not a JSON object, or are as they were) */
-  private edit(held: Held, person: Person, word: Word, edited: string): Settled {
+  /** @throws AuthorityError proposal (no arguments, not a JSON object, or as they were) */
+  private edit(held: Held, person: Person, word: Word, name: string, object: Uint8Array | null): Settled {
+    const edited = editedText(name, object);
     checkArguments(edited);
     if (isSameJson(edited, held.proposal.record.arguments))
       throw new AuthorityError('proposal', 'nothing was edited: approve it');
-    this.edits.add(held.task, held.proposal.record, word);
-    return this.end(held.id, { kind: 'edited', word, person: person.id, arguments: edited });
+    this.edits.add(held.task, held.proposal.record, person.id, edited);
+    const edit = this.ground.vault.stageObject(held.task, object ?? new Uint8Array(), 'application/json');
+    return this.end(held.id, { kind: 'edited', word, person: person.id, arguments: edited, edit });
   }
 
   private async approve(held: Held, person: Person, word: Word, reported: Reported): Promise<Answered> {
@@ -344,6 +358,18 @@ function checkRendering(rendering: Uint8Array): void {
       'rendering',
       'the rendering hides characters: pass each untrusted value through plainText()',
     );
+  }
+}
+
+/** @throws AuthorityError proposal */
+function editedText(name: string, object: Uint8Array | null): string {
+  if (!object) throw new AuthorityError('proposal', 'an edit comes with the arguments that it asks for');
+  try {
+    return fromUtf8(openPayload(object, name).bytes);
+  } catch (cause) {
+    throw new AuthorityError('proposal', `the arguments are not those that were signed: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 

@@ -1,6 +1,7 @@
-import { type ActionRecord, fromBase64, isSameJson, parseApproval, parseStatement, type Word } from '@deed/evidence';
+import { type ActionRecord, fromBase64, fromUtf8, isSameJson, parseApproval, parseStatement } from '@deed/evidence';
 import type { Ground } from '../ground.ts';
 import type { Tasks } from '../tasks/tasks.ts';
+import { contentOf } from '../vault/vault.ts';
 
 /** A person's edit: the arguments that he asks for instead of those of an action that he rejected. */
 interface Edit {
@@ -21,18 +22,23 @@ export class Edits {
       for (const { envelope } of ground.ledger.series(id)) {
         const statement = parseStatement(envelope.payload);
         if (statement.predicate !== 'refusal' || statement.body.reason !== 'edited') continue;
-        const { rejection, method, tool, action } = statement.body;
-        if (rejection && tool) this.add(id, { action, method, server: tool.server, tool: tool.name }, rejection);
+        const { rejection, edit, method, tool, action } = statement.body;
+        const text = edit && contentOf(ground.vault, edit);
+        if (!rejection || !tool || !text) continue;
+        const { person } = parseApproval(fromBase64(rejection.bytes));
+        this.add(id, { action, method, server: tool.server, tool: tool.name }, person, fromUtf8(text));
       }
     }
     tasks.onClose((task) => this.byTask.delete(task));
   }
 
-  add(task: string, of: Pick<ActionRecord, 'action' | 'method' | 'server' | 'tool'>, word: Word): void {
-    const said = parseApproval(fromBase64(word.bytes));
-    if (said.arguments === null) return;
-    const { action, method, server, tool } = of;
-    const edit = { person: said.person, arguments: said.arguments, action, method, server, tool };
+  add(
+    task: string,
+    { action, method, server, tool }: Pick<ActionRecord, 'action' | 'method' | 'server' | 'tool'>,
+    person: string,
+    text: string,
+  ): void {
+    const edit = { person, arguments: text, action, method, server, tool };
     this.byTask.set(task, [...(this.byTask.get(task) ?? []), edit]);
   }
 

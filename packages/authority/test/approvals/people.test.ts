@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ApprovalDecision, encodeActivation, newId, utf8 } from '@deed/evidence';
+import { type ApprovalDecision, concat, encodeActivation, makePayload, newId, utf8 } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proves } from '../../../../tests/promises.ts';
 import { newSigner } from '../../../evidence/test/support/actors.ts';
@@ -74,8 +74,10 @@ async function say(
   edited: string | null = null,
 ) {
   const { approvals } = world.authority;
-  const bytes = approvals.wordBytes(action, who.id, decision, edited);
-  return approvals.answer(who.id, await who.signer.word('deed-approval-v1', bytes));
+  const object = edited === null ? null : makePayload(utf8(edited));
+  const bytes = approvals.wordBytes(action, who.id, decision, object?.name ?? null);
+  const given = object && concat(object.salt, object.bytes);
+  return approvals.answer(who.id, await who.signer.word('deed-approval-v1', bytes), { edited: given });
 }
 
 test('an action that takes two people waits for the second, and neither counts twice', async () => {
@@ -156,7 +158,7 @@ test('who asks for other arguments is their author, also after a restart, and ot
   const settled = await say(hold.id, bob, 'edit', edited);
   if (settled.kind !== 'edited') return expect.fail();
   const { actions } = world.authority;
-  const refusal = { verdict, rejection: settled.word };
+  const refusal = { verdict, rejection: settled.word, edit: settled.edit };
   await actions.refuse(admitted, proposal, 'edited', 'other arguments', refusal).durable;
 
   const record = (args: string) => ({
@@ -203,7 +205,7 @@ test('what an approver’s browser tells of the reading stands beside the approv
   const { worker, hold } = await held();
   const { approvals } = world.authority;
   const word = await bob.signer.word('deed-approval-v1', approvals.wordBytes(hold.id, bob.id, 'approve'));
-  await approvals.answer(bob.id, word, { shownMs: 4200, seenPercent: 100 });
+  await approvals.answer(bob.id, word, { reported: { shownMs: 4200, seenPercent: 100 } });
   expect(world.statements(worker.task.id).at(-1)).toMatchObject({
     predicate: 'approval',
     body: { reported: { shownMs: 4200, seenPercent: 100 } },

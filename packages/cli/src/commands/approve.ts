@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import { confirm, isCancel } from '@clack/prompts';
 import {
   type ApprovalWord,
+  concat,
   encodeApproval,
   fromBase64,
   fromUtf8,
+  makePayload,
   openPayload,
   parseActionRecord,
+  toBase64,
+  utf8,
   type Word,
 } from '@deed/evidence';
 import { type PersonSigner, ServerError } from '@deed/server';
@@ -118,7 +122,12 @@ export async function answerHold(
   edited: string | null = null,
 ): Promise<Answered> {
   const person = await personOf(client, signer);
-  const bytes = encodeApproval({ ...hold.word, person: person.id, decision, arguments: edited });
+  const object = edited === null ? null : makePayload(utf8(edited));
+  const bytes = encodeApproval({ ...hold.word, person: person.id, decision, arguments: object?.name ?? null });
   const word: Word = await signer.word('deed-approval-v1', bytes);
-  return client.post(`/v1/approvals/${hold.id}`, { person: person.id, word });
+  return client.post(`/v1/approvals/${hold.id}`, {
+    person: person.id,
+    word,
+    ...(object ? { edited: toBase64(concat(object.salt, object.bytes)) } : {}),
+  });
 }

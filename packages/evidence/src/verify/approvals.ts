@@ -1,7 +1,7 @@
 import { parseActionRecord } from '../action-record.ts';
 import { gradeOf, isGrade, parseApproval } from '../approval.ts';
 import { keyId } from '../dsse.ts';
-import { fromBase64 } from '../encoding.ts';
+import { fromBase64, fromUtf8 } from '../encoding.ts';
 import { isSameJson, parseStrictJson } from '../json.ts';
 import type { StatementWith } from '../statement.ts';
 import { openWord, spkiOfPerson } from '../word.ts';
@@ -31,12 +31,13 @@ export function checkApproval(exam: Examination, logged: Approval): void {
 
 /** One rejection or edit: a person who may said so of exactly this action. */
 export function checkRejection(exam: Examination, { statement, index }: Refusal): void {
-  const { rejection, action, record, reason } = statement.body;
+  const { rejection, action, record, reason, edit } = statement.body;
   const { position, origin } = statement;
   if (!rejection) return;
   const word = parseApproval(openWord('deed-approval-v1', rejection));
   enrolled(exam, word.person, rejection, 'approver', index);
   need(word.decision === (reason === 'edited' ? 'edit' : 'reject'), `the word does not say ${reason}`);
+  need(word.arguments === (edit?.sha256 ?? null), 'the word asks for other arguments');
   need(word.origin === origin && 'task' in position && word.task === position.task, 'the rejection is of another task');
   need(word.action === action, 'the rejection is of another action');
   need(record === null || word.record === record.sha256, 'the rejection is of another record');
@@ -135,10 +136,11 @@ export function checkAuthor(exam: Examination, intent: Intent): void {
     return;
   }
   const word = parseApproval(fromBase64(rejection.bytes));
-  const { tool, method } = refusal.statement.body;
+  const { tool, method, edit } = refusal.statement.body;
+  const asked = exam.payload(edit);
   need(refusal.index < index && refusal.statement.series === statement.series, 'its edit is later, or of another task');
   need(word.decision === 'edit' && word.person === person, 'its arguments were not written by who is named');
-  need(isSameJson(word.arguments ?? '', record.arguments), 'its arguments are not those of the edit');
+  need(!asked || isSameJson(fromUtf8(asked), record.arguments), 'its arguments are not those of the edit');
   need(
     tool?.server === record.server && tool.name === record.tool && method === record.method,
     'another tool was edited',

@@ -19,9 +19,11 @@ export function checkPeople(exam: Examination): string | null {
     exam.attempt(label(logged), () => checkApproval(exam, logged));
   }
   for (const logged of exam.all('refusal')) {
-    const { rejection, reason } = logged.statement.body;
+    const { rejection, reason, edit } = logged.statement.body;
     if ((reason === 'rejected' || reason === 'edited') !== (rejection !== null))
       exam.forged(`${label(logged)}: called ${reason}, with ${rejection ? 'a' : 'no'} signed rejection`);
+    if ((reason === 'edited') !== (edit !== null))
+      exam.forged(`${label(logged)}: called ${reason}, with ${edit ? '' : 'no '}arguments of an edit`);
     if (!rejection) continue;
     words++;
     exam.attempt(label(logged), () => checkRejection(exam, logged));

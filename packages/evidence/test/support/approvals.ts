@@ -122,6 +122,8 @@ const pushed = '{"remote":"origin","branch":"main"}';
 export function editedPush(over: Editing = {}): Bend {
   const { reason = 'edited', tool = 'git_push', decision = 'edit' } = over;
   return after('opened', (story) => {
+    const text = decision === 'edit' ? (over.arguments ?? pushed) : null;
+    const edit = text === null ? null : story.log.payload(text, 'application/json');
     const bytes = encodeApproval({
       decision,
       origin,
@@ -133,7 +135,7 @@ export function editedPush(over: Editing = {}): Bend {
       nonce: '00112233445566778899aabbccddeeff',
       notBefore: story.time(),
       expires: story.time(600_000),
-      arguments: decision === 'edit' ? (over.arguments ?? pushed) : null,
+      arguments: edit?.sha256 ?? null,
     });
     story.record({
       step: 'edited',
@@ -144,7 +146,7 @@ export function editedPush(over: Editing = {}): Bend {
       body: {
         ...{ action: edited, record: null, method: 'tools/call', tool: story.toolOf(tool), reason },
         ...{ detail: 'a person asks for other arguments', authority: null, decision: null, cites: null },
-        ...{ approvals: [], rejection: signWord('deed-approval-v1', bytes, over.signer ?? actors.person) },
+        ...{ approvals: [], rejection: signWord('deed-approval-v1', bytes, over.signer ?? actors.person), edit },
       },
     });
   });

@@ -220,7 +220,7 @@ export function tellRefused(story: Story): void {
       ...{ action, record: null, method: 'deed/hop', tool: null, reason: 'outside-grant' },
       detail: 'a hop: it passes on 10 actions, and 9 are left',
       authority: { pop: 'agent', evidence, chain: worker.chain, grant: story.digest('grant'), unearned: false },
-      ...{ decision: null, cites: null, approvals: [], rejection: null },
+      ...{ decision: null, cites: null, approvals: [], rejection: null, edit: null },
     },
   });
 }

@@ -263,6 +263,7 @@ export class Story {
         cites: null,
         approvals: [],
         rejection: null,
+        edit: null,
       },
     });
   }
@@ -354,6 +355,7 @@ export class Story {
         cites: this.digest('write:intent'),
         approvals: [],
         rejection: null,
+        edit: null,
       },
     });
   }

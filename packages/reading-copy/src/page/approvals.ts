@@ -19,6 +19,8 @@ interface Signed {
   readonly time: string;
   /** What the person saw; null where the statement does not point to it. */
   readonly rendering: PayloadRef | null;
+  /** The arguments that an edit asks for. */
+  readonly edit: PayloadRef | null;
   readonly grade: ApprovalGrade | null;
   readonly reported: PredicateBody<'approval'>['reported'];
 }
@@ -27,14 +29,24 @@ interface Signed {
 export function approvalsSection(report: Report, held: HeldCase): HTMLElement | null {
   const approvals = held.all('approval').map(({ body, time }): Signed => {
     const { action, approval: word, rendering, grade, reported } = body;
-    return { action, word, time, rendering, grade, reported };
+    return { action, word, time, rendering, edit: null, grade, reported };
   });
   const rejections = held
     .all('refusal')
     .flatMap(({ body, time }): Signed[] =>
       body.rejection === null
         ? []
-        : [{ action: body.action, word: body.rejection, time, rendering: null, grade: null, reported: null }],
+        : [
+            {
+              action: body.action,
+              word: body.rejection,
+              time,
+              rendering: null,
+              edit: body.edit,
+              grade: null,
+              reported: null,
+            },
+          ],
     );
   const signed = [...approvals, ...rejections];
   if (signed.length === 0) return null;
@@ -50,7 +62,11 @@ export function approvalsSection(report: Report, held: HeldCase): HTMLElement | 
   );
 }
 
-function card({ action, word, time, rendering, grade, reported }: Signed, report: Report, held: HeldCase): HTMLElement {
+function card(
+  { action, word, time, rendering, edit, grade, reported }: Signed,
+  report: Report,
+  held: HeldCase,
+): HTMLElement {
   const said = attempt(() => parseApproval(fromBase64(word.bytes)));
   const resource = report.actions.find((known) => known.action === action)?.resource ?? action;
   return el(
@@ -62,13 +78,13 @@ function card({ action, word, time, rendering, grade, reported }: Signed, report
       ['What they said', said?.says ?? '-'],
       ['Recorded', time],
       ['Good for', said ? `${said.notBefore} to ${said.expires}` : '-'],
-      ...(said?.arguments ? [['Arguments asked for instead', said.arguments] as const] : []),
       ['Signature', signatures[word.signature.kind]],
       ...(grade ? [['Grade', `${grade}: ${grades[grade]}`] as const] : []),
       ...(reported ? [['Said by the browser', readingOf(reported)] as const] : []),
       ['Action', el('code', {}, action)],
     ]),
-    ...shown(rendering, held),
+    ...shown('Exactly what the person was shown', rendering, held),
+    ...shown('The arguments that the person asks for instead', edit, held),
   );
 }
 
@@ -88,10 +104,10 @@ function readingOf({ shownMs, seenPercent }: NonNullable<Signed['reported']>): s
   return `on the screen for ${Math.round(shownMs / 1000)} s, ${seenPercent} % of it in view (a claim, not a proof)`;
 }
 
-function shown(rendering: PayloadRef | null, held: HeldCase): Child[] {
+function shown(what: string, rendering: PayloadRef | null, held: HeldCase): Child[] {
   if (rendering === null) return [];
   const found = held.payload(rendering);
-  const title = el('h4', {}, 'Exactly what the person was shown');
+  const title = el('h4', {}, what);
   if (found.state === 'here') return [title, content(found.bytes)];
   return [
     title,

@@ -185,8 +185,10 @@ export function adminApi(
     return c.json({ ...view, recordObject: toBase64(recordObject), renderingObject: toBase64(renderingObject) });
   });
   app.post('/v1/approvals/:id', async (c) => {
-    const { person, word } = await body(c.req.raw, shapes.answer);
-    const answer = await authority.approvals.answer(person, word);
+    const { person, word, edited } = await body(c.req.raw, shapes.answer);
+    const answer = await authority.approvals.answer(person, word, {
+      edited: edited === undefined ? null : fromBase64(edited),
+    });
     return c.json(answer.kind === 'waiting' ? answer : { kind: answer.kind });
   });
   app.get('/v1/sources', (c) => c.json({ sources: listSources(db).map(({ position: _, ...source }) => source) }));

@@ -1,4 +1,4 @@
-import { toBase64, word } from '@deed/evidence';
+import { fromBase64, toBase64, word } from '@deed/evidence';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { ServerError } from '../errors.ts';
@@ -14,7 +14,7 @@ const reported = z.strictObject({
   shownMs: z.int().min(0).max(86_400_000),
   seenPercent: z.int().min(0).max(100),
 });
-const answered = z.strictObject({ word, reported });
+const answered = z.strictObject({ word, reported, edited: z.base64().optional() });
 const longestWaitSeconds = 25;
 
 /**
@@ -65,9 +65,12 @@ export function approvalsApi({ deployment, url, sessions }: PublicDoor): Hono {
   app.post('/v1/my/approvals/:id', async (c) => {
     requireSameOrigin(c.req.raw, url());
     const { id: person } = approver(c.req.raw);
-    const { word, reported } = await body(c.req.raw, answered);
+    const { word, reported, edited } = await body(c.req.raw, answered);
     requireOwnPage(word, url());
-    const answer = await approvals.answer(person, word, reported);
+    const answer = await approvals.answer(person, word, {
+      reported,
+      edited: edited === undefined ? null : fromBase64(edited),
+    });
     return c.json(answer.kind === 'waiting' ? answer : { kind: answer.kind });
   });
   return app;

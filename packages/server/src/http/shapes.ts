@@ -45,7 +45,12 @@ export const closeTask = z.strictObject({
   outputs: z.array(z.strictObject({ name: text, digest: z.record(z.string(), z.string()) })).optional(),
 });
 export const token = z.strictObject({ assertion: z.string().min(1).max(16_384) });
-export const answer = z.strictObject({ person: text, word });
+export const answer = z.strictObject({
+  person: text,
+  word,
+  /** Base64 of the payload object with the arguments that an edit asks for. */
+  edited: z.base64().optional(),
+});
 export const addSource = z.strictObject({
   id: text,
   kind: z.literal('git-forge'),

@@ -28,6 +28,7 @@ export function refuse(story: Story, name: string, over: Record<string, unknown>
       cites: null,
       approvals: [],
       rejection: null,
+      edit: null,
       ...over,
     },
   });

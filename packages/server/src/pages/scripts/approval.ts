@@ -1,11 +1,15 @@
 import './jitless.ts';
 import {
   type ApprovalWord,
+  concat,
   encodeApproval,
   fromBase64,
   fromUtf8,
+  makePayload,
   openPayload,
   parseActionRecord,
+  toBase64,
+  utf8,
 } from '@deed/evidence';
 import { attempt, byId, get, post } from './ask.ts';
 import { type OwnPasskey, signWord } from './passkey-word.ts';
@@ -98,9 +102,16 @@ function pretty(text: string): string {
 
 /** Has a passkey sign the answer, and hands it in. */
 async function answer(view: View, decision: ApprovalWord['decision'], edited: string | null = null): Promise<void> {
-  const bytes = encodeApproval({ ...view.word, person: view.person, decision, arguments: edited });
+  const object = edited === null ? null : makePayload(utf8(edited));
+  const bytes = encodeApproval({ ...view.word, person: view.person, decision, arguments: object?.name ?? null });
   const word = await signWord('deed-approval-v1', bytes, view.passkeys);
-  tell(await post<{ kind: string; people?: number }>(`/v1/my/approvals/${id}`, { word, reported: reported() }));
+  tell(
+    await post<{ kind: string; people?: number }>(`/v1/my/approvals/${id}`, {
+      word,
+      reported: reported(),
+      ...(object ? { edited: toBase64(concat(object.salt, object.bytes)) } : {}),
+    }),
+  );
 }
 
 function tell({ kind, people }: { readonly kind: string; readonly people?: number }): void {
