@@ -87,7 +87,7 @@ def people(case: Case) -> None:
         if domain == "deed-approval-v1":
             act = {"approval": "approve", "rejected": "reject", "edited": "edit"}[s["reason"] or s.kind]
             s.demand(content["decision"] == act and (s["edit"] or {}).get("sha256") == content["arguments"], "decision")
-            s.demand((content["arguments"] is not None) == (act == "edit"), "an edit without arguments, or with no need")
+            s.demand((content["arguments"] is not None) == (act == "edit"), "arguments without an edit")
         if s.kind == "approval":
             s.demand(s["person"]["enrolled"] == person["enrolled"], "the enrolment of another person")
             s.demand(content["notBefore"] <= s["time"] <= content["expires"], "outside the time of the word")

@@ -31,23 +31,21 @@ export function approvalsSection(report: Report, held: HeldCase): HTMLElement | 
     const { action, approval: word, rendering, grade, reported } = body;
     return { action, word, time, rendering, edit: null, grade, reported };
   });
-  const rejections = held
-    .all('refusal')
-    .flatMap(({ body, time }): Signed[] =>
-      body.rejection === null
-        ? []
-        : [
-            {
-              action: body.action,
-              word: body.rejection,
-              time,
-              rendering: null,
-              edit: body.edit,
-              grade: null,
-              reported: null,
-            },
-          ],
-    );
+  const rejections = held.all('refusal').flatMap(({ body, time }): Signed[] =>
+    body.rejection === null
+      ? []
+      : [
+          {
+            action: body.action,
+            word: body.rejection,
+            time,
+            rendering: null,
+            edit: body.edit,
+            grade: null,
+            reported: null,
+          },
+        ],
+  );
   const signed = [...approvals, ...rejections];
   if (signed.length === 0) return null;
   const doubts = report.reasons.filter(({ check, verdict }) => check === 'people' && verdict === 'FORGED');
