@@ -52,6 +52,7 @@ function manyActions(count: number): Bend {
           cites: null,
           approvals: [],
           rejection: null,
+          edit: null,
         },
       });
     }

@@ -11,7 +11,6 @@ import {
 } from '@deed/authority';
 import type { ToolRegistry } from '@deed/gateway';
 import { z } from 'zod';
-import type { ForgeConfig } from './config.ts';
 
 export const brokerName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, ".", "_", "-"');
 const file = z.string().startsWith('/');
@@ -99,6 +98,17 @@ export function toolBrokerOf(config: BrokerConfig, { origin, secrets, tools }: B
 }
 
 /** The broker of a configured forge. */
+/** A git forge whose relay has a credential for each task. */
+export const forge = z.strictObject({
+  name: brokerName,
+  /** Where repositories are: `<url>/<name>.git`. */
+  url: z.url(),
+  adminUrl: z.url(),
+  /** File with the bearer token of the forge's administration, mode 0600. */
+  adminTokenFile: z.string().startsWith('/'),
+});
+export type ForgeConfig = z.infer<typeof forge>;
+
 export function forgeBrokerOf({ name, url, adminUrl, adminTokenFile }: ForgeConfig): CredentialBroker {
   return gitForgeBroker({ name, url, adminUrl, adminToken: readFileSync(adminTokenFile, 'utf8').trim() });
 }

@@ -5,20 +5,10 @@ import { DeedError, formatTrust, parseStrictJson, parseTrust, parseVkey, type Tr
 import type { TimestampPlan } from '@deed/ledger';
 import { replace } from '@deed/store';
 import { z } from 'zod';
-import { broker } from './brokers.ts';
+import { broker, forge } from './brokers.ts';
 import { ServerError } from './errors.ts';
 
 const file = 'config.json';
-
-const forge = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/),
-  /** Where repositories are: `<url>/<name>.git`. */
-  url: z.url(),
-  adminUrl: z.url(),
-  /** File with the bearer token of the forge's administration, mode 0600. */
-  adminTokenFile: z.string().startsWith('/'),
-});
-export type ForgeConfig = z.infer<typeof forge>;
 
 export const oidc = z.strictObject({
   /** Exactly as the provider says it of itself. */

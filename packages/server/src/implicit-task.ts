@@ -1,11 +1,11 @@
-import type { Deployment } from './deployment.ts';
+import type { Authority } from '@deed/authority';
 
 /** An implicit task ends after this long without a message, in milliseconds. */
 export const idleMs = 15 * 60_000;
 
 /** The task of a client that knows nothing of Deed: opened at its first decided call, closed when it goes. */
 export class ImplicitTask {
-  private readonly authority: Deployment['authority'];
+  private readonly authority: Authority;
   private readonly objective: string;
   private readonly server: string | null;
   private opening: Promise<string> | undefined;
@@ -14,7 +14,7 @@ export class ImplicitTask {
    * @param what its objective says, after "implicit: "
    * @param server the tool server of the session, whose static secrets it is handed
    */
-  constructor(authority: Deployment['authority'], what: string, server: string | null = null) {
+  constructor(authority: Authority, what: string, server: string | null = null) {
     this.authority = authority;
     this.server = server;
     this.objective = `(implicit: ${what} by an agent that is not enrolled)`;

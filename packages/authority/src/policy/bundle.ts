@@ -18,7 +18,7 @@ import { AuthorityError } from '../errors.ts';
 import { checkTrustRules } from '../identity/lint.ts';
 import { type Cedar, ownEngine } from './engine.ts';
 import { type FactRule, factsFile, factsSchema, parseFacts } from './facts.ts';
-import { headOf, type PolicyHead } from './policy-index.ts';
+import { headOf, type PolicyHead } from './policy-head.ts';
 
 const schemaFile = 'schema.cedarschema';
 /** Example tables may lie beside a bundle; they are no part of it. */

@@ -8,7 +8,8 @@ import { type CommonOptions, command } from '../options.ts';
 import { bold, counted, print, table, yellow } from '../output.ts';
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../own-file.ts';
 import { selfCommand } from '../process.ts';
-import { behindDeed, type Dialect, dialectOf, type Entry, stdioOf } from '../wrap/config-file.ts';
+import { behindDeed, dialectOf, stdioOf } from '../wrap/config-file.ts';
+import type { Dialect, Entry } from '../wrap/dialect.ts';
 import { planWrap, type Remark } from '../wrap/plan.ts';
 
 interface WrapFlags extends CommonOptions, AgentFlags {

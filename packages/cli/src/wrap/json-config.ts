@@ -1,6 +1,6 @@
 import { applyEdits, findNodeAtLocation, getNodeValue, modify, type Node } from 'jsonc-parser';
 import { parseJsonc } from '../jsonc.ts';
-import type { Dialect, Entry } from './config-file.ts';
+import type { Dialect, Entry } from './dialect.ts';
 
 /** Where clients keep their servers: Claude Code and Cursor, VS Code, VS Code's settings; in Claude Code's own file also by project. */
 const places = [['mcpServers'], ['servers'], ['mcp', 'servers']] as const;

@@ -2,7 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
 import { placeholderOf, type WrapServer } from '@deed/server';
-import { behindDeed, type Dialect, type Entry, stdioOf } from './config-file.ts';
+import { behindDeed, stdioOf } from './config-file.ts';
+import type { Dialect, Entry } from './dialect.ts';
 import { isSecret, secretIn } from './plain-secrets.ts';
 
 /** Something in the file, and what is to be said of it. */

@@ -1,7 +1,7 @@
 import { ServerError } from '@deed/server';
 import { type AST, getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
 import { broken } from '../jsonc.ts';
-import type { Dialect, Entry } from './config-file.ts';
+import type { Dialect, Entry } from './dialect.ts';
 
 const root = 'mcp_servers';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
-import { behindDeed, dialectOf, type Entry, stdioOf } from '../../src/wrap/config-file.ts';
+import { behindDeed, dialectOf, stdioOf } from '../../src/wrap/config-file.ts';
+import type { Entry } from '../../src/wrap/dialect.ts';
 
 const json = dialectOf('.mcp.json');
 const toml = dialectOf('config.toml');

@@ -6,7 +6,7 @@ import { approvalPage, approvalsPage } from '../pages/approval-pages.ts';
 import { body } from './body.ts';
 import { nextChange } from './next-change.ts';
 import { requireOwnPage } from './own-page.ts';
-import type { PublicDoor } from './public-api.ts';
+import type { PublicDoor } from './public-door.ts';
 import { requireSameOrigin } from './session.ts';
 
 /** What the approver's browser tells of the reading: stored as its claim. */

@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import { body } from './body.ts';
 import { problem } from './problem.ts';
-import type { PublicDoor } from './public-api.ts';
+import type { PublicDoor } from './public-door.ts';
 
 const maxBytes = 64 * 1024;
 

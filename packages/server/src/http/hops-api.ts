@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import type { Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { body } from './body.ts';
-import type { PublicDoor } from './public-api.ts';
+import type { PublicDoor } from './public-door.ts';
 import * as shapes from './shapes.ts';
 
 /** Passing tasks on, on the operator's socket: what agents may do, and what an operator may see and end. */

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import type { z } from 'zod';
 import { ServerError } from '../errors.ts';
 import { body } from './body.ts';
-import type { PublicDoor } from './public-api.ts';
+import type { PublicDoor } from './public-door.ts';
 import { requireSameOrigin } from './session.ts';
 import * as shapes from './shapes.ts';
 

@@ -1,7 +1,7 @@
 import { AuthorityError, maxTokenSeconds } from '@deed/authority';
 import { EvidenceError, jwkOf, parseAllow, parseStrictJson } from '@deed/evidence';
 import { type Context, Hono } from 'hono';
-import type { PublicDoor } from './public-api.ts';
+import type { PublicDoor } from './public-door.ts';
 
 const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { ServerError } from '../errors.ts';
 import { Oidc } from '../oidc.ts';
 import { cameBackPage } from '../pages/people-pages.ts';
-import type { PublicDoor } from './public-api.ts';
+import type { PublicDoor } from './public-door.ts';
 import { cookieOf, isSecure } from './session.ts';
 
 /**

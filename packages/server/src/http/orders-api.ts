@@ -5,7 +5,7 @@ import { ServerError } from '../errors.ts';
 import { ordersPage } from '../pages/people-pages.ts';
 import { body } from './body.ts';
 import { requireOwnPage } from './own-page.ts';
-import type { PublicDoor } from './public-api.ts';
+import type { PublicDoor } from './public-door.ts';
 import { requireSameOrigin } from './session.ts';
 
 const ordered = z.strictObject({ word });

@@ -6,7 +6,7 @@ import { joinPage, mePage, signInPage } from '../pages/people-pages.ts';
 import { Passkeys } from '../passkeys.ts';
 import { body } from './body.ts';
 import { code, invitationView } from './people-admin-api.ts';
-import type { PublicDoor } from './public-api.ts';
+import type { PublicDoor } from './public-door.ts';
 import { requireSameOrigin } from './session.ts';
 
 const response = z.looseObject({ id: z.string().min(1).max(2048), type: z.literal('public-key') });

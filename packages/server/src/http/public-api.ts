@@ -1,6 +1,5 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { Deployment } from '../deployment.ts';
 import { approvalsApi } from './approvals-api.ts';
 import { enrolApi } from './enrol-api.ts';
 import { publicHopsApi } from './hops-api.ts';
@@ -10,19 +9,11 @@ import { oidcApi } from './oidc-api.ts';
 import { ordersApi } from './orders-api.ts';
 import { peopleApi } from './people-api.ts';
 import { problem, withProblems } from './problem.ts';
-import { openSessions, type Sessions } from './session.ts';
+import type { PublicDoor } from './public-door.ts';
+import { openSessions } from './session.ts';
 
 /** Of a request from the network. */
 const maxBodyBytes = 256 * 1024;
-
-/** What the parts of the public API stand on. */
-export interface PublicDoor {
-  readonly deployment: Deployment;
-  /** How others reach this server: no slash at the end. */
-  url(): string;
-  /** Who is signed in. */
-  readonly sessions: Sessions;
-}
 
 /** Each part says itself who may use it: nothing here knows the caller. */
 const parts: readonly ((door: PublicDoor) => Hono)[] = [
