@@ -45,14 +45,20 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       ...options,
       url,
       whileWaiting: async (waiting) =>
-        void (await show({ ledger: waiting.ledger, app: waitingApi(waiting, version), open: null, deployment: null })),
+        void (await show({
+          ledger: waiting.ledger,
+          app: waitingApi(waiting, version),
+          open: null,
+          ways: [],
+          deployment: null,
+        })),
     });
     const opened = deployment;
     const pace = options.scrub === undefined ? defaultScrub : options.scrub;
     if (pace) scrub = startScrub(options.dir, pace);
     const app = adminApi(opened, version, () => scrub?.health() ?? null, url);
     const open = publicApi({ deployment: opened, url: () => url() ?? 'http://localhost' });
-    const { url: listening, close } = await show({ ledger: opened.ledger, app, open, deployment: opened });
+    const { url: listening, close } = await show({ ledger: opened.ledger, app, open, ways: [], deployment: opened });
     return {
       deployment: opened,
       socket,

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { DeedError, parseStrictJson } from '@deed/evidence';
@@ -16,6 +16,13 @@ import { problem } from './problem.ts';
 /** The protocol that a shim asks for with `Upgrade`. */
 export const mcpProtocol = 'deed-mcp';
 
+/** Takes a request whose target begins with its prefix. */
+export interface Way {
+  /** As `/mcp/`. */
+  readonly prefix: string;
+  handle(request: IncomingMessage, response: ServerResponse): void;
+}
+
 /** What is served at the moment. */
 export interface Served {
   readonly ledger: Ledger;
@@ -23,6 +30,8 @@ export interface Served {
   readonly app: Hono;
   /** What is open to the network beside the log, once there is anything. */
   readonly open: Hono | null;
+  /** Ways open to the network that pass bytes on as they come, and so take the connection itself. */
+  readonly ways: readonly Way[];
   /** Null while it waits for its witnesses. */
   readonly deployment: Deployment | null;
 }
@@ -58,14 +67,17 @@ export async function listenOnTcp(
   port: number,
   served: () => Served,
 ): Promise<{ readonly server: Server; readonly url: string }> {
-  const server = createServer(
-    getRequestListener(
-      withLog(
-        served,
-        (request) => served().open?.fetch(request) ?? problem(503, 'not-ready', 'only /log/ is served yet'),
-      ),
+  const answer = getRequestListener(
+    withLog(
+      served,
+      (request) => served().open?.fetch(request) ?? problem(503, 'not-ready', 'only /log/ is served yet'),
     ),
   );
+  const server = createServer((request, response) => {
+    const way = served().ways.find(({ prefix }) => request.url?.startsWith(prefix));
+    if (way) way.handle(request, response);
+    else void answer(request, response);
+  });
   await listening(server, () => server.listen(port, host));
   const address = server.address() as AddressInfo;
   return {
