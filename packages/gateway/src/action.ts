@@ -1,94 +1,46 @@
-import type { Admitted, Authority, Hold, Proposal, Verdict } from '@deed/authority';
+import type { Admitted, Caller, Proposal, Verdict } from '@deed/authority';
 import {
   type ActionRecord,
   DeedError,
   encodeActionRecord,
   equalBytes,
-  fromUtf8,
   newId,
   type Operands,
-  openPayload,
-  type PayloadRef,
-  type RefusalReason,
   sha256,
   toHex,
   utf8,
-  type Word,
 } from '@deed/evidence';
 import type { PublishedCheckpoint, Recorded } from '@deed/ledger';
-import type { Answer, Call } from './call.ts';
+import type { Answer, Call, HeldAt } from './call.ts';
 import { dispatchThroughWindow } from './dispatch.ts';
 import { GatewayError } from './errors.ts';
+import { Holds, type HoldsOptions, StillHeld } from './holds.ts';
 import { resolveOperands } from './operands.ts';
-import { renderAction } from './rendering.ts';
+import { type RefusalExtra, Refused } from './refused.ts';
 import { isSameState, type ResourceState, readState } from './resource-state.ts';
 import type { Definition } from './tools/pins.ts';
 
 export type Acted =
   | { readonly kind: 'answered'; readonly answer: Answer }
-  | { readonly kind: 'held'; readonly message: string }
+  /** `ask`: the caller's client is to show its user where to approve, in this very answer. */
+  | { readonly kind: 'held'; readonly message: string; readonly hold: HeldAt; readonly ask: boolean }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string };
 
-export interface WalkOptions {
-  readonly authority: Authority;
-  readonly now: () => number;
-  /** How long a call waits for a person before it is told to come back, in milliseconds. */
-  readonly holdMs: number;
+export interface WalkOptions extends HoldsOptions {
   /** How long an action waits for a cosigned checkpoint, in milliseconds. */
   readonly witnessMs: number;
   /** Whether an attest action waits for one too (`closed`). An approve action always does. */
   readonly attest: 'open' | 'closed';
-  /** Where people approve in a browser: an action's id is appended. Null where nothing is served to browsers. */
-  readonly page?: () => string | null;
-}
-
-/** Ends the walk with a refusal, which is then recorded. */
-class Refused extends Error {
-  readonly reason: RefusalReason;
-  readonly extra: RefusalExtra;
-  /** What the caller is told, where that is more than is recorded. */
-  readonly told: string;
-  constructor(reason: RefusalReason, detail: string, extra: RefusalExtra = {}, told = detail) {
-    super(detail);
-    this.reason = reason;
-    this.extra = extra;
-    this.told = told;
-  }
-}
-
-interface RefusalExtra {
-  readonly verdict?: Verdict;
-  readonly cites?: string;
-  readonly approvals?: readonly string[];
-  readonly rejection?: Word;
-  readonly edit?: PayloadRef;
-}
-
-interface Waiting {
-  readonly hold: Hold;
-  readonly proposal: Proposal;
-  /** What the rendering said of the resources, as they were. */
-  readonly state: ResourceState;
-  /** A call waits for it now: only one does, so that one approval has one taker. */
-  attended: boolean;
-}
-
-/** The caller is told to come back; nothing was decided yet. */
-class StillHeld extends Error {
-  constructor({ hold }: Waiting, page: string | null) {
-    const [people, where] = [hold.quorum.people, page === null ? '' : ` (or ${page}${hold.id})`];
-    const who = people === 1 ? 'a person' : `${people} people`;
-    super(`waits for ${who}: deed approve ${hold.id}${where}; then make the same call again`);
-  }
 }
 
 /** The way of one action through the house: receive, authorize, approve, record, dispatch, record, reply. */
 export class Walk {
   private readonly options: WalkOptions;
-  private readonly waiting = new Map<string, Waiting>();
+  private readonly holds: Holds;
 
   constructor(options: WalkOptions) {
     this.options = options;
+    this.holds = new Holds(options);
   }
 
   /**
@@ -109,11 +61,19 @@ export class Walk {
         return { kind: 'refused', code: reason, message: told };
       }
     } catch (error) {
-      if (error instanceof StillHeld) return { kind: 'held', message: error.message };
+      if (error instanceof StillHeld) {
+        const { message, hold, ask } = error;
+        return { kind: 'held', message, hold, ask };
+      }
       // Authority recorded it already; a ledger that cannot write refuses everything.
       if (error instanceof DeedError) return { kind: 'refused', code: error.code, message: error.message };
       throw error;
     }
+  }
+
+  /** Lets in a further message of an action that is under way: its proof is used up. @throws AuthorityError */
+  async join(caller: Caller): Promise<void> {
+    await this.options.authority.actions.admit(caller);
   }
 
   private async walk(admitted: Admitted, call: Call, draft: { proposal: Proposal }): Promise<Acted> {
@@ -121,7 +81,7 @@ export class Walk {
     if (call.task !== null && call.task !== admitted.task.id) {
       throw new Refused('denied', 'the message is of another task than its session');
     }
-    const waiting = this.waitingFor(admitted, call);
+    const waiting = this.holds.of(admitted, call);
     draft.proposal = waiting?.proposal ?? (await this.resolved(draft.proposal, call));
     const { proposal } = draft;
     const verdict = actions.decide(admitted, proposal);
@@ -129,7 +89,7 @@ export class Walk {
     let approvals: readonly string[] = [];
     let state: ResourceState | null = null;
     if (verdict.needsApproval) {
-      ({ approvals, state } = await this.approved(admitted, proposal, verdict, call));
+      ({ approvals, state } = await this.holds.approved(admitted, proposal, verdict, call));
       await compareOperands(proposal, call, state, { verdict, approvals });
     }
     const intent = actions.intend(admitted, proposal, verdict, approvals);
@@ -156,103 +116,11 @@ export class Walk {
     return { kind: 'answered', answer };
   }
 
-  /** The hold that an earlier, identical call left behind, as long as its approval is good. @throws StillHeld */
-  private waitingFor(admitted: Admitted, call: Call): Waiting | undefined {
-    const key = waitingKey(admitted, call);
-    const waiting = this.waiting.get(key);
-    if (waiting?.attended) throw this.stillHeld(waiting);
-    if (!waiting || this.options.now() < Date.parse(waiting.hold.expires)) return waiting;
-    this.waiting.delete(key);
-    return undefined;
-  }
-
-  /** Waits until as many people as it takes signed exactly this, and returns the digests of the approvals. */
-  private async approved(
-    admitted: Admitted,
-    proposal: Proposal,
-    verdict: Verdict,
-    call: Call,
-  ): Promise<{ readonly approvals: readonly string[]; readonly state: ResourceState }> {
-    const { approvals } = this.options.authority;
-    const key = waitingKey(admitted, call);
-    const state = this.waiting.get(key)?.state ?? (await readState(proposal.record));
-    const waiting = this.waiting.get(key) ?? this.hold(key, admitted, proposal, verdict, state);
-    const { hold } = waiting;
-    if (waiting.attended || waiting.proposal !== proposal) throw this.stillHeld(waiting); // an equal call came first
-    waiting.attended = true;
-    const cancel = () => {
-      const waits = approvals.list().some(({ id }) => id === hold.id);
-      if (waits) approvals.cancel(hold.id, 'the caller cancelled or went away');
-    };
-    call.signal.addEventListener('abort', cancel, { once: true });
-    if (call.signal.aborted) cancel();
-    try {
-      const settled = await Promise.race([hold.settled, after(this.options.holdMs)]);
-      if (settled === 'later') throw this.stillHeld(waiting);
-      this.waiting.delete(key);
-      if (settled.kind === 'approved') return { approvals: settled.approvals, state: waiting.state };
-      if (settled.kind === 'edited') {
-        // What it asks for is a payload: of a statement nothing is ever erased.
-        const told = `a person asks for other arguments: make the call with exactly these, which others then judge: ${settled.arguments}`;
-        const extra = { verdict, rejection: settled.word, edit: settled.edit };
-        throw new Refused('edited', 'a person asks for other arguments', extra, told);
-      }
-      if (settled.kind === 'rejected')
-        throw new Refused('rejected', 'a person said no', { verdict, rejection: settled.word });
-      if (settled.kind === 'expired') throw new Refused('expired', 'nobody answered in time', { verdict });
-      throw new Refused('cancelled', 'the caller cancelled or went away while it waited', { verdict });
-    } finally {
-      waiting.attended = false;
-      call.signal.removeEventListener('abort', cancel);
-    }
-  }
-
-  private hold(key: string, admitted: Admitted, proposal: Proposal, verdict: Verdict, state: ResourceState): Waiting {
-    const { approvals } = this.options.authority;
-    const hold = approvals.hold(admitted, proposal, verdict, this.rendering(admitted, proposal, verdict, state));
-    const waiting = { hold, proposal, state, attended: false };
-    this.waiting.set(key, waiting);
-    void hold.settled.then(
-      ({ kind }) => kind !== 'approved' && this.waiting.get(key) === waiting && this.waiting.delete(key),
-    );
-    return waiting;
-  }
-
-  private rendering(admitted: Admitted, proposal: Proposal, verdict: Verdict, state: ResourceState): Uint8Array {
-    return renderAction(proposal.record, {
-      agent: this.agentOf(admitted),
-      behalf: admitted.task.principalId,
-      objective: this.objectiveOf(admitted),
-      tier: verdict.tier,
-      reasons: verdict.decision?.reasons ?? [],
-      quorum: verdict.decision?.quorum ?? { people: 1, grade: 'A0' },
-      state,
-    });
-  }
-
-  private stillHeld(waiting: Waiting): StillHeld {
-    return new StillHeld(waiting, this.options.page?.() ?? null);
-  }
-
   /** Fixes what will be done: the pinned definition, the operands, and who wrote the arguments, all as they are now. */
   private async resolved(proposal: Proposal, call: Call): Promise<Proposal> {
     const fixed = await resolved(proposal, call);
     const author = this.options.authority.approvals.authorOf(fixed.record);
     return { ...fixed, record: { ...fixed.record, author } };
-  }
-
-  /** Who acts, for whom: an approver sees everybody in the line. */
-  private agentOf({ agent, task, hops }: Admitted): string {
-    if (!agent) return 'agent not enrolled';
-    const { agents } = this.options.authority;
-    const above = [task.agent ?? '', ...hops.slice(0, -1).map(({ delegate }) => delegate)].reverse();
-    const named = hops.length === 0 ? [] : above.map((id) => agents.get(id)?.spiffe ?? id);
-    return [agent.spiffe, ...named].join(' for ');
-  }
-
-  private objectiveOf({ task }: Admitted): string {
-    const { sha256: name } = task.objective;
-    return fromUtf8(openPayload(this.options.authority.vault.get(name), name).bytes);
   }
 
   /** Waits until the intent is as safe as its tier demands: on the disk, or under a checkpoint that the witnesses signed. */
@@ -271,11 +139,6 @@ export class Walk {
       throw new Refused('unwitnessed', 'not enough witnesses signed a checkpoint over the intent in time', ending);
     });
   }
-}
-
-function waitingKey(admitted: Admitted, call: Call): string {
-  const actor = [admitted.agent?.id ?? null, admitted.hops.at(-1)?.digest ?? null];
-  return JSON.stringify([admitted.task.id, ...actor, call.tool.name, call.method, call.name, call.arguments.raw]);
 }
 
 function unresolved(action: string, admitted: Admitted, call: Call): Proposal {
@@ -350,8 +213,4 @@ async function compareOperands(
   if (state && !isSameState(state, await readState(proposal.record))) {
     throw new Refused('operands-changed', 'what it touches is no longer as the approver was shown it', extra);
   }
-}
-
-function after(ms: number): Promise<'later'> {
-  return new Promise((resolve) => setTimeout(() => resolve('later'), ms).unref());
 }

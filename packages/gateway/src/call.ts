@@ -20,9 +20,31 @@ export interface Call {
   readonly relay: RelaySession | null;
   /** Aborted when the caller cancels or goes away. */
   readonly signal: AbortSignal;
+  /** How the user of the caller's client can be asked to open the page where people approve; absent: not at all. */
+  readonly ask?: Asking | undefined;
+  /** What that user said, where this call brings it. Never an approval: that is signed elsewhere. */
+  readonly answered?: Answered | undefined;
   /** Sends the exact bytes on and waits for the answer. It does not throw: what did not come back is `unknown`. */
   readonly dispatch: () => Promise<Answer>;
 }
+
+/** What waits for people, and where: `page` is null where nothing is served to browsers. */
+export interface HeldAt {
+  readonly id: string;
+  readonly page: string | null;
+  readonly expires: string;
+  /** What the caller is told: who is waited for, and what to do. */
+  readonly message: string;
+}
+
+/** `agreed`: to be shown the page, and no more. `dismissed`: there was no answer. */
+export type Answered = 'agreed' | 'declined' | 'dismissed';
+
+export type Asking =
+  /** While the call waits. */
+  | { readonly kind: 'now'; readonly ask: (held: HeldAt) => Promise<Answered> }
+  /** In the answer to the call, which ends it; the client then calls again. */
+  | { readonly kind: 'in-answer' };
 
 export interface Answer {
   readonly status: 'ok' | 'error' | 'unknown';

@@ -16,6 +16,7 @@ import {
 } from '@deed/authority';
 import {
   defaultLinkLimits,
+  EndpointKeys,
   GitRelay,
   HookDesk,
   type LinkLimits,
@@ -60,6 +61,7 @@ export interface Deployment {
   readonly timestamps: Timestamps;
   readonly authority: Authority;
   readonly tools: ToolRegistry;
+  readonly endpointKeys: EndpointKeys;
   readonly brokerGround: BrokerGround;
   readonly sealedFiles: SealedFiles;
   readonly pins: Pins;
@@ -157,6 +159,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       authority,
       relay,
       tools,
+      endpointKeys: new EndpointKeys(db),
       brokerGround,
       sealedFiles: openSealedFiles(db, secretsKey),
       pins,

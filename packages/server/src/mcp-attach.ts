@@ -1,15 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { AuthorityError, type Caller, type TokenCaller } from '@deed/authority';
-import {
-  GatewayError,
-  McpSession,
-  type RefusedPush,
-  type RelaySession,
-  type Surroundings,
-  type Tool,
-} from '@deed/gateway';
+import { GatewayError, McpSession, type RefusedPush, type RelaySession, type Surroundings } from '@deed/gateway';
 import type { Deployment } from './deployment.ts';
 import { ImplicitTask, idleMs } from './implicit-task.ts';
+import { credentialsOf, implicitCredentials } from './tool-credentials.ts';
 
 /** Refused pushes of one session that are recorded one by one. */
 const maxRefusedPushes = 20;
@@ -29,6 +23,11 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
   const { authority, relay } = deployment;
   const { tools } = deployment;
   const tool = 'name' in request.tool ? tools.named(request.tool.name) : tools.match(request.tool.argv);
+  if (tool.url !== null)
+    throw new GatewayError(
+      'tool',
+      `${tool.name} is started by nobody: it is reached at /mcp/${tool.name} of deed up --listen`,
+    );
   const implicit = new ImplicitTask(authority, `a session with ${tool.name}`, tool.name);
   let idle: NodeJS.Timeout | undefined;
   let forgetTask = () => {};
@@ -44,20 +43,13 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
 
   const begin = async (header: string, body: Uint8Array): Promise<Surroundings> => {
     if (request.task === null) {
-      const own = tool.credentials.find(({ implicit: anybody }) => !anybody);
-      if (own)
-        throw new GatewayError(
-          'credential',
-          `${tool.name} is given a credential of ${own.broker}, one a task: name a task of an enrolled agent`,
-        );
-      // What is handed a secret has a task that says so, whatever it is used for.
-      const env = tool.credentials.length === 0 ? {} : credentialEnv(deployment, tool, await implicit.open());
+      const env = await implicitCredentials(deployment, tool, () => implicit.open());
       return { relay: null, env };
     }
     const task = authority.actions.authenticate(withToken(header, body));
     if (task !== request.task)
       throw new AuthorityError('token-invalid', 'the token is for another task than the session');
-    const env = credentialEnv(deployment, tool, task);
+    const env = credentialsOf(deployment, tool, task);
     const way = forgeOf(task);
     forgetTask = authority.tasks.onClose((closed) => {
       if (closed !== task) return;
@@ -109,24 +101,6 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
   stream.once('close', end);
   stream.on('error', end);
   return session;
-}
-
-/**
- * The variables by which a tool is given the task's credentials; none if it is registered without.
- * @throws GatewayError credential
- */
-function credentialEnv({ authority }: Deployment, tool: Tool, task: string): Readonly<Record<string, string>> {
-  const given = tool.credentials.flatMap(({ broker, env }) => {
-    const held = authority.credentials.secret(task, broker);
-    const fields = env ?? authority.credentials.broker(broker)?.env;
-    if (held && fields)
-      return Object.entries(fields).map(([variable, field]) => [variable, held.secret[field] ?? ''] as const);
-    throw new GatewayError(
-      'credential',
-      `${tool.name} is given a credential of ${broker}, and this task has none: it names another server, or was opened before the tool was registered so; open a task that allows ${tool.name}`,
-    );
-  });
-  return Object.fromEntries(given);
 }
 
 /** Records the pushes that the relay refuses a tool, up to a bound: a tool that tries without end writes no endless chain. */

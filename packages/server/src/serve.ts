@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { type Deployment, type OpenOptions, openDeployment } from './deployment.ts';
 import { adminApi } from './http/api.ts';
 import { listenOnSocket, listenOnTcp, type Served } from './http/listen.ts';
+import { mcpWay } from './http/mcp-way.ts';
 import { publicApi } from './http/public-api.ts';
 import { waitingApi } from './http/waiting-api.ts';
 import { socketPath } from './paths.ts';
@@ -58,13 +59,15 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     if (pace) scrub = startScrub(options.dir, pace);
     const app = adminApi(opened, version, () => scrub?.health() ?? null, url);
     const open = publicApi({ deployment: opened, url: () => url() ?? 'http://localhost' });
-    const { url: listening, close } = await show({ ledger: opened.ledger, app, open, ways: [], deployment: opened });
+    const mcp = mcpWay(opened, () => hostsOf([opened.config.publicUrl, doors?.url]));
+    const { url: listening, close } = await show({ ledger: opened.ledger, app, open, ways: [mcp], deployment: opened });
     return {
       deployment: opened,
       socket,
       url: listening,
       async close() {
         await scrub?.stop();
+        await mcp.close();
         await close();
         rmSync(socket, { force: true });
         await opened.close();
@@ -76,6 +79,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await deployment?.close();
     throw error;
   }
+}
+
+/** What a client that means this server calls it; on the loopback interface by any of its names. */
+function hostsOf(urls: readonly (string | null | undefined)[]): ReadonlySet<string> {
+  const hosts = urls.flatMap((url) => {
+    if (!url) return [];
+    const { host, hostname, port } = new URL(url);
+    const loopback = ['127.0.0.1', '[::1]', 'localhost'];
+    return loopback.includes(hostname) ? loopback.map((name) => (port === '' ? name : `${name}:${port}`)) : [host];
+  });
+  return new Set(hosts);
 }
 
 interface Doors {

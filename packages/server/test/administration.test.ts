@@ -39,6 +39,11 @@ async function tool(): Promise<string> {
   return 'true';
 }
 
+async function address(): Promise<string> {
+  await world.post('/v1/tools', { name: 'remote', kind: 'plain', url: 'http://127.0.0.1:9/mcp' });
+  return 'remote';
+}
+
 function wrapOf(path: string): object {
   const secrets = [{ variable: 'KEY', value: 'k-e-y' }];
   const server = { at: ['mcpServers', 'a'], name: 'a', argv: ['/bin/true'], env: {}, cwd: path, secrets };
@@ -57,6 +62,11 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
   '/v1/tools': [async () => ['/v1/tools', { name: 'cat', kind: 'plain', argv: ['/bin/cat'], env: {} }], 'administered'],
   '/v1/tools/:name/renew': [async () => [`/v1/tools/${await tool()}/renew`, {}], 'administered'],
   '/v1/tools/:name/remove': [async () => [`/v1/tools/${await tool()}/remove`, {}], 'administered'],
+  '/v1/mcp-keys': [async () => ['/v1/mcp-keys', { server: await address() }], 'administered'],
+  '/v1/mcp-keys/:id/remove': [
+    async () => [`/v1/mcp-keys/${(await world.post('/v1/mcp-keys', { server: await address() })).id}/remove`, {}],
+    'administered',
+  ],
   '/v1/wraps': [async () => ['/v1/wraps', wrapOf('/srv/new.json')], 'configuration-stated'],
   '/v1/wraps/written': [async () => ['/v1/wraps/written', { path: await wrapped(), sha256: '0'.repeat(64) }], null],
   '/v1/wraps/open': [async () => ['/v1/wraps/open', { path: await wrapped() }], 'administered'],
@@ -215,7 +225,7 @@ test.each(Object.entries(routes))(
     if (leaves === null) expect(said).toEqual([]);
     else expect(said).toContain(leaves);
     if (leaves !== 'administered') return;
-    const id = /\/((?:agt|per|tsk)_[0-9A-Z]+)/.exec(path)?.[1] ?? null;
+    const id = /\/((?:agt|per|tsk)_[0-9A-Z]+|[0-9a-f]{16})/.exec(path)?.[1] ?? null;
     expect(newestOf(before)).toContainEqual(
       expect.objectContaining({ act: `POST ${route}`, by: 'socket', target: id }),
     );

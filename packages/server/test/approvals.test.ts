@@ -128,7 +128,7 @@ test('without a session, without the role, or from another site nobody sees or a
 });
 
 test('an answer of a passkey that verified nobody, on another page, or over another action counts for nothing', async () => {
-  const first = await hold('three');
+  const first = await hold('three', '{"a":3}');
   const path = `/v1/my/approvals/${first.action}`;
   const wrongs = [
     await signed(ada, first.action, 'approve', { flags: notVerified }),
@@ -149,7 +149,7 @@ test('an answer of a passkey that verified nobody, on another page, or over anot
 
 test('an edit is refused to the agent with the arguments that are asked for, and its author does not judge them', async () => {
   proves('invariant-8');
-  const { action, answered } = await hold('four');
+  const { action, answered } = await hold('four', '{"a":4}');
   const edited = '{"a":2}';
   const path = (id: string) => `/v1/my/approvals/${id}`;
   const answer = await ada.visitor.post(path(action), await signed(ada, action, 'edit', { edited }));

@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { toolKinds } from '@deed/server';
+import { ServerError, toolKinds } from '@deed/server';
 import { Command, Option } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
@@ -10,6 +10,7 @@ interface ToolView {
   readonly name: string;
   readonly kind: string;
   readonly argv: readonly string[];
+  readonly url: string | null;
   readonly executable: string;
   readonly credentials: readonly { readonly broker: string }[];
 }
@@ -36,12 +37,22 @@ interface AddFlags extends CommonOptions {
   readonly env?: readonly string[];
   readonly credential?: readonly string[];
   readonly cwd?: string;
+  readonly url?: string;
+  readonly header?: readonly string[];
 }
 
 function add(): Command {
-  return command('add', 'register a tool server: only registered commands are ever started')
+  return command(
+    'add',
+    'register a tool server: only registered commands are ever started, and registered addresses called',
+  )
     .argument('<name>', 'what policy and tasks call it')
-    .argument('<command...>', 'the whole command, after --')
+    .argument('[command...]', 'the whole command, after --')
+    .option('--url <url>', 'in the place of a command: where it is reached by Streamable HTTP')
+    .option(
+      '--header <name=value...>',
+      'what each request to the address carries; ${deed:NAME} stands for a variable of its credentials',
+    )
     .addOption(
       new Option('--kind <kind>', 'what the gateway knows of its arguments').choices(toolKinds).default('plain'),
     )
@@ -52,19 +63,27 @@ function add(): Command {
       "give it the task's credential of this broker: BROKER, or BROKER=VARIABLE:PART,… for other variables than the broker's",
     )
     .action(async (name: string, argv: string[], flags: AddFlags) => {
+      if ((argv.length === 0) === (flags.url === undefined))
+        throw new ServerError(
+          'request',
+          'say either the command of the tool server, after --, or its address: --url URL',
+        );
       const env = Object.fromEntries((flags.env ?? []).map((text) => pair(text, '--env')));
       const tool = await new Client(flags.data).post<ToolView>('/v1/tools', {
         name,
         kind: flags.kind,
-        argv: absolute(argv),
-        env,
+        ...(flags.url === undefined ? { argv: absolute(argv), env } : { url: flags.url }),
+        ...(flags.header === undefined
+          ? {}
+          : { headers: Object.fromEntries(flags.header.map((text) => pair(text, '--header'))) }),
         ...(flags.cwd === undefined ? {} : { cwd: realpathSync(flags.cwd) }),
         ...(flags.credential === undefined ? {} : { credentials: flags.credential.map(credentialOf) }),
       });
       print(
         tool,
         flags.json,
-        () => `Registered ${bold(tool.name)} (${tool.kind}), files ${tool.executable.slice(0, 16)}…`,
+        () =>
+          `Registered ${bold(tool.name)} (${tool.kind}), ${tool.url === null ? 'files' : 'address'} ${tool.executable.slice(0, 16)}…`,
       );
     });
 }
@@ -96,13 +115,13 @@ function list(): Command {
     print(view, flags.json, () =>
       [
         table(
-          ['server', 'kind', ...(given ? ['credential'] : []), 'command'],
-          view.tools.map(({ name, kind, argv, credentials }) => [
+          ['server', 'kind', ...(given ? ['credential'] : []), 'command or address'],
+          view.tools.map(({ name, kind, argv, url, credentials }) => [
             ...[
               name,
               kind,
               ...(given ? [credentials.map(({ broker }) => broker).join(' ') || '-'] : []),
-              argv.join(' '),
+              url ?? argv.join(' '),
             ],
           ]),
         ),

@@ -1,6 +1,7 @@
 import type { Json } from '@deed/evidence';
 import { GatewayError } from '../errors.ts';
 import { type Definition, definitionOf } from '../tools/pins.ts';
+import { type MirroredParameters, mirroredParameters } from './http/mirrored.ts';
 import type { Message } from './message.ts';
 
 /** Most pages of `tools/list` that are asked for: a server that never ends its list offers nothing. */
@@ -17,6 +18,7 @@ export class Catalogue {
   private definitions = new Map<string, Definition>();
   /** Those that are not the pinned ones: each counts until the list is asked for anew, whatever else has its name. */
   private changed = new Map<string, Definition>();
+  private mirrors = new Map<string, MirroredParameters>();
   private listing: Promise<void> | undefined;
   private readonly request: (method: string, params: Json) => Promise<Message>;
   private readonly isPinned: (definition: Definition) => boolean;
@@ -47,6 +49,7 @@ export class Catalogue {
       if (this.definitions.size >= maxTools && !this.definitions.has(name)) continue;
       const definition = definitionOf(name, source, annotations);
       this.definitions.set(name, definition);
+      this.mirrors.set(name, mirroredParameters((tool as { readonly inputSchema?: Json }).inputSchema));
       if (!this.isPinned(definition)) this.changed.set(name, definition);
     }
     return typeof nextCursor === 'string' ? nextCursor : undefined;
@@ -67,6 +70,11 @@ export class Catalogue {
     const found = this.definitions.get(name);
     if (!found) throw new GatewayError('tool-unknown', `the server offers no tool ${JSON.stringify(name)}`);
     return found;
+  }
+
+  /** The parameters of a tool that its schema wants repeated in headers. */
+  mirrored(name: string): MirroredParameters {
+    return this.mirrors.get(name) ?? new Map();
   }
 
   private async list(): Promise<void> {

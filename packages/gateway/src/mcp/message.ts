@@ -1,4 +1,4 @@
-import { DeedError, parseStrictJson, type StrictJson } from '@deed/evidence';
+import { DeedError, type Json, parseStrictJson, type StrictJson } from '@deed/evidence';
 import { GatewayError } from '../errors.ts';
 
 /** Longest accepted line of either side, in bytes. */
@@ -53,12 +53,35 @@ function strict(line: Uint8Array): StrictJson {
 }
 
 /** A plain MCP tool result that says why: what a refusal looks like to the agent. */
-export function errorResult(id: string, text: string): string {
-  const result = { content: [{ type: 'text', text }], isError: true };
-  return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}\n`;
+export function errorResult(id: string, text: string, modern = false): string {
+  const result = { ...(modern ? { resultType: 'complete' } : {}), content: [{ type: 'text', text }], isError: true };
+  return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`;
 }
 
 /** A JSON-RPC error, for methods without a result of their own and for lines that are no message. */
 export function errorReply(id: string | null, code: number, message: string, deed: string): string {
   return `{"jsonrpc":"2.0","id":${id ?? 'null'},"error":${JSON.stringify({ code, message, data: { deed } })}}\n`;
+}
+
+/** Whether a request is of the era that began with 2026-07-28: it says itself what other versions agree on at the start. */
+export function isModern({ json }: Message): boolean {
+  return typeof valueAt(json.value, 'params', '_meta', 'io.modelcontextprotocol/protocolVersion') === 'string';
+}
+
+/** What stands at a path of member names; undefined where there is nothing. */
+export function valueAt(value: Json | undefined, ...path: readonly string[]): Json | undefined {
+  let at: Json | undefined = value;
+  for (const step of path) {
+    at =
+      typeof at === 'object' && at !== null && !Array.isArray(at)
+        ? (at as { readonly [key: string]: Json })[step]
+        : undefined;
+  }
+  return at;
+}
+
+/** The text at a path; empty where there is none. */
+export function stringAt(value: Json | undefined, ...path: readonly string[]): string {
+  const found = valueAt(value, ...path);
+  return typeof found === 'string' ? found : '';
 }

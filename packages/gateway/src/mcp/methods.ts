@@ -1,5 +1,7 @@
+import { type Message, valueAt } from './message.ts';
+
 /** Methods that reach a resource: each use is decided and recorded. */
-export function isDecided(method: string): boolean {
+function isDecided(method: string): boolean {
   return (
     method === 'tools/call' ||
     method === 'resources/read' ||
@@ -8,6 +10,26 @@ export function isDecided(method: string): boolean {
     method === 'completion/complete' ||
     method.startsWith('tasks/')
   );
+}
+
+/** Whether a message of a client is decided and recorded: what reaches a resource, and what nobody knows. */
+export function isJudged(message: Message): boolean {
+  const { method } = message;
+  if (method === null) return false;
+  if (method === 'subscriptions/listen') return isListening(message);
+  return isDecided(method) || !isProtocol(method);
+}
+
+/** Whether a request wants to be told of changes of resources, and not only of lists. */
+export function isListening({ method, json }: Message): boolean {
+  const resources = valueAt(json.value, 'params', 'notifications', 'resourceSubscriptions');
+  const none = resources === undefined || (Array.isArray(resources) && resources.length === 0);
+  return method === 'subscriptions/listen' && !none;
+}
+
+/** Whether a server says that it began to tell of changes. */
+export function acknowledges({ method }: Message): boolean {
+  return method === 'notifications/subscriptions/acknowledged';
 }
 
 const protocol = new Set([
@@ -27,6 +49,6 @@ const protocol = new Set([
 ]);
 
 /** Methods of the protocol itself (2024-11-05 to 2026-07-28): they pass byte for byte. */
-export function isProtocol(method: string): boolean {
+function isProtocol(method: string): boolean {
   return protocol.has(method);
 }

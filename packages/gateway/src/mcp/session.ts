@@ -1,5 +1,5 @@
 import type { Caller } from '@deed/authority';
-import { DeedError, type Json } from '@deed/evidence';
+import { DeedError } from '@deed/evidence';
 import type { Acted, Walk } from '../action.ts';
 import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
@@ -8,8 +8,9 @@ import type { Pins } from '../tools/pins.ts';
 import type { Tool } from '../tools/registry.ts';
 import { Catalogue } from './catalogue.ts';
 import { LineSplitter } from './lines.ts';
-import { errorReply, errorResult, idOf, type Message, maxLineBytes, parseMessage } from './message.ts';
-import { isDecided, isProtocol } from './methods.ts';
+import { errorReply, idOf, type Message, maxLineBytes, parseMessage, stringAt, valueAt } from './message.ts';
+import { isJudged } from './methods.ts';
+import { replyTo } from './reply.ts';
 import { type LinkLimits, ToolLink } from './tool-link.ts';
 
 /** What a session's tool is started with. */
@@ -141,7 +142,7 @@ export class McpSession {
       const { message: text, code } = error as Error & { code?: string };
       return this.options.reply(errorReply(message.id, -32001, text, code ?? 'tool-died'));
     }
-    const judged = message.method !== null && (isDecided(message.method) || !isProtocol(message.method));
+    const judged = isJudged(message);
     if (message.kind === 'request' && judged) return this.decide(around, header, message);
     if (message.kind === 'notification' && judged) {
       return this.options.log(`notification ${message.method} is not of the protocol and was dropped`);
@@ -208,9 +209,7 @@ export class McpSession {
       from = await caller(header, message.line);
     } catch (error) {
       if (!(error instanceof DeedError)) throw error;
-      return this.options.reply(
-        replyOf(message, isCall, { kind: 'refused', code: error.code, message: error.message }),
-      );
+      return this.options.reply(`${replyTo(message, { kind: 'refused', code: error.code, message: error.message })}\n`);
     }
     const call: Call = {
       caller: from,
@@ -230,8 +229,7 @@ export class McpSession {
       dispatch: () => this.tool(around).link.call(message, signal),
     };
     const acted = await walk.act(call);
-    if (!this.closed && !(signal.aborted && acted.kind !== 'answered'))
-      this.options.reply(replyOf(message, isCall, acted));
+    if (!this.closed && !(signal.aborted && acted.kind !== 'answered')) this.options.reply(lineOf(message, acted));
   }
 
   private fromTool(message: Message): void {
@@ -269,35 +267,14 @@ export class McpSession {
   }
 }
 
-function replyOf(message: Message, isCall: boolean, acted: Acted): Uint8Array | string {
+/** The tool's own bytes where it answered, whatever they look like. */
+function lineOf(message: Message, acted: Acted): Uint8Array | string {
   if (acted.kind === 'answered' && acted.answer.bytes) return Buffer.concat([acted.answer.bytes, Buffer.from('\n')]);
-  const id = message.id ?? 'null';
-  const [code, text] =
-    acted.kind === 'answered'
-      ? ['unknown', 'what came of it is unknown: the tool gave no answer']
-      : [acted.kind === 'held' ? 'held' : acted.code, acted.message];
-  const said = acted.kind === 'refused' ? `Deed refused this (${code}): ${text}` : `Deed: ${text}`;
-  return isCall ? errorResult(id, said) : errorReply(id, -32000, said, code);
+  return `${replyTo(message, acted)}\n`;
 }
 
 /** The id that a cancel names, as requests are kept. */
 function cancelledId(message: Message): string {
   const id = valueAt(message.json.value, 'params', 'requestId');
   return typeof id === 'string' || typeof id === 'number' ? idOf(id) : '';
-}
-
-function valueAt(value: Json, ...path: readonly string[]): Json | undefined {
-  let at: Json | undefined = value;
-  for (const step of path) {
-    at =
-      typeof at === 'object' && at !== null && !Array.isArray(at)
-        ? (at as { readonly [key: string]: Json })[step]
-        : undefined;
-  }
-  return at;
-}
-
-function stringAt(value: Json, ...path: readonly string[]): string {
-  const found = valueAt(value, ...path);
-  return typeof found === 'string' ? found : '';
 }

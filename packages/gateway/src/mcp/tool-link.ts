@@ -53,7 +53,7 @@ export class ToolLink {
   async call(message: Message, signal: AbortSignal): Promise<Answer> {
     const answer = await this.ask(message.id ?? '', message.line, signal);
     if (!answer) return { status: 'unknown', bytes: null };
-    return { status: isError(answer.json.value) ? 'error' : 'ok', bytes: answer.line };
+    return { status: statusOfAnswer(answer), bytes: answer.line };
   }
 
   /** A request of the gateway's own. @throws GatewayError tool-died */
@@ -109,6 +109,11 @@ export class ToolLink {
     if (waiter) waiter(message);
     else events.pass(message);
   }
+}
+
+/** What an answer to a request says of itself: a tool's own error is one too. */
+export function statusOfAnswer({ json }: Message): 'ok' | 'error' {
+  return isError(json.value) ? 'error' : 'ok';
 }
 
 function isError(value: Json): boolean {

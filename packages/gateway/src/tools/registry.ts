@@ -20,22 +20,42 @@ export const toolCredential = z.strictObject({
 });
 export type ToolCredential = z.infer<typeof toolCredential>;
 
-const registration = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, ".", "_", "-"'),
-  /** What the gateway knows of its arguments: `filesystem` and `git` have their operands resolved. */
-  kind: z.enum(toolKinds),
-  /** The whole command; the first word absolute or found on the server's PATH. */
-  argv: z.array(z.string().min(1).max(4096)).min(1).max(256),
-  /** Added to the cleared environment. */
-  env: z.record(variable, z.string()),
-  /** Where it starts; null: in an empty folder of its own. */
-  cwd: z.string().startsWith('/').max(4096).nullable(),
-  credentials: z.array(toolCredential).max(64),
-});
+const httpUrl = z
+  .string()
+  .max(2048)
+  .refine(isHttpUrl, 'an http or https address, without a user, a password or a fragment');
+const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'the name of a header');
+const headerValue = z.string().regex(/^[\x20-\x7e]{1,4096}$/, 'the value of a header, in printable ASCII');
 
-/** A tool server that an operator registered: the only ones that are ever started. */
+const registration = z
+  .strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, ".", "_", "-"'),
+    /** What the gateway knows of its arguments: `filesystem` and `git` have their operands resolved. */
+    kind: z.enum(toolKinds),
+    /** The whole command; the first word absolute or found on the server's PATH. Empty for one that is reached by its address. */
+    argv: z.array(z.string().min(1).max(4096)).max(256),
+    /** Added to the cleared environment. */
+    env: z.record(variable, z.string()),
+    /** Where it starts; null: in an empty folder of its own. */
+    cwd: z.string().startsWith('/').max(4096).nullable(),
+    credentials: z.array(toolCredential).max(64),
+    /** Where it is reached by Streamable HTTP; null for one that is started. */
+    url: httpUrl.nullable().default(null),
+    /** What each request to its address carries; `${deed:NAME}` stands for a variable of its credentials. */
+    headers: z.record(headerName, headerValue).default({}),
+  })
+  .refine(({ argv, url }) => argv.length > 0 === (url === null), 'either a command or an address')
+  .refine(({ url, env, cwd }) => url === null || (Object.keys(env).length === 0 && cwd === null), {
+    message: 'what is reached by its address has neither an environment nor a folder here',
+  })
+  .refine(({ url, headers }) => url !== null || Object.keys(headers).length === 0, 'headers are for an address')
+  .refine(({ url, kind }) => url === null || kind === 'plain', {
+    message: 'only of a tool that runs on this machine can it be told which files it touches',
+  });
+
+/** A tool server that an operator registered: the only ones that are ever started or called. */
 export interface Tool extends z.infer<typeof registration> {
-  /** Hex digest over the program's files: the executable and each argument that is a file. */
+  /** Hex digest over the program's files: the executable and each argument that is a file. Of an address: of its text. */
   readonly executable: string;
 }
 
@@ -65,6 +85,10 @@ export const toolMigrations = [
       ALTER TABLE tool_w1 RENAME TO tool;
     `,
   },
+  {
+    id: 'gateway/m1',
+    up: `ALTER TABLE tool ADD COLUMN url TEXT; ALTER TABLE tool ADD COLUMN headers TEXT NOT NULL DEFAULT '{}'; ALTER TABLE tool ADD COLUMN keys TEXT NOT NULL DEFAULT '[]';`,
+  },
 ] as const;
 
 /** What the operator allowed to be started, with the digest that its files had then. */
@@ -75,15 +99,18 @@ export class ToolRegistry {
   }
 
   /** Registers or re-registers a tool server. @throws GatewayError tool */
-  add(fields: z.infer<typeof registration>): Tool {
+  add(fields: z.input<typeof registration>): Tool {
     const parsed = registration.safeParse(fields);
     if (!parsed.success) throw new GatewayError('tool', z.prettifyError(parsed.error));
-    const argv = [findProgram(parsed.data.argv[0] ?? ''), ...parsed.data.argv.slice(1)];
-    const tool = { ...parsed.data, argv, executable: executableDigest(argv) };
+    const { url } = parsed.data;
+    const argv = url === null ? [findProgram(parsed.data.argv[0] ?? ''), ...parsed.data.argv.slice(1)] : [];
+    const tool = { ...parsed.data, argv, executable: programDigest({ argv, url }) };
     this.db.transaction((tx) => {
+      // Whoever may reach an address may reach it after it was registered anew.
+      const row = tx.get<{ keys: string }>('SELECT keys FROM tool WHERE name = ? AND url = ?', tool.name, tool.url);
       tx.run('DELETE FROM tool WHERE name = ?', tool.name);
       tx.run(
-        'INSERT INTO tool (name, kind, argv, env, executable, cwd, credentials) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        'INSERT INTO tool (name, kind, argv, env, executable, cwd, credentials, url, headers, keys) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         tool.name,
         tool.kind,
         JSON.stringify(argv),
@@ -91,6 +118,9 @@ export class ToolRegistry {
         tool.executable,
         tool.cwd,
         JSON.stringify(tool.credentials),
+        tool.url,
+        JSON.stringify(tool.headers),
+        row?.keys ?? '[]',
       );
     });
     return tool;
@@ -99,7 +129,7 @@ export class ToolRegistry {
   list(): Tool[] {
     return this.db
       .all<Readonly<Record<string, unknown>>>(
-        'SELECT name, kind, argv, env, executable, cwd, credentials FROM tool ORDER BY name',
+        'SELECT name, kind, argv, env, executable, cwd, credentials, url, headers FROM tool ORDER BY name',
       )
       .map(fromRow);
   }
@@ -133,7 +163,9 @@ export class ToolRegistry {
    */
   match(argv: readonly string[]): Tool {
     const wanted = JSON.stringify([findProgram(argv[0] ?? ''), ...argv.slice(1)]);
-    const [tool, ...others] = this.list().filter((known) => JSON.stringify(known.argv) === wanted);
+    const [tool, ...others] = this.list().filter(
+      ({ url, argv: known }) => url === null && JSON.stringify(known) === wanted,
+    );
     if (!tool) {
       throw new GatewayError(
         'tool-unregistered',
@@ -159,7 +191,7 @@ export class ToolRegistry {
 
 /** @throws GatewayError tool-executable */
 function unchanged(tool: Tool): Tool {
-  if (executableDigest(tool.argv) === tool.executable) return tool;
+  if (programDigest(tool) === tool.executable) return tool;
   throw new GatewayError(
     'tool-executable',
     `the files of ${tool.name} changed since it was registered; look at them, then type: deed tool renew ${tool.name}`,
@@ -167,16 +199,26 @@ function unchanged(tool: Tool): Tool {
 }
 
 function fromRow(row: Readonly<Record<string, unknown>>): Tool {
-  const { kind, argv, env, cwd, credentials } = row;
-  return registration.extend({ executable: z.string() }).parse({
-    name: row.name,
-    kind,
+  const { name, kind, argv, env, executable, cwd, credentials, url, headers } = row;
+  const fields = registration.parse({
+    ...{ name, kind, cwd, url },
     argv: JSON.parse(String(argv)),
     env: JSON.parse(String(env)),
-    executable: row.executable,
-    cwd,
     credentials: JSON.parse(String(credentials)),
+    headers: JSON.parse(String(headers)),
   });
+  return { ...fields, executable: String(executable) };
+}
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, hash } = new URL(text);
+  return (protocol === 'http:' || protocol === 'https:') && username === '' && password === '' && hash === '';
+}
+
+/** What a tool server is, as far as can be told from here: its files, or of one elsewhere no more than its address. */
+function programDigest({ argv, url }: Pick<Tool, 'argv' | 'url'>): string {
+  return url === null ? executableDigest(argv) : toHex(sha256(utf8(url)));
 }
 
 function findProgram(name: string): string {

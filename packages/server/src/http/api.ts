@@ -38,6 +38,7 @@ const configures: ReadonlySet<string> = new Set([
   '/v1/timestamps',
   '/v1/timestamps/off',
   '/v1/tools',
+  '/v1/mcp-keys',
   '/v1/sources',
   '/v1/people/oidc',
   '/v1/brokers',
@@ -45,7 +46,7 @@ const configures: ReadonlySet<string> = new Set([
   '/v1/wraps',
   '/v1/wraps/remove',
 ]);
-const removes = /^\/v1\/(brokers|secrets|tools)\/[^/]+\/(remove|renew)$/;
+const removes = /^\/v1\/(brokers|secrets|tools|mcp-keys)\/[^/]+\/(remove|renew)$/;
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
 export function adminApi(
@@ -54,7 +55,7 @@ export function adminApi(
   health: () => Health | null = () => null,
   url: () => string | null = () => deployment.config.publicUrl ?? null,
 ): Hono {
-  const { authority, ledger, tools, pins, reconcile, dir } = deployment;
+  const { authority, ledger, tools, endpointKeys, pins, reconcile, dir } = deployment;
   const db = ledger.database;
   const app = new Hono();
 
@@ -101,7 +102,23 @@ export function adminApi(
     const fields = await body(c.req.raw, shapes.addTool);
     const credentials = fields.credentials ?? [];
     for (const credential of credentials) requireBroker(deployment, credential);
-    return c.json(tools.add({ ...fields, cwd: fields.cwd ?? null, credentials }), 201);
+    const { name, kind, argv = [], env = {}, cwd = null, url = null, headers = {} } = fields;
+    return c.json(tools.add({ name, kind, argv, env, cwd, credentials, url, headers }), 201);
+  });
+  app.get('/v1/mcp-keys', (c) => c.json({ keys: endpointKeys.list() }));
+  app.post('/v1/mcp-keys', async (c) => {
+    const { server } = await body(c.req.raw, shapes.mcpKey);
+    if (tools.named(server).url === null)
+      throw new ServerError('request', `${server} has no address: put it behind deed mcp run`);
+    const base = url();
+    const address = base && `${base}/mcp/${server}`; // null: nothing is served to the network
+    return c.json({ ...endpointKeys.make(server, new Date()), url: address }, 201);
+  });
+  app.post('/v1/mcp-keys/:id/remove', async (c) => {
+    await body(c.req.raw, shapes.none);
+    const id = c.req.param('id');
+    if (!endpointKeys.remove(id)) throw new ServerError('not-found', `there is no key ${id}`);
+    return c.json({ removed: id });
   });
   app.post('/v1/tools/:name/renew', async (c) => {
     await body(c.req.raw, shapes.none);

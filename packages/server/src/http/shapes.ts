@@ -10,11 +10,14 @@ export const none = z.strictObject({});
 export const addTool = z.strictObject({
   name: text,
   kind: z.enum(toolKinds),
-  argv: z.array(text).min(1),
-  env: z.record(z.string(), z.string()),
+  argv: z.array(text).optional(),
+  env: z.record(z.string(), z.string()).optional(),
   cwd: text.optional(),
   credentials: z.array(toolCredential).max(64).optional(),
+  url: text.optional(),
+  headers: z.record(z.string(), z.string()).optional(),
 });
+export const mcpKey = z.strictObject({ server: text });
 export const acceptTool = z.strictObject({ server: text, tool: text });
 export const invite = z.strictObject({
   name: text,

@@ -1,0 +1,31 @@
+import { fromUtf8, parseStrictJson } from '@deed/evidence';
+import type { Acted } from '../action.ts';
+import { errorReply, errorResult, isModern, type Message } from './message.ts';
+
+/** The answer to a judged request, in the words of the protocol: of a call a result, whatever became of it. Without a newline. */
+export function replyTo(message: Message, acted: Acted): string {
+  const id = message.id ?? 'null';
+  if (acted.kind === 'answered' && acted.answer.bytes) {
+    const renamed = withId(acted.answer.bytes, id);
+    if (renamed !== null) return renamed;
+  }
+  const [code, text] =
+    acted.kind === 'answered'
+      ? acted.answer.status === 'error'
+        ? ['error', 'the server did not accept the call']
+        : ['unknown', 'what came of it is unknown: the tool gave no answer']
+      : [acted.kind === 'held' ? 'held' : acted.code, acted.message];
+  const said = acted.kind === 'refused' ? `Deed refused this (${code}): ${text}` : `Deed: ${text}`;
+  if (message.method === 'tools/call') return errorResult(id, said, isModern(message));
+  return errorReply(message.id, -32000, said, code).trimEnd();
+}
+
+/** An answer that was given to another request for the same call: its exact result or error, with this one's id. */
+function withId(bytes: Uint8Array, id: string): string | null {
+  const { raw } = parseStrictJson(fromUtf8(bytes));
+  for (const member of ['result', 'error']) {
+    const said = raw(member);
+    if (said !== undefined) return `{"jsonrpc":"2.0","id":${id},"${member}":${said}}`;
+  }
+  return null;
+}
