@@ -64,6 +64,8 @@ const files: Tool = {
   executable: 'e'.repeat(64),
   cwd: null,
   credentials: [],
+  url: null,
+  headers: {},
 };
 const git: Tool = { ...files, name: 'git', kind: 'git', argv: ['/bin/git'] };
 

@@ -1,14 +1,16 @@
 import type { Caller } from '@deed/authority';
-import { DeedError } from '@deed/evidence';
+import { DeedError, type Json } from '@deed/evidence';
 import type { Acted, Walk } from '../action.ts';
-import type { Call } from '../call.ts';
+import type { Answer, Asking, Call, HeldAt } from '../call.ts';
 import { GatewayError } from '../errors.ts';
 import type { RelaySession } from '../git/relay.ts';
 import type { Pins } from '../tools/pins.ts';
 import type { Tool } from '../tools/registry.ts';
+import { capabilitiesOf, HeldCalls, Questions, showsAddresses } from './asking.ts';
+import { continues, keyOfRound, roundOf } from './calls.ts';
 import { Catalogue } from './catalogue.ts';
 import { LineSplitter } from './lines.ts';
-import { errorReply, idOf, type Message, maxLineBytes, parseMessage, stringAt, valueAt } from './message.ts';
+import { errorReply, idOf, isModern, type Message, maxLineBytes, parseMessage, stringAt, valueAt } from './message.ts';
 import { isJudged } from './methods.ts';
 import { replyTo } from './reply.ts';
 import { type LinkLimits, ToolLink } from './tool-link.ts';
@@ -66,6 +68,11 @@ export class McpSession {
   private running: RunningTool | undefined;
   private queue: Promise<void> = Promise.resolve();
   private readonly acting = new Set<Promise<void>>();
+  /** What the client said at the start that it can do, and what it is asked while calls wait. */
+  private capabilities: Json | undefined;
+  private readonly questions = new Questions();
+  private readonly held = new HeldCalls<Message>(Date.now);
+  private readonly rounds = new Map<string, (next: Message) => void>();
   private closed = false;
 
   constructor(options: SessionOptions) {
@@ -147,6 +154,8 @@ export class McpSession {
     if (message.kind === 'notification' && judged) {
       return this.options.log(`notification ${message.method} is not of the protocol and was dropped`);
     }
+    if (message.kind === 'response' && this.questions.answer(message)) return;
+    if (message.method === 'initialize') this.capabilities = capabilitiesOf(message);
     if (this.options.isOpen()) return this.pass(around, message);
     if (message.kind === 'request')
       this.options.reply(errorReply(message.id, -32001, 'the task is no longer open', 'task-closed'));
@@ -211,6 +220,19 @@ export class McpSession {
       if (!(error instanceof DeedError)) throw error;
       return this.options.reply(`${replyTo(message, { kind: 'refused', code: error.code, message: error.message })}\n`);
     }
+    const round = continues(message);
+    const goOn = round && this.rounds.get(keyOfRound('', message, round.state));
+    if (goOn) {
+      await walk.join(from);
+      return goOn(message);
+    }
+    const back = this.held.isOurs(message) ? this.held.take('', message) : undefined;
+    if (back === null) {
+      const text = 'the requestState is not of this call, is over, or was brought before: make the call without it';
+      return this.options.reply(errorReply(message.id, -32602, text, 'held'));
+    }
+    const way = this.way(around, message, back?.first ?? message, signal);
+    const question: { held: HeldAt | null } = { held: null };
     const call: Call = {
       caller: from,
       task,
@@ -226,11 +248,63 @@ export class McpSession {
       arguments: { raw: message.json.raw(...path) ?? '{}', value: valueAt(message.json.value, ...path) ?? {} },
       relay: around.relay,
       signal,
-      dispatch: () => this.tool(around).link.call(message, signal),
+      ask: this.asking(message, question),
+      answered: back?.answered,
+      dispatch: way.dispatch,
     };
     const acted = await walk.act(call);
-    if (!this.closed && !(signal.aborted && acted.kind !== 'answered')) this.options.reply(lineOf(message, acted));
+    if (question.held) await this.questions.over(question.held, this.tell);
+    if (this.closed || (signal.aborted && acted.kind !== 'answered')) return;
+    if (acted.kind === 'held' && acted.ask) this.options.reply(`${this.held.give(acted.hold, '', message, message)}\n`);
+    else this.options.reply(way.lineOf(acted));
   }
+
+  /** How a call reaches the tool, and in answer to which request it is answered: the newest of those that it took. */
+  private way(around: Surroundings, asked: Message, first: Message, signal: AbortSignal) {
+    let [newest, sent] = [asked, first];
+    const dispatch = async (): Promise<Answer> => {
+      const { link } = this.tool(around);
+      for (;;) {
+        const answer = await link.call(sent, signal);
+        const round = answer.bytes && isModern(sent) ? roundOf(parseMessage(answer.bytes)) : undefined;
+        if (!round || !answer.bytes) return answer;
+        this.options.reply(lineOf(newest, sent, { kind: 'answered', answer }));
+        const next = await this.nextRound(keyOfRound('', asked, round.state), signal);
+        if (!next) return { status: 'unknown', bytes: null };
+        [newest, sent] = [next, next];
+      }
+    };
+    return { dispatch, lineOf: (acted: Acted) => lineOf(newest, sent, acted) };
+  }
+
+  /** The request that brings what the tool asked for; null if none comes. */
+  private async nextRound(key: string, signal: AbortSignal): Promise<Message | null> {
+    const { promise, resolve } = Promise.withResolvers<Message | null>();
+    const give = () => resolve(null);
+    const timer = setTimeout(give, this.options.limits.answerMs);
+    signal.addEventListener('abort', give, { once: true });
+    this.rounds.set(key, resolve);
+    const next = await promise;
+    clearTimeout(timer);
+    signal.removeEventListener('abort', give);
+    this.rounds.delete(key);
+    return next;
+  }
+
+  private asking(message: Message, question: { held: HeldAt | null }): Asking | undefined {
+    if (message.method !== 'tools/call') return undefined;
+    if (isModern(message)) return showsAddresses(capabilitiesOf(message)) ? { kind: 'in-answer' } : undefined;
+    if (!showsAddresses(this.capabilities)) return undefined;
+    const ask = (held: HeldAt) => {
+      question.held = held;
+      return this.questions.ask(held, this.tell);
+    };
+    return { kind: 'now', ask };
+  }
+
+  private readonly tell = async (text: string): Promise<void> => {
+    if (!this.closed) this.options.reply(`${text}\n`);
+  };
 
   private fromTool(message: Message): void {
     if (message.method === 'notifications/tools/list_changed') {
@@ -267,9 +341,10 @@ export class McpSession {
   }
 }
 
-/** The tool's own bytes where it answered, whatever they look like. */
-function lineOf(message: Message, acted: Acted): Uint8Array | string {
-  if (acted.kind === 'answered' && acted.answer.bytes) return Buffer.concat([acted.answer.bytes, Buffer.from('\n')]);
+/** The tool's own bytes where it answered this very request, whatever they look like. */
+function lineOf(message: Message, sent: Message, acted: Acted): Uint8Array | string {
+  const bytes = acted.kind === 'answered' ? acted.answer.bytes : null;
+  if (bytes && message === sent) return Buffer.concat([bytes, Buffer.from('\n')]);
   return `${replyTo(message, acted)}\n`;
 }
 

@@ -25,14 +25,17 @@ export class ToolServer {
   private readonly http: HttpServer;
   private readonly transports = new Map<string, NodeStreamableHTTPServerTransport>();
 
-  private constructor(private readonly options: McpServerOptions) {
+  private readonly options: McpServerOptions;
+
+  private constructor(options: McpServerOptions) {
+    this.options = options;
     const handler = toNodeHandler(
       createMcpHandler(() => this.server(), options.answersAs === 'json' ? { responseMode: 'json' } : {}),
     );
     this.http = createServer((request, response) => {
       this.headers.push(request.headers);
       if (this.before(request, response)) return;
-      if (options.kind === 'both') void handler(request, response);
+      if (options.kind === 'both') void handler(request as Parameters<typeof handler>[0], response);
       else void this.inSession(request, response);
     });
   }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DeedError } from '@deed/evidence';
 import { GatewayError } from '../../errors.ts';
-import { capabilitiesOf, RequestStates } from '../asking.ts';
+import { capabilitiesOf, HeldCalls } from '../asking.ts';
 import { errorReply, isModern, type Message, maxLineBytes, parseMessage } from '../message.ts';
 import { isJudged } from '../methods.ts';
 import { JudgedCalls } from './judged.ts';
@@ -30,7 +30,7 @@ export class HttpEndpoint {
   constructor(options: EndpointOptions) {
     this.options = options;
     this.upstream = new Upstream(options.tool.url ?? '');
-    this.calls = new JudgedCalls(options, this.upstream, new RequestStates(options.now));
+    this.calls = new JudgedCalls(options, this.upstream, new HeldCalls(options.now));
   }
 
   /** Takes one request to its end. It does not throw. */
@@ -45,8 +45,11 @@ export class HttpEndpoint {
         this.options.log(`a request ended: ${(error as Error).stack ?? String(error)}`);
         outlet.finish(errorReply(null, -32603, 'the request could not be taken to its end', 'internal'), 500);
       } else {
-        const [status, code] = error.code === 'too-large' ? [413, -32600] : [statusOf(error), -32001];
-        outlet.finish(errorReply(null, code, error.message, error.code), status);
+        const tooLarge = error.code === 'too-large';
+        const [status, code] = tooLarge ? [413, -32600] : [statusOf(error), -32001];
+        // The rest is not read, so nothing else can come on this connection.
+        const headers: Record<string, string> = tooLarge ? { connection: 'close' } : {};
+        outlet.finish(errorReply(null, code, error.message, error.code), status, headers);
       }
     }
   }
@@ -79,7 +82,7 @@ export class HttpEndpoint {
       return outlet.finish(errorReply(null, -32601, `${message.method} is not of the protocol`, 'message'), 400);
     if (!visitor.isOpen())
       return outlet.finish(errorReply(message.id, -32001, 'the task is no longer open', 'task-closed'));
-    if (message.kind === 'response' && session.answer(message)) return outlet.answer(202);
+    if (message.kind === 'response' && session.questions.answer(message)) return outlet.answer(202);
     if (message.method === 'notifications/cancelled') session.cancel(message);
     await this.pass(request, message, outlet, visitor, session);
   }

@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Acted } from '../../action.ts';
 import type { Answer, Answered, Asking, Call, HeldAt } from '../../call.ts';
 import { GatewayError } from '../../errors.ts';
-import { answeredBy, askingAnswer, capabilitiesOf, type RequestStates, showsAddresses } from '../asking.ts';
+import { capabilitiesOf, type HeldCalls, showsAddresses } from '../asking.ts';
+import { continues, keyOfCall, keyOfRound, nameOfCall, type RunningCall, RunningCalls, roundOf } from '../calls.ts';
 import { errorReply, isModern, type Message, stringAt, valueAt } from '../message.ts';
 import { acknowledges, isListening } from '../methods.ts';
 import { replyTo } from '../reply.ts';
 import { statusOfAnswer } from '../tool-link.ts';
-import { continues, keyOfCall, keyOfRound, nameOfCall, type RunningCall, RunningCalls, roundOf } from './calls.ts';
 import { headerMismatch, parameterMismatch } from './mirrored.ts';
 import type { Outlet } from './outlet.ts';
 import { passAnswer } from './pass.ts';
@@ -46,16 +46,14 @@ const unknown: Answer = { status: 'unknown', bytes: null };
 export class JudgedCalls {
   private readonly options: EndpointOptions;
   private readonly upstream: Upstream;
-  private readonly states: RequestStates;
+  private readonly held: HeldCalls<Outgoing>;
   private readonly calls = new RunningCalls<Running>();
-  /** By hold: the request that goes to the server once it is approved. */
-  private readonly held = new Map<string, Outgoing>();
   private readonly acting = new Map<Promise<Acted>, () => void>();
 
-  constructor(options: EndpointOptions, upstream: Upstream, states: RequestStates) {
+  constructor(options: EndpointOptions, upstream: Upstream, held: HeldCalls<Outgoing>) {
     this.options = options;
     this.upstream = upstream;
-    this.states = states;
+    this.held = held;
   }
 
   /** Takes a request to its answer. @throws DeedError for who may not ask */
@@ -65,7 +63,7 @@ export class JudgedCalls {
       const mismatch = await this.mirrored(asked);
       if (mismatch) return outlet.finish(errorReply(message.id, headerMismatch, mismatch, 'message'), 400);
     }
-    if (this.states.isOurs(message)) return this.comeBack(asked);
+    if (this.held.isOurs(message)) return this.comeBack(asked);
     const round = continues(message);
     const begun = round && this.calls.takeRound(keyOfRound(visitor.key, message, round.state));
     if (begun) {
@@ -91,15 +89,12 @@ export class JudgedCalls {
   private async comeBack(asked: Asked): Promise<void> {
     const { message, outlet, visitor } = asked;
     await visitor.check(message.line);
-    const hold = this.states.take({ visitor: visitor.key, message });
-    const first = hold === null ? undefined : this.held.get(hold);
-    if (hold === null || !first) {
+    const back = this.held.take(visitor.key, message);
+    if (!back) {
       const text = 'the requestState is not of this call, is over, or was brought before: make the call without it';
       return outlet.finish(errorReply(message.id, -32602, text, 'held'), 400);
     }
-    this.held.delete(hold);
-    const said = valueAt(message.json.value, 'params', 'inputResponses', 'approval');
-    return this.begin(asked, first, answeredBy(said));
+    return this.begin(asked, back.first, back.answered);
   }
 
   /** One action: from here to its outcome. */
@@ -188,7 +183,7 @@ export class JudgedCalls {
         const shorten = () => within(limits.cancelMs);
         signal.addEventListener('abort', shorten, { once: true });
         if (signal.aborted) shorten();
-        if (question.held) await asked.session.askedEnough(question.held, asked.outlet);
+        if (question.held) await asked.session.questions.over(question.held, (text) => asked.outlet.tell(text));
         if (running) void this.exchange(asked, outgoing, running, stop.signal);
         return promise.finally(() => signal.removeEventListener('abort', shorten));
       },
@@ -266,20 +261,11 @@ export class JudgedCalls {
   /** Says what came of a call to a client that was not told yet. */
   private async reply({ message, outlet, session, visitor }: Asked, acted: Acted, outgoing?: Outgoing): Promise<void> {
     if (acted.kind === 'held' && outgoing) {
-      if (acted.ask) {
-        this.hold(acted.hold.id, Date.parse(acted.hold.expires), outgoing);
-        const state = this.states.give(acted.hold, { visitor: visitor.key, message });
-        return outlet.finish(askingAnswer(message.id ?? 'null', acted.hold, state));
-      }
-      await session.askedEnough(acted.hold, outlet);
+      if (acted.ask) return outlet.finish(this.held.give(acted.hold, visitor.key, message, outgoing));
+      if (outlet.isStream) await session.questions.over(acted.hold, (text) => outlet.tell(text));
     }
     if (acted.kind === 'answered' && acted.answer.bytes && outgoing?.message === message) return; // it passed as it came
     outlet.finish(replyTo(message, acted));
-  }
-
-  private hold(id: string, expiresMs: number, outgoing: Outgoing): void {
-    this.held.set(id, outgoing);
-    setTimeout(() => this.held.delete(id), Math.max(0, expiresMs - this.options.now())).unref();
   }
 
   private call(
@@ -314,7 +300,7 @@ export class JudgedCalls {
     if (!streams || !session.canAsk(message)) return undefined;
     const ask = (held: HeldAt) => {
       question.held = held;
-      return session.ask(held, outlet);
+      return session.questions.ask(held, (text) => outlet.tell(text));
     };
     return { kind: 'now', ask };
   }

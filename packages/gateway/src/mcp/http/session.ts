@@ -2,16 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { Caller } from '@deed/authority';
 import { type Json, utf8 } from '@deed/evidence';
 import type { Walk } from '../../action.ts';
-import type { Answer, Answered, HeldAt } from '../../call.ts';
+import type { Answer } from '../../call.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Pins } from '../../tools/pins.ts';
 import type { Tool } from '../../tools/registry.ts';
-import { answeredBy, askingIsOver, askingRequest, capabilitiesOf, showsAddresses } from '../asking.ts';
+import { capabilitiesOf, Questions, showsAddresses } from '../asking.ts';
 import { Catalogue } from '../catalogue.ts';
 import { idOf, isModern, type Message, maxLineBytes, parseMessage, valueAt } from '../message.ts';
 import type { LinkLimits } from '../tool-link.ts';
 import { EventSplitter } from './event-stream.ts';
-import type { Outlet } from './outlet.ts';
 import { type Upstream, wholeOf } from './upstream.ts';
 
 export interface EndpointOptions {
@@ -72,7 +71,7 @@ export class HttpSession {
   readonly catalogue: Catalogue;
   capabilities: Json | undefined;
   private readonly parts: SessionParts;
-  private readonly asked = new Map<string, (said: Answered) => void>();
+  readonly questions = new Questions();
   private current: Visitor;
   private idle: NodeJS.Timeout | undefined;
   private listedAt = 0;
@@ -148,30 +147,6 @@ export class HttpSession {
   /** Whether the user of this client can be shown a page while a call of it waits. */
   canAsk(message: Message): boolean {
     return !isModern(message) && this.id !== null && showsAddresses(this.capabilities);
-  }
-
-  /** Has the client show its user the page, on the stream of the call that waits. */
-  async ask(held: HeldAt, outlet: Outlet): Promise<Answered> {
-    const id = `deed-${held.id}`;
-    const { promise, resolve } = Promise.withResolvers<Answered>();
-    this.asked.set(idOf(id), resolve);
-    await outlet.tell(askingRequest(id, held));
-    return promise;
-  }
-
-  /** Says that a question is over, if it was put. */
-  async askedEnough(held: HeldAt, outlet: Outlet): Promise<void> {
-    this.asked.delete(idOf(`deed-${held.id}`));
-    if (outlet.isStream) await outlet.tell(askingIsOver(held));
-  }
-
-  /** Takes the client's answer to a question of ours. False if it is to one of the server's. */
-  answer(message: Message): boolean {
-    const asked = this.asked.get(message.id ?? '');
-    if (!asked) return false;
-    this.asked.delete(message.id ?? '');
-    asked(answeredBy(valueAt(message.json.value, 'result')));
-    return true;
   }
 
   end(): void {

@@ -1,6 +1,6 @@
-import type { Acted } from '../../action.ts';
-import type { Answer } from '../../call.ts';
-import { type Message, stringAt, valueAt } from '../message.ts';
+import type { Acted } from '../action.ts';
+import type { Answer } from '../call.ts';
+import { type Message, stringAt, valueAt } from './message.ts';
 
 /** How long an answer that reached nobody, or that has a name of the client's own, is kept for who asks again, in milliseconds. */
 const keptMs = 60_000;
