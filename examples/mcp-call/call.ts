@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Client } from '@modelcontextprotocol/client';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 
 /** How long a call may take, in milliseconds: it may wait for a person. */
@@ -11,8 +11,12 @@ if (config === undefined) {
   process.exit(2);
 }
 
+type Start =
+  | { readonly command: string; readonly args: readonly string[] }
+  | { readonly url: string; readonly headers?: Readonly<Record<string, string>> };
+
 interface Config {
-  readonly mcpServers: Readonly<Record<string, { readonly command: string; readonly args: readonly string[] }>>;
+  readonly mcpServers: Readonly<Record<string, Start>>;
 }
 
 const { mcpServers } = JSON.parse(readFileSync(config, 'utf8')) as Config;
@@ -22,8 +26,19 @@ if (!start) {
   process.exit(2);
 }
 const env = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => !!entry[1]));
-const client = new Client({ name: 'mcp-call', version: '0.1.0' });
-await client.connect(new StdioClientTransport({ command: start.command, args: [...start.args], env }));
+/** `${NAME}` stands for a variable of the environment, as in the files of real clients. */
+const filled = (text: string) => text.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => env[name] ?? '');
+
+function transport(to: Start) {
+  if ('command' in to) return new StdioClientTransport({ command: to.command, args: [...to.args], env });
+  const headers = Object.entries(to.headers ?? {}).map(([name, value]): [string, string] => [name, filled(value)]);
+  return new StreamableHTTPClientTransport(new URL(filled(to.url)), {
+    requestInit: { headers: Object.fromEntries(headers) },
+  });
+}
+
+const client = new Client({ name: 'mcp-call', version: '0.1.0' }, { versionNegotiation: { mode: 'auto' } });
+await client.connect(transport(start));
 try {
   if (tool === undefined) {
     const { tools } = await client.listTools();

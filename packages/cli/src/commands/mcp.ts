@@ -4,6 +4,7 @@ import { type AgentFlags, agentOptions, identityOf } from '../agent-flags.ts';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { runShim } from '../shim.ts';
+import { keyCommand, keysCommand, unkeyCommand } from './mcp-key.ts';
 import { absolute } from './tool.ts';
 import { unwrapCommand, wrapCommand, wrapsCommand } from './wrap.ts';
 
@@ -13,7 +14,10 @@ export function mcpCommand(): Command {
     .addCommand(run())
     .addCommand(wrapCommand())
     .addCommand(unwrapCommand())
-    .addCommand(wrapsCommand());
+    .addCommand(wrapsCommand())
+    .addCommand(keyCommand())
+    .addCommand(keysCommand())
+    .addCommand(unkeyCommand());
 }
 
 interface RunFlags extends CommonOptions, AgentFlags {

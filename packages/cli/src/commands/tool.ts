@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { ServerError, toolKinds } from '@deed/server';
+import { placeholderOf, ServerError, toolKinds } from '@deed/server';
 import { Command, Option } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
@@ -39,6 +39,7 @@ interface AddFlags extends CommonOptions {
   readonly cwd?: string;
   readonly url?: string;
   readonly header?: readonly string[];
+  readonly implicit?: boolean;
 }
 
 function add(): Command {
@@ -51,7 +52,7 @@ function add(): Command {
     .option('--url <url>', 'in the place of a command: where it is reached by Streamable HTTP')
     .option(
       '--header <name=value...>',
-      'what each request to the address carries; ${deed:NAME} stands for a variable of its credentials',
+      `what each request to the address carries; ${placeholderOf('NAME')} stands for a variable of its credentials`,
     )
     .addOption(
       new Option('--kind <kind>', 'what the gateway knows of its arguments').choices(toolKinds).default('plain'),
@@ -62,6 +63,7 @@ function add(): Command {
       '--credential <broker...>',
       "give it the task's credential of this broker: BROKER, or BROKER=VARIABLE:PART,… for other variables than the broker's",
     )
+    .option('--implicit', 'sessions that name no task are given its credentials too: for static secrets alone')
     .action(async (name: string, argv: string[], flags: AddFlags) => {
       if ((argv.length === 0) === (flags.url === undefined))
         throw new ServerError(
@@ -77,7 +79,14 @@ function add(): Command {
           ? {}
           : { headers: Object.fromEntries(flags.header.map((text) => pair(text, '--header'))) }),
         ...(flags.cwd === undefined ? {} : { cwd: realpathSync(flags.cwd) }),
-        ...(flags.credential === undefined ? {} : { credentials: flags.credential.map(credentialOf) }),
+        ...(flags.credential === undefined
+          ? {}
+          : {
+              credentials: flags.credential.map((text) => ({
+                ...credentialOf(text),
+                ...(flags.implicit ? { implicit: true } : {}),
+              })),
+            }),
       });
       print(
         tool,
