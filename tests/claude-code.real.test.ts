@@ -1,23 +1,20 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeAgentKey } from '../packages/cli/src/agent-key.ts';
 import { Client } from '../packages/cli/src/client.ts';
 import { deed } from '../packages/cli/test/support/cli.ts';
 import { fromUtf8, openPayload, type PayloadRef, verify } from '../packages/evidence/src/index.ts';
+import { approvingPolicy } from '../packages/server/test/support/policy.ts';
 import { World } from '../packages/server/test/support/world.ts';
+import { proves } from './promises.ts';
+import { agentsFolder, ofAgents } from './support/agents.ts';
 
-/**
- * The real Claude Code with a scripted model. It is not in the lock file (a quarter of a gigabyte, under a licence of its own):
- *
- *   npm install --prefix DIR @anthropic-ai/claude-code@2.1.330 @copilotkit/aimock@1.43.0
- *
- * with DIR as below, or as DEED_TEST_AGENTS says.
- */
-const agents = process.env.DEED_TEST_AGENTS ?? join(homedir(), '.cache', 'deed-test-agents');
+const listen = { host: '127.0.0.1', port: 0 };
+const bin = fileURLToPath(new URL('../bin/deed.mjs', import.meta.url));
 const session = fileURLToPath(new URL('support/claude-session.mjs', import.meta.url));
 const files = fileURLToPath(
   new URL('../node_modules/@modelcontextprotocol/server-filesystem/dist/index.js', import.meta.url),
@@ -25,9 +22,7 @@ const files = fileURLToPath(
 const isolated = ['--map-root-user', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
 
 const lacking = [
-  ...['@anthropic-ai/claude-code', '@copilotkit/aimock'].filter(
-    (name) => !existsSync(join(agents, 'node_modules', name)),
-  ),
+  ...['@anthropic-ai/claude-code', '@copilotkit/aimock'].filter((name) => ofAgents(name) === null),
   ...(spawnSync('unshare', [...isolated, 'true']).status === 0 ? [] : ['a network namespace (unshare, ip)']),
 ];
 if (lacking.length > 0) console.warn(`SKIPPED the tests with Claude Code: there is no ${lacking.join(', no ')}`);
@@ -48,9 +43,13 @@ async function run(steps: readonly Step[], ...args: readonly string[]) {
   const home = join(world.base, 'home');
   mkdirSync(home, { recursive: true });
   const env = { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8' };
-  const { stdout } = await promisify(execFile)('unshare', [...isolated, process.execPath, session, agents, script], {
-    ...{ cwd: project, env, maxBuffer: 64 * 1024 * 1024 },
-  });
+  const { stdout } = await promisify(execFile)(
+    'unshare',
+    [...isolated, process.execPath, session, agentsFolder, script],
+    {
+      ...{ cwd: project, env, maxBuffer: 64 * 1024 * 1024 },
+    },
+  );
   return JSON.parse(stdout);
 }
 
@@ -160,5 +159,50 @@ describe.skipIf(lacking.length > 0)('Claude Code', { timeout: 180_000 }, () => {
     } finally {
       world.serving = await world.serve();
     }
+  });
+});
+
+describe.skipIf(lacking.length > 0)('Claude Code, before a call that waits for a person,', { timeout: 180_000 }, () => {
+  let task: string;
+  let asked: string;
+
+  beforeAll(async () => {
+    const limits = { holdMs: 2_000 };
+    world = await World.begin({ policyFolder: approvingPolicy('write_file'), limits, listen });
+    project = join(world.base, 'project');
+    mkdirSync(project);
+    const argv = [process.execPath, files, project];
+    await world.post('/v1/tools', { name: 'files', kind: 'filesystem', argv, env: {} });
+    const worker = await world.worker([{ server: 'files', paths: { under: [project] } }]);
+    task = worker.task;
+    const keyFile = join(world.base, 'agent.json');
+    const { id: agent, spiffe, key } = worker.agent;
+    writeAgentKey(keyFile, { agent, spiffe, key, origin: world.made.origin });
+    const run = ['mcp', 'run', '--socket', world.serving.socket, '--server', 'files', '--task', task, '--key', keyFile];
+    const server = { command: process.execPath, args: [bin, ...run] };
+    writeFileSync(join(project, '.mcp.json'), JSON.stringify({ mcpServers: { files: server } }));
+    asked = join(world.base, 'asked');
+    const accept = { hookSpecificOutput: { hookEventName: 'Elicitation', action: 'accept', content: {} } };
+    const command = `cat >> ${asked}; echo >> ${asked}; echo '${JSON.stringify(accept)}'`;
+    const hooks = { Elicitation: [{ hooks: [{ type: 'command', command }] }] };
+    writeFileSync(join(project, 'settings.json'), JSON.stringify({ hooks }));
+  }, 60_000);
+  afterAll(() => world?.end());
+
+  const settings = ['--settings', 'settings.json', '--mcp-config', '.mcp.json', '--strict-mcp-config'];
+
+  test('gets nothing through by a hook that accepts in the place of its user, and the call runs once it is approved', async () => {
+    proves('invariant-7');
+    const file = join(project, 'paid.txt');
+    const write = { name: 'mcp__files__write_file', arguments: { path: file, content: 'paid' } };
+    const again = () => run([write], ...settings, '--allowedTools', 'mcp__files__write_file');
+    await again();
+    expect(readFileSync(asked, 'utf8')).toContain('/approvals/act_');
+    expect(existsSync(file)).toBe(false);
+    expect(world.of(task, 'intent')).toEqual([]);
+    await world.answer(await world.held(), 'approve');
+    await again();
+    expect(readFileSync(file, 'utf8')).toBe('paid');
+    expect(world.of(task, 'intent').map(({ body }) => body.approvals.length)).toEqual([1]);
   });
 });

@@ -1,14 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { ofAgents } from '../../../../tests/support/agents.ts';
 import { dialectOf, stdioOf } from '../../src/wrap/config-file.ts';
 
-/** `npm install --prefix DIR @openai/codex@0.169.0`, as for tests/claude-code.real.test.ts. */
-const agents = process.env.DEED_TEST_AGENTS ?? join(homedir(), '.cache', 'deed-test-agents');
-const codex = join(agents, 'node_modules', '.bin', 'codex');
-if (!existsSync(codex)) console.warn('SKIPPED the tests with Codex: there is no codex');
+const codex = ofAgents('.bin/codex');
 
 const folder = mkdtempSync(join(tmpdir(), 'deed-codex-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -31,12 +29,12 @@ interface Listed {
 function listed(text: string): readonly Listed[] {
   writeFileSync(join(folder, 'config.toml'), text);
   const env = { PATH: process.env.PATH, HOME: folder, CODEX_HOME: folder };
-  const { stdout, stderr, status } = spawnSync(codex, ['mcp', 'list', '--json'], { env, encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync(codex ?? '', ['mcp', 'list', '--json'], { env, encoding: 'utf8' });
   expect(status, stderr).toBe(0);
   return JSON.parse(stdout);
 }
 
-describe.skipIf(!existsSync(codex))('Codex reads a configuration with', { timeout: 60_000 }, () => {
+describe.skipIf(codex === null)('Codex reads a configuration with', { timeout: 60_000 }, () => {
   test.each(Object.entries(configs))('%s as it was meant, wrapped and with its servers put back', (_name, text) => {
     const dialect = dialectOf('config.toml');
     const [entry] = dialect.entries(text);

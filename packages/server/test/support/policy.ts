@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defaultPolicyFolder } from '@deed/authority';
 
-/** A copy of the default policy which has a person approve each call of a tool named `approve_…`. */
-export function approvingPolicy(): string {
-  return policyWith('approve', 'approve_*');
+/** A copy of the default policy which has a person approve each call of a tool of such a name. */
+export function approvingPolicy(tools = 'approve_*'): string {
+  return policyWith('approve', tools);
 }
 
 /** A copy of the default policy which puts each call at tier attest. */
