@@ -9,6 +9,8 @@ export interface Item {
   readonly payload: Uint8Array;
   readonly digest: string;
   readonly signer: Signer;
+  /** Nobody waits for it. */
+  readonly patient: boolean;
   readonly apply: ((tx: Transaction, entry: { readonly index: number; readonly digest: string }) => void) | undefined;
   readonly resolve: (entry: { readonly index: number }) => void;
   readonly reject: (error: unknown) => void;
@@ -25,16 +27,23 @@ export interface CommitterOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
+/** How long statements that nobody waits for may gather, in milliseconds, and how many: a commit holds up whatever else is to be done. */
+const gatherMs = 200;
+const maxGathered = 256;
+
 /**
  * Puts signed statements into the log in the order of the queue. Signatures finish out of order, so a commit takes only the
- * ready beginning of the queue. There is no timer: the next commit begins in the next turn of the event loop, which lets
- * other work in between and groups what became ready meanwhile.
+ * ready beginning of the queue. The next commit begins in the next turn of the event loop, which lets other work in between and
+ * groups what became ready meanwhile; there is a timer only while nobody waits for anything in the queue.
  */
 export class Committer {
   private readonly options: CommitterOptions;
   private readonly keys = new Map<string, number>();
   private queue: Item[] = [];
   private scheduled = false;
+  private impatient = 0;
+  private gathering: NodeJS.Timeout | undefined;
+  private hurried = false;
   private failed = false;
 
   constructor(options: CommitterOptions) {
@@ -47,6 +56,7 @@ export class Committer {
 
   push(item: Item, signature: Promise<Uint8Array>): void {
     this.queue.push(item);
+    if (!item.patient) this.impatient++;
     signature.then(
       (bytes) => {
         item.signature = bytes;
@@ -59,12 +69,25 @@ export class Committer {
   /** Rejects all that waits; nothing more is committed. */
   stop(error: unknown): void {
     this.failed = true;
+    clearTimeout(this.gathering);
     for (const item of this.queue) item.reject(error);
     this.queue = [];
   }
 
+  /** Commits what there is without waiting for more. */
+  hurry(): void {
+    this.hurried = true;
+    this.schedule();
+  }
+
   private schedule(): void {
     if (this.scheduled || this.failed || this.queue[0]?.signature === undefined) return;
+    if (this.impatient === 0 && this.queue.length < maxGathered && !this.hurried) {
+      this.gathering ??= setTimeout(() => this.hurry(), gatherMs);
+      return;
+    }
+    clearTimeout(this.gathering);
+    this.gathering = undefined;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
@@ -84,6 +107,8 @@ export class Committer {
       return;
     }
     this.queue.splice(0, ready);
+    this.impatient -= batch.filter(({ patient }) => !patient).length;
+    if (this.queue.length === 0) this.hurried = false;
     this.options.onCommitted(batch, first + batch.length);
     batch.forEach((item, i) => {
       item.resolve({ index: first + i });

@@ -18,6 +18,8 @@ export interface Draft {
   readonly body: Readonly<Record<string, unknown>>;
   /** Default: the ledger's own (receipt) signer. */
   readonly signer?: Signer;
+  /** Nobody waits for it: it may be committed a moment later, with others. */
+  readonly patient?: boolean;
   /**
    * Changes of state that become durable with the entry, in its transaction. All checks come before: a throw here stops the
    * process.
@@ -102,6 +104,7 @@ export class RecordDoor {
 
   /** Resolves when all that has a place by now is committed, or nothing more will be. */
   settled(): Promise<unknown> {
+    this.committer.hurry();
     return this.newest;
   }
 
@@ -134,7 +137,8 @@ export class RecordDoor {
     const { promise: durable, resolve, reject } = Promise.withResolvers<{ readonly index: number }>();
     this.newest = durable.catch(() => undefined);
     const { series, n } = reserved;
-    const item = { series, n, payload, digest, signer, apply: draft.apply, resolve, reject, signature: undefined };
+    const { apply, patient = false } = draft;
+    const item = { series, n, payload, digest, signer, patient, apply, resolve, reject, signature: undefined };
     this.committer.push(item, signer.sign(signed));
     const covering = (wanted: 'published' | 'witnessed', signal?: AbortSignal) =>
       durable.then(({ index }) => publisher.covering(index, wanted, signal));
@@ -154,6 +158,7 @@ export class RecordDoor {
     if (this.state instanceof LedgerError) return;
     this.state = 'closing';
     if (this.committer.waiting > 0) {
+      this.committer.hurry();
       await new Promise<void>((resolve) => {
         this.idle = resolve;
       });

@@ -159,7 +159,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       authority,
       relay,
       tools,
-      endpointKeys: new EndpointKeys(db),
+      endpointKeys: new EndpointKeys(db, tools),
       brokerGround,
       sealedFiles: openSealedFiles(db, secretsKey),
       pins,

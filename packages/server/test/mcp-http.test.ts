@@ -501,6 +501,8 @@ describe('what goes by', () => {
     const { client: mcp } = await client(place, 'auto');
     const { contents } = await mcp.readResource({ uri: 'note://one' });
     expect(contents).toMatchObject([{ text: 'a note' }]);
-    expect(world.of(await newestTask(), 'intent').map(({ body }) => body.method)).toEqual(['resources/read']);
+    const task = await newestTask();
+    await world.settled(); // it is at tier observe: nobody waits for it
+    expect(world.of(task, 'intent').map(({ body }) => body.method)).toEqual(['resources/read']);
   });
 });

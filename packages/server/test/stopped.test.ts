@@ -17,6 +17,6 @@ test('with a ledger that writes no more every call is refused and the tool never
   const before = world.calls().length;
   await world.serving.deployment.ledger.close();
   await expect(connection.call('echo')).rejects.toThrow('the connection ended');
-  await expect(world.connect(argv, worker)).rejects.toMatchObject({ status: 403 });
+  await expect(world.connect(argv, worker)).rejects.toMatchObject({ status: 503 });
   expect(world.calls()).toHaveLength(before);
 });

@@ -5,6 +5,7 @@ import type { Ground } from '../ground.ts';
 import { chainOf } from '../tasks/task.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import type { Intents, OutcomeStatus } from './intents.ts';
+import { isPatient } from './proposal.ts';
 
 export const effectsType = 'application/vnd.deed.effects+json';
 
@@ -42,6 +43,7 @@ export function conclude(
     subject: { name: `action:${intent.action}`, sha256: intent.record },
     observed: intent.observed,
     separation: intent.separation,
+    patient: isPatient(intent.tier, intent.observed),
     body: {
       action: intent.action,
       intent: digest,

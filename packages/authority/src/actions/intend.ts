@@ -9,7 +9,15 @@ import type { Tasks } from '../tasks/tasks.ts';
 import { type DecideParts, decide, isAllowed } from './decide.ts';
 import type { Intents } from './intents.ts';
 import type { ProofUses } from './proof-uses.ts';
-import { type Admitted, actHeader, type Proposal, recordBytes, recordType, type Verdict } from './proposal.ts';
+import {
+  type Admitted,
+  actHeader,
+  isPatient,
+  type Proposal,
+  recordBytes,
+  recordType,
+  type Verdict,
+} from './proposal.ts';
 import type { Refusals } from './refusals.ts';
 
 export interface IntendParts extends DecideParts {
@@ -89,6 +97,7 @@ export function intend(
     subject: { name: `action:${proposal.action}`, sha256: record.sha256 },
     observed,
     separation,
+    patient: isPatient(verdict.tier, observed),
     body: {
       action: proposal.action,
       record,

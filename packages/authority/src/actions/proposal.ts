@@ -114,6 +114,11 @@ export function actHeader({ observed, separation }: Refusable): {
   };
 }
 
+/** Whether nobody waits until a statement of such an action is on the disk: what is only looked at goes on meanwhile. */
+export function isPatient(tier: Tier, observed: Observed): boolean {
+  return tier === 'observe' && observed !== 'hook' && observed !== 'self-reported';
+}
+
 /**
  * The record's bytes, after checking that it is of this action, task and tool, and that a verifier will read it: what an agent
  * sends must not be able to make the case of its task unreadable.

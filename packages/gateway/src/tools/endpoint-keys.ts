@@ -1,5 +1,6 @@
 import { randomBytes, sha256, toBase64Url, toHex, utf8 } from '@deed/evidence';
 import type { Database } from '@deed/store';
+import type { ToolRegistry } from './registry.ts';
 
 /** What an operator gave a client by which it may reach one tool server, as nobody in particular. */
 export interface EndpointKey {
@@ -19,8 +20,13 @@ interface Kept {
 /** The keys to tool servers that are reached through the network: each is a part of the registration, which keeps its digest. */
 export class EndpointKeys {
   private readonly db: Database;
-  constructor(db: Database) {
+  private readonly tools: Pick<ToolRegistry, 'version'>;
+  /** What the table says, as of this version of the registrations. */
+  private known = { version: -1, keys: new Map<string, readonly Kept[]>() };
+
+  constructor(db: Database, tools: Pick<ToolRegistry, 'version'>) {
     this.db = db;
+    this.tools = tools;
   }
 
   /** Makes a key. It is told this once. */
@@ -58,12 +64,19 @@ export class EndpointKeys {
   }
 
   private of(server: string): readonly Kept[] {
+    const { version } = this.tools;
+    if (this.known.version !== version) this.known = { version, keys: new Map() };
+    const known = this.known.keys.get(server);
+    if (known) return known;
     const row = this.db.get<{ keys: string }>('SELECT keys FROM tool WHERE name = ?', server);
-    return row ? (JSON.parse(row.keys) as Kept[]) : [];
+    const keys = row ? (JSON.parse(row.keys) as Kept[]) : [];
+    if (row) this.known.keys.set(server, keys);
+    return keys;
   }
 
   private write(server: string, keys: readonly Kept[]): void {
     this.db.transaction((tx) => tx.run('UPDATE tool SET keys = ? WHERE name = ?', JSON.stringify(keys), server));
+    this.known.keys.set(server, keys);
   }
 }
 

@@ -94,8 +94,17 @@ export const toolMigrations = [
 /** What the operator allowed to be started, with the digest that its files had then. */
 export class ToolRegistry {
   private readonly db: Database;
+  /** What the table says; null after a change. Nobody else writes it while this process has the folder. */
+  private rows: readonly Tool[] | null = null;
+  /** Counts the changes. */
+  private changes = 0;
+
   constructor(db: Database) {
     this.db = db;
+  }
+
+  get version(): number {
+    return this.changes;
   }
 
   /** Registers or re-registers a tool server. @throws GatewayError tool */
@@ -123,15 +132,17 @@ export class ToolRegistry {
         row?.keys ?? '[]',
       );
     });
+    this.changed();
     return tool;
   }
 
-  list(): Tool[] {
-    return this.db
+  list(): readonly Tool[] {
+    this.rows ??= this.db
       .all<Readonly<Record<string, unknown>>>(
         'SELECT name, kind, argv, env, executable, cwd, credentials, url, headers FROM tool ORDER BY name',
       )
       .map(fromRow);
+    return this.rows;
   }
 
   /** Names of the tools that are given a credential of this broker. */
@@ -149,7 +160,14 @@ export class ToolRegistry {
 
   /** Takes a tool server out again. False if there was none. What was pinned of it stays pinned. */
   remove(name: string): boolean {
-    return this.db.transaction((tx) => tx.run('DELETE FROM tool WHERE name = ?', name)) > 0;
+    const removed = this.db.transaction((tx) => tx.run('DELETE FROM tool WHERE name = ?', name)) > 0;
+    this.changed();
+    return removed;
+  }
+
+  private changed(): void {
+    this.rows = null;
+    this.changes++;
   }
 
   /** The tool registered under this name, its files unchanged. @throws GatewayError tool-unregistered, tool-executable */

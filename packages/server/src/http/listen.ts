@@ -13,6 +13,9 @@ import { ServerError } from '../errors.ts';
 import { attachMcp, type McpRequest } from '../mcp-attach.ts';
 import { problem } from './problem.ts';
 
+/** Said where something would have to be recorded and cannot be. */
+export const notWriting = 'the server cannot write to its log: nothing goes through';
+
 /** The protocol that a shim asks for with `Upgrade`. */
 export const mcpProtocol = 'deed-mcp';
 
@@ -118,6 +121,7 @@ function upgrade(
   try {
     const asked = readUpgrade(request);
     if (!deployment) throw new ServerError('not-ready', 'the server waits for its witnesses; try again');
+    if (!deployment.ledger.isReady) throw new ServerError('not-ready', notWriting);
     stream.cork(); // attached first: it throws when nobody registered the command
     const session = attachMcp(deployment, asked, stream);
     stream.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${mcpProtocol}\r\nConnection: Upgrade\r\n\r\n`);

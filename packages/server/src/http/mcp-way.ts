@@ -6,7 +6,7 @@ import type { Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { ImplicitTask, idleMs } from '../implicit-task.ts';
 import { credentialsOf, headersOf, implicitCredentials } from '../tool-credentials.ts';
-import type { Way } from './listen.ts';
+import { notWriting, type Way } from './listen.ts';
 
 /** Where tool servers that have an address are reached through the gateway, by Streamable HTTP. */
 export interface McpWay extends Way {
@@ -85,6 +85,7 @@ export function mcpWay(deployment: Deployment, hosts: () => ReadonlySet<string>)
 
   const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     requireKnownHost(request, hosts());
+    if (!deployment.ledger.isReady) throw new ServerError('not-ready', notWriting);
     const match = path.exec(request.url ?? '');
     const tool = match?.[1] === undefined ? undefined : deployment.tools.named(match[1]);
     if (!tool?.url) throw new ServerError('not-found', 'no tool server with an address has this name');
@@ -143,7 +144,12 @@ function hostOf(origin: string): string | null {
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   const { code = 'internal', message } = error as Error & { readonly code?: string };
   if (!(error instanceof DeedError)) process.stderr.write(`deed: ${(error as Error).stack}\n`);
-  const status = code === 'not-found' || code === 'tool-unregistered' ? 404 : code === 'tool-executable' ? 503 : 403;
+  const status =
+    code === 'not-found' || code === 'tool-unregistered'
+      ? 404
+      : code === 'tool-executable' || code === 'not-ready'
+        ? 503
+        : 403;
   if (response.headersSent) return void response.destroy();
   request.resume();
   const body = errorReply(null, -32001, error instanceof DeedError ? message : 'the server failed', code);
