@@ -68,6 +68,13 @@ export function isModern({ json }: Message): boolean {
   return typeof valueAt(json.value, 'params', '_meta', 'io.modelcontextprotocol/protocolVersion') === 'string';
 }
 
+/** What a request of the newer era says of itself, but for the token by which it wants to hear of its own progress. */
+export function withoutProgress({ json }: Message): Json {
+  const meta = valueAt(json.value, 'params', '_meta');
+  const { progressToken: _, ...rest } = (meta ?? {}) as { readonly [key: string]: Json };
+  return rest;
+}
+
 /** What stands at a path of member names; undefined where there is nothing. */
 export function valueAt(value: Json | undefined, ...path: readonly string[]): Json | undefined {
   let at: Json | undefined = value;

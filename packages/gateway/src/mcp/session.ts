@@ -10,7 +10,17 @@ import { capabilitiesOf, HeldCalls, Questions, showsAddresses } from './asking.t
 import { continues, keyOfRound, roundOf } from './calls.ts';
 import { Catalogue } from './catalogue.ts';
 import { LineSplitter } from './lines.ts';
-import { errorReply, idOf, isModern, type Message, maxLineBytes, parseMessage, stringAt, valueAt } from './message.ts';
+import {
+  errorReply,
+  idOf,
+  isModern,
+  type Message,
+  maxLineBytes,
+  parseMessage,
+  stringAt,
+  valueAt,
+  withoutProgress,
+} from './message.ts';
 import { isJudged } from './methods.ts';
 import { replyTo } from './reply.ts';
 import { type LinkLimits, ToolLink } from './tool-link.ts';
@@ -70,6 +80,8 @@ export class McpSession {
   private readonly acting = new Set<Promise<void>>();
   /** What the client said at the start that it can do, and what it is asked while calls wait. */
   private capabilities: Json | undefined;
+  /** What each request of a client of the newer era says of itself: what is asked on its behalf says the same. */
+  private speaking: { readonly _meta?: Json } = {};
   private readonly questions = new Questions();
   private readonly held = new HeldCalls<Message>(Date.now);
   private readonly rounds = new Map<string, (next: Message) => void>();
@@ -176,7 +188,7 @@ export class McpSession {
       limits,
     );
     const catalogue = new Catalogue(
-      (method, params) => link.request(method, params),
+      (method, params) => link.request(method, { ...(params as object), ...this.speaking }),
       (definition) => pins.see(tool, definition),
     );
     return { link, catalogue };
@@ -231,6 +243,7 @@ export class McpSession {
       const text = 'the requestState is not of this call, is over, or was brought before: make the call without it';
       return this.options.reply(errorReply(message.id, -32602, text, 'held'));
     }
+    if (isModern(message)) this.speaking = { _meta: withoutProgress(message) };
     const way = this.way(around, message, back?.first ?? message, signal);
     const question: { held: HeldAt | null } = { held: null };
     const call: Call = {

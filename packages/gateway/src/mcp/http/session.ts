@@ -8,7 +8,7 @@ import type { Pins } from '../../tools/pins.ts';
 import type { Tool } from '../../tools/registry.ts';
 import { capabilitiesOf, Questions, showsAddresses } from '../asking.ts';
 import { Catalogue } from '../catalogue.ts';
-import { idOf, isModern, type Message, maxLineBytes, parseMessage, valueAt } from '../message.ts';
+import { idOf, isModern, type Message, maxLineBytes, parseMessage, valueAt, withoutProgress } from '../message.ts';
 import type { LinkLimits } from '../tool-link.ts';
 import { EventSplitter } from './event-stream.ts';
 import { type Upstream, wholeOf } from './upstream.ts';
@@ -128,7 +128,7 @@ export class HttpSession {
 
   /** Says which version is spoken and by whom, for what is asked of the server on its behalf. */
   speaks(message: Message, version?: string): void {
-    const meta = isModern(message) ? valueAt(message.json.value, 'params', '_meta') : undefined;
+    const meta = isModern(message) ? withoutProgress(message) : undefined;
     const said = valueAt(meta, 'io.modelcontextprotocol/protocolVersion');
     this.speaking = { version: typeof said === 'string' ? said : version, meta };
   }
@@ -162,7 +162,7 @@ export class HttpSession {
     const body = utf8(
       JSON.stringify({
         ...{ jsonrpc: '2.0', id, method },
-        params: { ...(params as object), ...(meta === undefined ? {} : { _meta: withoutProgress(meta) }) },
+        params: { ...(params as object), ...(meta === undefined ? {} : { _meta: meta }) },
       }),
     );
     const incoming = await upstream.send({
@@ -183,11 +183,6 @@ export class HttpSession {
     if (answer) return answer;
     throw new GatewayError('tool-died', `the server did not answer ${method} (HTTP status ${incoming.statusCode})`);
   }
-}
-
-function withoutProgress(meta: Json): Json {
-  const { progressToken: _, ...rest } = meta as { readonly [key: string]: Json };
-  return rest;
 }
 
 function messagesOf(type: string | undefined, body: Buffer): readonly Message[] {
