@@ -139,7 +139,9 @@ export class RecordDoor {
     const { series, n } = reserved;
     const { apply, patient = false } = draft;
     const item = { series, n, payload, digest, signer, patient, apply, resolve, reject, signature: undefined };
-    this.committer.push(item, signer.sign(signed));
+    // What nobody waits for is signed when whoever asked was answered.
+    const ready = patient ? new Promise((later) => setImmediate(later)) : undefined;
+    this.committer.push(item, ready ? ready.then(() => signer.sign(signed)) : signer.sign(signed));
     const covering = (wanted: 'published' | 'witnessed', signal?: AbortSignal) =>
       durable.then(({ index }) => publisher.covering(index, wanted, signal));
     return {

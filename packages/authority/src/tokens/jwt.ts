@@ -1,15 +1,22 @@
-import type { KeyObject } from 'node:crypto';
+import { type KeyObject, sign } from 'node:crypto';
 import { type CompactJwt, parseJwt } from '@deed/evidence';
-import { SignJWT } from 'jose';
 import type { z } from 'zod';
 import { AuthorityError, type AuthorityErrorCode } from '../errors.ts';
 
 /** How far the clocks of agent and server may be apart. */
 export const skewSeconds = 5;
 
-/** Signs claims as a compact ES256 JWT of one type. */
-export function signJwt(key: KeyObject, typ: string, claims: Readonly<Record<string, unknown>>): Promise<string> {
-  return new SignJWT({ ...claims }).setProtectedHeader({ alg: 'ES256', typ }).sign(key);
+/**
+ * Signs claims as a compact ES256 JWT of one type. Each message of an agent waits for one: jose, which goes by way of WebCrypto and a
+ * thread, takes four times as long.
+ */
+export async function signJwt(key: KeyObject, typ: string, claims: Readonly<Record<string, unknown>>): Promise<string> {
+  const text = `${part({ alg: 'ES256', typ })}.${part(claims)}`;
+  return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+}
+
+function part(value: Readonly<Record<string, unknown>>): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
 /** True if this key made the JWT, and it is one of this type. */
