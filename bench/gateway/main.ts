@@ -2,22 +2,9 @@
  * What a call takes longer behind Deed than directly, in one run: `npm run bench:gateway [-- PART...]`. Every way is measured in turns
  * with every other, so that what else the machine does falls on all of them; the figures are medians over the rounds.
  */
-import { availableParallelism, loadavg } from 'node:os';
-import { table } from '../authority/measure.ts';
+
+import { runParts } from '../parts.ts';
 import { http } from './http.ts';
 import { stdio } from './stdio.ts';
 
-const parts: Readonly<Record<string, () => Promise<readonly (readonly string[])[]>>> = { stdio, http };
-
-const given = process.argv.slice(2);
-const unknown = given.filter((name) => !(name in parts));
-if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}: there are ${Object.keys(parts).join(', ')}`);
-
-const load = () => (loadavg()[0] ?? 0).toFixed(1);
-console.log(`${availableParallelism()} cores, load ${load()}\n`);
-for (const [name, part] of Object.entries(parts)) {
-  if (given.length > 0 && !given.includes(name)) continue;
-  process.stderr.write(`measuring ${name}\n`);
-  console.log(`${table(await part())}\n`);
-}
-console.log(`load at the end ${load()}`);
+await runParts({ stdio, http });
