@@ -38,6 +38,7 @@ export { trustDomainOf } from './ground.ts';
 export type { Enrolled, Enrolment } from './identity/enrol.ts';
 export { makeWorkloadProof } from './identity/proof.ts';
 export type { Revocation, Tried } from './identity/revoke.ts';
+export { checkedLookup, mayAsk } from './identity/safe-get.ts';
 export { type IssuedWit, type KnownCaller, type WorkloadRequest, witHeader, wptHeader } from './identity/wit.ts';
 export { type Initialized, type InitOptions, initDeployment, objectFolder, readDeployment } from './init.ts';
 export { type FileSigner, keySigner, pemSigner, readPemKey } from './keys/file-signer.ts';

@@ -29,6 +29,8 @@ import { type Ledger, openLedger, Timestamps } from '@deed/ledger';
 import { Reconcile, reconcileMigrations } from '@deed/reconcile';
 import { openObjects } from '@deed/store';
 import { type BrokerGround, forgeBrokerOf, toolBrokerOf } from './brokers.ts';
+import { Callbacks } from './callbacks/callbacks.ts';
+import { callbackMigrations } from './callbacks/outbox.ts';
 import { type Config, ledgerSettings, readConfig, retentionOf, timestampPlan } from './config.ts';
 import { stateConfiguration } from './configuration.ts';
 import { ImplicitTask, idleMs } from './implicit-task.ts';
@@ -37,7 +39,7 @@ import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
 /** The tables of the rooms above the ledger. */
-export const migrations = [...authorityMigrations, ...toolMigrations, ...reconcileMigrations];
+export const migrations = [...authorityMigrations, ...toolMigrations, ...reconcileMigrations, ...callbackMigrations];
 
 /** How long things may take, in milliseconds. */
 export interface Limits extends LinkLimits {
@@ -59,6 +61,7 @@ export interface Deployment {
   readonly started: Config;
   readonly ledger: Ledger;
   readonly timestamps: Timestamps;
+  readonly callbacks: Callbacks;
   readonly authority: Authority;
   readonly tools: ToolRegistry;
   readonly endpointKeys: EndpointKeys;
@@ -147,6 +150,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     const relay = await GitRelay.start();
     const timestamps = new Timestamps({ ledger, clock: now });
     timestamps.follow(timestampPlan(config));
+    const callbacks = new Callbacks({ ledger, secrets, clock });
     const stopRetention = startRetention(authority.retention, systemClock);
     const pins = new Pins(db, ledger, { agent: 'none', tool: 'same-uid' });
     const implicitTask = () => new ImplicitTask(authority, 'a session of Claude Code, told by its hooks,');
@@ -156,6 +160,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       started: config,
       ledger,
       timestamps,
+      callbacks,
       authority,
       relay,
       tools,
@@ -171,6 +176,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       async close() {
         await deployment.hooks.close();
         await stopRetention();
+        await callbacks.close();
         await timestamps.close();
         await relay.close();
         await authority.close();

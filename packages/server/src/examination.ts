@@ -2,9 +2,17 @@ import { authorityExamination } from '@deed/authority';
 import { gatewayExamination } from '@deed/gateway';
 import { type FsckReport, fsck, fsckOnAllCores, type RoomExamination } from '@deed/ledger';
 import { reconcileExamination } from '@deed/reconcile';
+import { callbackTables } from './callbacks/outbox.ts';
 import { readConfig } from './config.ts';
 import { type Configuration, configurationOf, differencesOf } from './configuration.ts';
 import { ServerError } from './errors.ts';
+
+/** Whom callbacks tell and what is still to be told: configuration, and work in hand; no entry says either. */
+const callbackExamination: RoomExamination = {
+  tables: callbackTables,
+  owns: () => false,
+  begin: () => ({ statement() {}, end() {} }),
+};
 
 /** config.json, tools and sources: that they are as the newest statement says; and that config.json names this log and a known witness. */
 const configExamination: RoomExamination = {
@@ -50,6 +58,7 @@ export const examinations: readonly RoomExamination[] = [
   authorityExamination,
   gatewayExamination,
   reconcileExamination,
+  callbackExamination,
   configExamination,
 ];
 

@@ -44,6 +44,13 @@ async function address(): Promise<string> {
   return 'remote';
 }
 
+const callback = (name: string) => ({ name, url: 'http://127.0.0.1:9/', network: 'private', topics: ['task'] });
+
+async function told(): Promise<string> {
+  await world.post('/v1/callbacks', callback('known'));
+  return 'known';
+}
+
 function wrapOf(path: string): object {
   const secrets = [{ variable: 'KEY', value: 'k-e-y' }];
   const server = { at: ['mcpServers', 'a'], name: 'a', argv: ['/bin/true'], env: {}, cwd: path, secrets };
@@ -80,6 +87,10 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
     },
     'intent',
   ],
+  '/v1/callbacks': [async () => ['/v1/callbacks', callback('new')], 'administered'],
+  '/v1/callbacks/:id/test': [async () => [`/v1/callbacks/${await told()}/test`, {}], 'administered'],
+  '/v1/callbacks/:id/retry': [async () => [`/v1/callbacks/${await told()}/retry`, {}], 'administered'],
+  '/v1/callbacks/:id/remove': [async () => [`/v1/callbacks/${await told()}/remove`, {}], 'administered'],
   '/v1/agents/invite': [async () => ['/v1/agents/invite', { name: 'coder' }], 'administered'],
   '/v1/agents/:id/revoke': [
     async () => [`/v1/agents/${(await world.enrol()).id}/revoke`, { reason: 'its work is done' }],
@@ -225,7 +236,7 @@ test.each(Object.entries(routes))(
     if (leaves === null) expect(said).toEqual([]);
     else expect(said).toContain(leaves);
     if (leaves !== 'administered') return;
-    const id = /\/((?:agt|per|tsk)_[0-9A-Z]+|[0-9a-f]{16})/.exec(path)?.[1] ?? null;
+    const id = /\/((?:agt|per|tsk)_[0-9A-Z]+|[0-9a-f]{16}|(?<=callbacks\/)[a-z]+)/.exec(path)?.[1] ?? null;
     expect(newestOf(before)).toContainEqual(
       expect.objectContaining({ act: `POST ${route}`, by: 'socket', target: id }),
     );

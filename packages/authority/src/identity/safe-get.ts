@@ -96,7 +96,8 @@ export function safeGet(url: string, loopbackRule: boolean): Promise<string> {
   });
 }
 
-function checkedLookup(loopbackRule: boolean): LookupFunction {
+/** Finds a name, and refuses it if any of its addresses may not be asked: see {@link mayAsk}. */
+export function checkedLookup(loopbackRule: boolean): LookupFunction {
   return (hostname, options, done) => {
     lookup(hostname, { ...options, all: true }, (error, found: LookupAddress[] = []) => {
       if (error) return done(error, '');

@@ -16,6 +16,7 @@ import { withChange, witnessChange, witnessView } from '../witness-config.ts';
 import { stateActs } from './administration.ts';
 import { body } from './body.ts';
 import { brokersApi } from './brokers-api.ts';
+import { callbacksApi } from './callbacks-api.ts';
 import { hooksApi } from './hooks-api.ts';
 import { hopsApi } from './hops-api.ts';
 import { logApi } from './log-api.ts';
@@ -226,6 +227,7 @@ export function adminApi(
   app.route('/', retentionApi(deployment));
   app.route('/', peopleAdminApi(deployment, url));
   app.route('/', brokersApi(deployment));
+  app.route('/', callbacksApi(deployment));
   app.route('/', hopsApi(deployment));
   app.route('/', hooksApi(deployment));
   app.route('/', wrapsApi(deployment));
