@@ -4,6 +4,7 @@ import { agentCommand } from './commands/agent.ts';
 import { approveCommand } from './commands/approve.ts';
 import { backupCommand } from './commands/backup.ts';
 import { brokerCommand } from './commands/broker.ts';
+import { callbackCommand } from './commands/callback.ts';
 import { caseCommand } from './commands/case.ts';
 import { demoCommand } from './commands/demo.ts';
 import { grantCommand } from './commands/grant.ts';
@@ -56,6 +57,7 @@ export function deedProgram(): Command {
     keyCommand,
     sourceCommand,
     logCommand,
+    callbackCommand,
     backupCommand,
   ]) {
     program.addCommand(make());

@@ -56,6 +56,7 @@ export {
 export { audit } from './audit.ts';
 export { type BackupReport, backup } from './backup/backup.ts';
 export { restore, verifyBackup } from './backup/restore.ts';
+export { callbackTopics } from './callbacks/event.ts';
 export { readConfig } from './config.ts';
 export * from './errors.ts';
 export { examineFolder, examineOnAllCores } from './examination.ts';
