@@ -388,8 +388,8 @@ describe('a call that waits for a person', () => {
     expect(reasons).toEqual(['rejected', 'denied']);
   });
 
-  test('a state is for one call of one visitor, and once', async () => {
-    const place = await behind({ kind: 'both' });
+  test.each(['json', 'stream'] as const)('a state is for one call of one visitor, and once (%s)', async (answersAs) => {
+    const place = await behind({ kind: 'both', answersAs });
     const [worker, stranger] = [
       await world.worker([{ server: place.name }]),
       await world.worker([{ server: place.name }]),
@@ -453,6 +453,21 @@ describe('a server that fails', () => {
     const answer = await raw(place, body, headers);
     expect(answer.text.match(/"text":"\d"/g)).toEqual(['"text":"1"']);
     expect(world.of(await newestTask(), 'outcome')).toHaveLength(1);
+  });
+
+  test('one that has forgotten a session lets the client begin anew, and the call is an error', async () => {
+    const place = await behind({ kind: 'sessions' });
+    const { client: mcp, transport } = await client(place);
+    await mcp.callTool({ name: 'echo', arguments: { a: 1 } });
+    place.server.before = (_request, response) => {
+      const error = { jsonrpc: '2.0', error: { code: -32001, message: 'Session not found' }, id: null };
+      response.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify(error));
+      return true;
+    };
+    const call = { jsonrpc: '2.0', id: 'c', method: 'tools/call', params: { name: 'echo', arguments: {} } };
+    const answer = await raw(place, call, { 'mcp-session-id': transport.sessionId ?? '' });
+    expect([answer.status, messageOf(answer).error.message]).toEqual([404, 'Session not found']);
+    expect(world.of(await newestTask(), 'outcome').map(({ body }) => body.status)).toEqual(['ok', 'error']);
   });
 
   test('one that refuses its credential is an error, and the client is not sent to it for another', async () => {

@@ -1,4 +1,4 @@
-import { fromUtf8, parseStrictJson } from '@deed/evidence';
+import { DeedError, fromUtf8, parseStrictJson } from '@deed/evidence';
 import type { Acted } from '../action.ts';
 import { errorReply, errorResult, isModern, type Message } from './message.ts';
 
@@ -22,7 +22,13 @@ export function replyTo(message: Message, acted: Acted): string {
 
 /** An answer that was given to another request for the same call: its exact result or error, with this one's id. */
 function withId(bytes: Uint8Array, id: string): string | null {
-  const { raw } = parseStrictJson(fromUtf8(bytes));
+  let raw: ReturnType<typeof parseStrictJson>['raw'];
+  try {
+    ({ raw } = parseStrictJson(fromUtf8(bytes)));
+  } catch (error) {
+    if (error instanceof DeedError) return null; // no message at all: what a server says that does not take a call
+    throw error;
+  }
   for (const member of ['result', 'error']) {
     const said = raw(member);
     if (said !== undefined) return `{"jsonrpc":"2.0","id":${id},"${member}":${said}}`;

@@ -30,7 +30,7 @@ export class ToolServer {
   private constructor(options: McpServerOptions) {
     this.options = options;
     const handler = toNodeHandler(
-      createMcpHandler(() => this.server(), options.answersAs === 'json' ? { responseMode: 'json' } : {}),
+      createMcpHandler(() => this.server(), { responseMode: options.answersAs === 'json' ? 'json' : 'sse' }),
     );
     this.http = createServer((request, response) => {
       this.headers.push(request.headers);

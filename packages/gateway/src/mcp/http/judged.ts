@@ -11,7 +11,7 @@ import { statusOfAnswer } from '../tool-link.ts';
 import { headerMismatch, parameterMismatch } from './mirrored.ts';
 import type { Outlet } from './outlet.ts';
 import { passAnswer } from './pass.ts';
-import type { EndpointOptions, HttpSession, Visitor } from './session.ts';
+import type { EndpointOptions, HttpSession, InFlight, Visitor } from './session.ts';
 import { forwardedHeaders, returnedHeaders, type Upstream } from './upstream.ts';
 
 /** One request for a judged call, and where its answer goes. */
@@ -32,6 +32,13 @@ interface Outgoing {
 /** What the user of the client was asked while the call waited. */
 interface Question {
   held: HeldAt | null;
+}
+
+/** An answer that is no stream. */
+interface Whole {
+  readonly status: number;
+  readonly bytes: Uint8Array;
+  readonly message: Message | null;
 }
 
 interface Running extends RunningCall {
@@ -113,11 +120,14 @@ export class JudgedCalls {
     way.begun(running);
     this.calls.add(key, running);
     this.acting.set(acted, () => gone.abort());
-    session.inFlight.set(message.id ?? '', {
+    const inFlight: InFlight = {
       kind: 'judged',
       cancel: () => gone.abort(),
       settle: (answer, from) => this.settle(asked, running, answer, from),
-    });
+    };
+    // The server answers what it was sent, which may be an earlier request.
+    const ids = new Set([message.id ?? '', outgoing.message.id ?? '']);
+    for (const id of ids) session.inFlight.set(id, inFlight);
     outlet.onEnd((lost) => {
       running.lost = lost;
       // In the newer era a client that closes its stream cancels; in the older one it may come back.
@@ -128,7 +138,7 @@ export class JudgedCalls {
       await this.reply(asked, await acted, outgoing);
     } finally {
       this.acting.delete(acted);
-      session.inFlight.delete(message.id ?? '');
+      for (const id of ids) session.inFlight.delete(id);
     }
   }
 
@@ -212,7 +222,7 @@ export class JudgedCalls {
             await running.acted;
           }
         },
-        onWhole: (status, bytes, message) => this.whole(asked, running, status, bytes, message),
+        onWhole: (status, bytes, message) => this.whole(asked, outgoing, running, { status, bytes, message }),
       });
       if (resumable && session.id !== null) return; // the answer comes on the stream by which the client goes on
     } catch (error) {
@@ -226,7 +236,9 @@ export class JudgedCalls {
     const round = isModern(asked.message) ? roundOf(from) : undefined;
     if (round) {
       this.calls.awaitRound(keyOfRound(running.visitor, asked.message, round.state), running);
-      return true;
+      if (from.id === asked.message.id) return true;
+      asked.outlet.finish(replyTo(asked.message, { kind: 'answered', answer }));
+      return false;
     }
     running.settle(answer);
     const acted = await running.acted;
@@ -244,12 +256,11 @@ export class JudgedCalls {
   /** An answer that is no stream: a message, or only a status. True if it goes on as it is. */
   private whole(
     asked: Asked,
+    outgoing: Outgoing,
     running: Running,
-    status: number,
-    bytes: Uint8Array,
-    message: Message | null,
+    { status, bytes, message }: Whole,
   ): Promise<boolean> | boolean {
-    if (message?.kind === 'response') {
+    if (message?.kind === 'response' && message.id === outgoing.message.id) {
       return this.settle(asked, running, { status: statusOfAnswer(message), bytes: message.line }, message);
     }
     const refused = status >= 400 && status < 500;
