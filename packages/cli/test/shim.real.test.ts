@@ -63,6 +63,7 @@ test('the official client negotiates its version and works through the shim, whi
   const read = await client.callTool({ name: 'read_text_file', arguments: { path } });
   expect(read.structuredContent).toEqual({ content: 'through' });
   await client.close();
+  await world.settled(); // nobody waits for what is only looked at
   expect(world.of(worker.task, 'intent').map(({ body }) => body.tier)).toEqual(['record', 'observe']);
   expect(world.of(worker.task, 'outcome').map(({ body }) => body.status)).toEqual(['ok', 'ok']);
 });

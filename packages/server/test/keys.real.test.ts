@@ -1,21 +1,13 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import {
-  authorityMigrations,
-  prepareKey,
-  readLogKeys,
-  readServerKeys,
-  recordRotation,
-  type ServerKeyName,
-} from '@deed/authority';
+import { prepareKey, readLogKeys, readServerKeys, recordRotation, type ServerKeyName } from '@deed/authority';
 import { parseTrust, verify } from '@deed/evidence';
-import { toolMigrations } from '@deed/gateway';
 import { fsck, openLedger } from '@deed/ledger';
-import { reconcileMigrations } from '@deed/reconcile';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
 import { Client } from '../../cli/src/client.ts';
+import { migrations } from '../src/deployment.ts';
 import { type FileSigner, keySigner, listKeys, readSealedKey, rotateKey, setSealed } from '../src/index.ts';
 import { World } from './support/world.ts';
 
@@ -54,7 +46,7 @@ async function begunRotation(key: ServerKeyName): Promise<void> {
     folder: world.dir,
     logKeys: readLogKeys(world.dir, world.made.origin),
     signer: readServerKeys(world.dir).receipt,
-    migrations: [...authorityMigrations, ...toolMigrations, ...reconcileMigrations],
+    migrations,
   });
   await prepareKey(world.dir, key);
   await recordRotation(world.dir, key, { ledger, root });
