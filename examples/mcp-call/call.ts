@@ -37,7 +37,9 @@ function transport(to: Start) {
   });
 }
 
-const client = new Client({ name: 'mcp-call', version: '0.1.0' }, { versionNegotiation: { mode: 'auto' } });
+// To find out which era a program speaks would start it twice.
+const mode = 'url' in start ? 'auto' : 'legacy';
+const client = new Client({ name: 'mcp-call', version: '0.1.0' }, { versionNegotiation: { mode } });
 await client.connect(transport(start));
 try {
   if (tool === undefined) {
