@@ -124,7 +124,7 @@ function list(): Command {
     print(view, flags.json, () =>
       [
         table(
-          ['server', 'kind', ...(given ? ['credential'] : []), 'command or address'],
+          ['server', 'kind', ...(given ? ['credential'] : []), 'command'],
           view.tools.map(({ name, kind, argv, url, credentials }) => [
             ...[
               name,
