@@ -14,7 +14,7 @@ export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
 export { type EndpointKey, EndpointKeys } from './tools/endpoint-keys.ts';
 export { gatewayExamination } from './tools/examination.ts';
 export { Pins } from './tools/pins.ts';
-export { fillIn, placeholderOf } from './tools/placeholders.ts';
+export { filledHeaders, placeholderOf } from './tools/placeholders.ts';
 export {
   type Tool,
   type ToolCredential,

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { AuthorityError, type Caller, type TokenCaller } from '@deed/authority';
-import { GatewayError, McpSession, type RefusedPush, type RelaySession, type Surroundings } from '@deed/gateway';
+import { McpSession, type RefusedPush, type RelaySession, type Surroundings } from '@deed/gateway';
 import type { Deployment } from './deployment.ts';
 import { ImplicitTask, idleMs } from './implicit-task.ts';
 import { credentialsOf, implicitCredentials } from './tool-credentials.ts';
@@ -23,11 +23,6 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
   const { authority, relay } = deployment;
   const { tools } = deployment;
   const tool = 'name' in request.tool ? tools.named(request.tool.name) : tools.match(request.tool.argv);
-  if (tool.url !== null)
-    throw new GatewayError(
-      'tool',
-      `${tool.name} is started by nobody: it is reached at /mcp/${tool.name} of deed up --listen`,
-    );
   const implicit = new ImplicitTask(authority, `a session with ${tool.name}`, tool.name);
   let idle: NodeJS.Timeout | undefined;
   let forgetTask = () => {};

@@ -1,4 +1,4 @@
-import { fillIn, GatewayError, type Tool } from '@deed/gateway';
+import { GatewayError, type Tool } from '@deed/gateway';
 import type { Deployment } from './deployment.ts';
 
 export type Variables = Readonly<Record<string, string>>;
@@ -38,13 +38,4 @@ export async function implicitCredentials(
     );
   // What is handed a secret has a task that says so, whatever it is used for.
   return tool.credentials.length === 0 ? {} : credentialsOf(deployment, tool, await open());
-}
-
-/** The headers that requests to a tool's address carry. @throws GatewayError credential */
-export function headersOf({ name, headers }: Tool, variables: Variables): Variables {
-  const { argv } = fillIn(Object.values(headers), variables);
-  const missing = argv.find((value) => value.includes('${deed:'));
-  if (missing !== undefined)
-    throw new GatewayError('credential', `a header of ${name} wants a variable that its credentials do not have`);
-  return Object.fromEntries(Object.keys(headers).map((header, at) => [header.toLowerCase(), argv[at] ?? '']));
 }

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { type Json, utf8 } from '@deed/evidence';
 import type { Answer } from '../call.ts';
 import { GatewayError } from '../errors.ts';
+import { filledHeaders } from '../tools/placeholders.ts';
 import { ToolProcess } from '../tools/process.ts';
 import type { Tool } from '../tools/registry.ts';
-import { type Message, parseMessage } from './message.ts';
+import { HttpCarrier } from './http/carrier.ts';
+import { errorReply, type Message, parseMessage } from './message.ts';
 
 /** Longest that a tool may take to answer, and how long after a cancel its answer still counts, in milliseconds. */
 export interface LinkLimits {
@@ -24,7 +26,7 @@ export interface LinkEvents {
 /** The server's side of one tool process: sends lines, and gives each answer to whoever waits for its id. */
 export class ToolLink {
   private readonly waiting = new Map<string, (answer: Message | null) => void>();
-  private readonly process: ToolProcess;
+  private readonly carrier: Pick<ToolProcess, 'send' | 'stop'>;
   private readonly limits: LinkLimits;
   private readonly prefix = `deed-${randomBytes(8).toString('hex')}`;
   private counter = 0;
@@ -32,21 +34,31 @@ export class ToolLink {
 
   constructor(tool: Tool, env: Readonly<Record<string, string>>, events: LinkEvents, limits: LinkLimits) {
     this.limits = limits;
-    this.process = new ToolProcess(tool, env, {
-      line: (line) => this.receive(line, events),
-      tooLong: () => events.log(`${tool.name}: a line above the limit was dropped`),
-      stderr: () => {}, // may hold arguments and secrets: not kept
-      end: (reason) => {
-        this.endReason = reason;
-        for (const answer of this.waiting.values()) answer(null);
-        this.waiting.clear();
-        events.ended(reason);
-      },
-    });
+    const line = (bytes: Uint8Array) => this.receive(bytes, events);
+    const end = (reason: string) => {
+      this.endReason = reason;
+      for (const answer of this.waiting.values()) answer(null);
+      this.waiting.clear();
+      events.ended(reason);
+    };
+    const unanswered = (id: string) => {
+      const waiter = this.waiting.get(id);
+      if (waiter) waiter(null);
+      else events.pass(parseMessage(utf8(errorReply(id, -32001, 'the server did not answer', 'tool-died').trimEnd())));
+    };
+    this.carrier =
+      tool.url === null
+        ? new ToolProcess(tool, env, {
+            line,
+            tooLong: () => events.log(`${tool.name}: a line above the limit was dropped`),
+            stderr: () => {}, // may hold arguments and secrets: not kept
+            end,
+          })
+        : new HttpCarrier(tool, filledHeaders(tool, env), { line, end, unanswered });
   }
 
   send(line: Uint8Array): void {
-    this.process.send(line);
+    this.carrier.send(line);
   }
 
   /** Sends a decided request and waits for its answer, its end, or the caller's leaving. */
@@ -72,7 +84,7 @@ export class ToolLink {
   }
 
   async stop(): Promise<void> {
-    await this.process.stop();
+    await this.carrier.stop();
   }
 
   private ask(id: string, line: Uint8Array, signal: AbortSignal): Promise<Message | null> {
@@ -92,7 +104,7 @@ export class ToolLink {
       signal.addEventListener('abort', shorten, { once: true });
       if (signal.aborted) shorten();
       this.waiting.set(id, finish);
-      this.process.send(line);
+      this.carrier.send(line);
     });
   }
 

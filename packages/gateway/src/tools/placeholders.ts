@@ -1,3 +1,5 @@
+import { GatewayError } from '../errors.ts';
+
 /** `${deed:NAME}` in a word of a registered command: there stands the credential's variable NAME when the tool is started. */
 const placeholder = /\$\{deed:([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
@@ -20,4 +22,15 @@ export function fillIn(
     }),
   );
   return { argv: filled, env: Object.fromEntries(Object.entries(given).filter(([name]) => !used.has(name))) };
+}
+
+/** The headers that requests to an address carry, with the variables of its credentials in their places. @throws GatewayError credential */
+export function filledHeaders(
+  tool: { readonly name: string; readonly headers: Readonly<Record<string, string>> },
+  given: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const { argv } = fillIn(Object.values(tool.headers), given);
+  if (argv.some((value) => value.search(placeholder) >= 0))
+    throw new GatewayError('credential', `a header of ${tool.name} wants a variable that its credentials do not have`);
+  return Object.fromEntries(Object.keys(tool.headers).map((name, at) => [name.toLowerCase(), argv[at] ?? '']));
 }

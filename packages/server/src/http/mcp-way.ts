@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TokenCaller } from '@deed/authority';
 import { DeedError, parseStrictJson } from '@deed/evidence';
-import { errorReply, HttpEndpoint, type Tool, type Visitor } from '@deed/gateway';
+import { errorReply, filledHeaders, HttpEndpoint, type Tool, type Visitor } from '@deed/gateway';
 import type { Deployment } from '../deployment.ts';
 import { ServerError } from '../errors.ts';
 import { ImplicitTask, idleMs } from '../implicit-task.ts';
-import { credentialsOf, headersOf, implicitCredentials } from '../tool-credentials.ts';
+import { credentialsOf, implicitCredentials } from '../tool-credentials.ts';
 import { notWriting, type Way } from './listen.ts';
 
 /** Where tool servers that have an address are reached through the gateway, by Streamable HTTP. */
@@ -79,7 +79,7 @@ export function mcpWay(deployment: Deployment, hosts: () => ReadonlySet<string>)
       caller: async (message) => ({ kind: 'implicit', task: await open(), message }),
       check: async () => {},
       isOpen: () => true,
-      headers: async () => headersOf(tool, await implicitCredentials(deployment, tool, open)),
+      headers: async () => filledHeaders(tool, await implicitCredentials(deployment, tool, open)),
     };
   };
 
@@ -113,7 +113,7 @@ function tokenVisitor(deployment: Deployment, tool: Tool, token: string, proof: 
     caller: async (body) => caller(body),
     check: async (body) => void authority.actions.authenticate(caller(body)),
     isOpen: () => authority.tasks.isOpen(task),
-    headers: async () => headersOf(tool, credentialsOf(deployment, tool, task)),
+    headers: async () => filledHeaders(tool, credentialsOf(deployment, tool, task)),
   };
 }
 

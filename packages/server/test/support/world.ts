@@ -164,6 +164,11 @@ export class World {
     return Connection.open({ socket: this.serving.socket, argv, task: worker?.task ?? null, sign });
   }
 
+  /** The same to a tool server by its name. */
+  connectTo(server: string, worker: Worker): Promise<Connection> {
+    return Connection.open({ socket: this.serving.socket, argv: [], server, task: worker.task, sign: worker.sign });
+  }
+
   closeTask(task: string): Promise<unknown> {
     return this.post(`/v1/tasks/${task}/close`, { reason: 'operator' });
   }

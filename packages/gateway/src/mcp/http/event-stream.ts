@@ -7,8 +7,8 @@ export interface StreamEvent {
   readonly bytes: Uint8Array;
   /** Its `data` lines, joined as a client joins them; null if it has none. */
   readonly data: string | null;
-  /** It names itself, so that a client can resume after it. */
-  readonly hasId: boolean;
+  /** Its own name, by which a client can go on after it; null without one. */
+  readonly id: string | null;
 }
 
 const [lf, cr, colon] = [0x0a, 0x0d, 0x3a];
@@ -64,7 +64,7 @@ export class EventSplitter {
   private joinLf(part: Buffer): void {
     const last = this.lines.at(-1);
     if (last) this.lines[this.lines.length - 1] = Buffer.concat([last, part]);
-    else this.onEvent({ bytes: part, data: null, hasId: false });
+    else this.onEvent({ bytes: part, data: null, id: null });
   }
 
   private endLine(): void {
@@ -92,15 +92,15 @@ export function eventOf(message: string): string {
     .join('')}\n`;
 }
 
-function readFields(bytes: Buffer, first: boolean): { readonly data: string | null; readonly hasId: boolean } {
+function readFields(bytes: Buffer, first: boolean): { readonly data: string | null; readonly id: string | null } {
   const text = bytes.toString('utf8');
   const data: string[] = [];
-  let hasId = false;
+  let id: string | null = null;
   for (const line of (first ? text.replace(/^\uFEFF/, '') : text).split(/\r\n|\r|\n/)) {
     const at = line.indexOf(':');
     const [name, value] = at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1).replace(/^ /, '')];
     if (name === 'data') data.push(value);
-    if (name === 'id') hasId = true;
+    if (name === 'id') id = value;
   }
-  return { data: data.length === 0 ? null : data.join('\n'), hasId };
+  return { data: data.length === 0 ? null : data.join('\n'), id };
 }

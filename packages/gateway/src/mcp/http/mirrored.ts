@@ -80,6 +80,12 @@ function single(value: string | readonly string[] | undefined): string | undefin
   return typeof value === 'string' || value === undefined ? value : value.join(', ');
 }
 
+/** A value as a header carries it: as it is, or in base64 where it might be read otherwise. */
+export function encodedHeader(value: string): string {
+  const isPlain = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(value) && !encoded.test(value);
+  return isPlain ? value : `=?base64?${Buffer.from(value).toString('base64')}?=`;
+}
+
 const encoded = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
 
 function decoded(value: string): string {

@@ -66,7 +66,7 @@ async function passEvents(
     for await (const chunk of incoming) {
       splitter.push(chunk as Buffer);
       for (const event of events.splice(0)) {
-        resumable ||= event.hasId;
+        resumable ||= event.id !== null;
         if (await mayPass(event, session, options)) await outlet.write(event.bytes);
       }
     }

@@ -32,9 +32,9 @@ test.each(ends)('lines that end in %j give the data that a client reads', (end) 
   const text = [': hello', 'id: 1', 'data: {"a":', 'data:1}', '', 'data', '', ''].join(end);
   const { events, rest } = split(text);
   const said = events.filter(({ data }) => data !== null);
-  expect(said.map(({ data, hasId }) => [data, hasId])).toEqual([
-    ['{"a":\n1}', true],
-    ['', false],
+  expect(said.map(({ data, id }) => [data, id])).toEqual([
+    ['{"a":\n1}', '1'],
+    ['', null],
   ]);
   expect(rest).toBe('');
 });
