@@ -18,12 +18,16 @@ const server = z.strictObject({
   at: place,
   /** The name it should be registered by, if that is free. */
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,39}$/),
-  argv: z.array(z.string().max(4096)).min(1).max(256),
+  /** Empty for one that is reached by its address. */
+  argv: z.array(z.string().max(4096)).max(256),
   env: z.record(variable, z.string()),
-  cwd: text,
+  cwd: text.nullable(),
+  url: text.nullable().default(null),
+  headers: z.record(z.string(), z.string()).default({}),
   secrets: z.array(z.strictObject({ variable, value: z.string().min(1) })).max(64),
 });
-export type WrapServer = z.infer<typeof server>;
+export type WrapServer = z.input<typeof server>;
+type Asked = z.infer<typeof server>;
 
 /** A configuration file of a client, whose servers are to run behind Deed. */
 export const wrapRequest = z.strictObject({
@@ -129,14 +133,14 @@ export function required(deployment: Deployment, path: string): Wrap {
 }
 
 interface Planned {
-  readonly asked: WrapServer;
+  readonly asked: Asked;
   /** Registered already, with the same in everything. */
   readonly known: Tool | undefined;
   readonly tool: string;
   readonly secrets: Wrapped['secrets'];
 }
 
-function plan(deployment: Deployment, servers: readonly WrapServer[], implicit: boolean): readonly Planned[] {
+function plan(deployment: Deployment, servers: readonly Asked[], implicit: boolean): readonly Planned[] {
   const { config, tools } = deployment;
   const registered = tools.list();
   const toolNames = new Set(registered.map(({ name }) => name));
@@ -165,9 +169,10 @@ function withoutPath({ PATH: _, ...env }: Readonly<Record<string, string>>): str
   return JSON.stringify(Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function isSame(deployment: Deployment, tool: Tool, asked: WrapServer, implicit: boolean): boolean {
+function isSame(deployment: Deployment, tool: Tool, asked: Asked, implicit: boolean): boolean {
   if (JSON.stringify(tool.argv) !== JSON.stringify(asked.argv) || tool.cwd !== asked.cwd || tool.kind !== 'plain')
     return false;
+  if (tool.url !== asked.url || JSON.stringify(tool.headers) !== JSON.stringify(asked.headers)) return false;
   const held = secretsOf(deployment, tool);
   return (
     withoutPath(tool.env) === withoutPath(asked.env) &&
@@ -197,16 +202,16 @@ function isMade(deployment: Deployment, known: Tool | undefined): boolean {
 
 function register(
   deployment: Deployment,
-  asked: WrapServer,
+  asked: Asked,
   name: string,
   secrets: Wrapped['secrets'],
   implicit: boolean,
 ): void {
-  const { argv, env, cwd } = asked;
+  const { argv, env, cwd, url, headers } = asked;
   for (const [i, { variable: holder, secret }] of secrets.entries())
     putSecret(deployment, { name: secret, variable: holder, value: asked.secrets[i]?.value ?? '' });
   const credentials = secrets.map(({ secret }) => ({ broker: secret, ...(implicit ? { implicit } : {}) }));
-  deployment.tools.add({ name, kind: 'plain', argv, env, cwd, credentials });
+  deployment.tools.add({ name, kind: 'plain', argv, env, cwd, credentials, url, headers });
 }
 
 function removed(deployment: Deployment, secret: string): Kept[] {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { sha256, toHex } from '@deed/evidence';
-import { ServerError, type Wrap, type Wrapped } from '@deed/server';
+import { ServerError, type Wrap, type Wrapped, type WrapServer } from '@deed/server';
 import type { Command } from 'commander';
 import { type AgentFlags, agentOptions, identityOf } from '../agent-flags.ts';
 import { Client } from '../client.ts';
@@ -8,7 +8,7 @@ import { type CommonOptions, command } from '../options.ts';
 import { bold, counted, print, table, yellow } from '../output.ts';
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../own-file.ts';
 import { selfCommand } from '../process.ts';
-import { behindDeed, dialectOf, stdioOf } from '../wrap/config-file.ts';
+import { addressOf, behindDeed, dialectOf, stdioOf } from '../wrap/config-file.ts';
 import type { Dialect, Entry } from '../wrap/dialect.ts';
 import { planWrap, type Remark } from '../wrap/plan.ts';
 
@@ -79,10 +79,14 @@ async function wrap(file: OwnFile, flags: WrapFlags): Promise<WrapView> {
   });
   return {
     file: path,
-    servers: servers.map(({ at, tool, secrets }, i) => ({ at, tool, secrets, command: plan.servers[i]?.argv ?? [] })),
+    servers: servers.map(({ at, tool, secrets }, i) => ({ at, tool, secrets, command: commandOf(plan.servers[i]) })),
     left,
     secrets: [...moved, ...remaining, ...linesWith(wrapped, values)],
   };
+}
+
+function commandOf(server: WrapServer | undefined): readonly string[] {
+  return typeof server?.url === 'string' ? [server.url] : (server?.argv ?? []);
 }
 
 /** What an entry starts instead of its server. */
@@ -122,7 +126,7 @@ function viewText({ file, servers, left, secrets }: WrapView): string {
   if (servers.length > 0)
     parts.push(
       table(
-        ['server', 'registered as', 'command'],
+        ['server', 'registered as', 'command or address'],
         servers.map(({ at, tool, command: argv }) => [key(at), tool, argv.join(' ')]),
       ),
     );
@@ -198,6 +202,8 @@ function restoredText(now: OwnFile, record: Wrap, keepChanges: boolean) {
 }
 
 function putBack(dialect: Dialect, text: string, was: Entry): string {
+  const address = addressOf(was);
+  if (address && dialect.withAddress) return dialect.withAddress(text, was.at, address);
   const { command: program, args = null, env = null } = stdioOf(was);
   return dialect.withStart(text, was.at, { command: program, args, env });
 }

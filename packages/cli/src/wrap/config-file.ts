@@ -1,6 +1,6 @@
 import { ServerError } from '@deed/server';
 import { z } from 'zod';
-import type { Dialect, Entry } from './dialect.ts';
+import type { Address, Dialect, Entry } from './dialect.ts';
 import { jsonDialect } from './json-config.ts';
 import { tomlDialect } from './toml-config.ts';
 
@@ -21,6 +21,20 @@ export function stdioOf({ at, value }: Entry): StdioEntry {
   const parsed = stdio.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new ServerError('request', `${at.join('.')}: ${z.prettifyError(parsed.error)}`);
+}
+
+const address = z.looseObject({
+  url: z.string().min(1),
+  type: z.string().optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+});
+
+/** The members that say where it is reached, of one by Streamable HTTP; null for any other entry. */
+export function addressOf({ value }: Entry): Address | null {
+  const parsed = address.safeParse(value);
+  if (!parsed.success || value.command !== undefined) return null;
+  const { url, type, headers } = parsed.data;
+  return type === undefined || /^(streamable-?)?http$/i.test(type) ? { url, type, headers } : null;
 }
 
 /** The server that an entry has `deed mcp run` start: its name, `null` if it names a command, undefined if it is not behind Deed. */

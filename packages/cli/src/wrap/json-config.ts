@@ -21,10 +21,24 @@ export const jsonDialect: Dialect = {
   withStart(text, at, { command, args, env }) {
     let now = set(text, [...at, 'command'], command);
     now = set(now, [...at, 'args'], args ?? undefined);
-    const hasEnv = findNodeAtLocation(parseJsonc(now).root, [...at, 'env']) !== undefined;
-    return env || hasEnv ? set(now, [...at, 'env'], env ?? {}) : now;
+    if (has(now, [...at, 'url'])) {
+      for (const member of ['url', 'headers']) now = set(now, [...at, member], undefined);
+      if (has(now, [...at, 'type'])) now = set(now, [...at, 'type'], 'stdio');
+    }
+    return env || has(now, [...at, 'env']) ? set(now, [...at, 'env'], env ?? {}) : now;
+  },
+  withAddress(text, at, { url, type, headers }) {
+    let now = set(text, [...at, 'url'], url);
+    now = set(now, [...at, 'type'], type);
+    now = set(now, [...at, 'headers'], headers);
+    for (const member of ['command', 'args', 'env']) now = set(now, [...at, member], undefined);
+    return now;
   },
 };
+
+function has(text: string, path: readonly string[]): boolean {
+  return findNodeAtLocation(parseJsonc(text).root, [...path]) !== undefined;
+}
 
 function keysOf(node: Node | undefined): string[] {
   if (node?.type !== 'object') return [];

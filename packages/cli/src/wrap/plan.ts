@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
 import { placeholderOf, type WrapServer } from '@deed/server';
-import { behindDeed, stdioOf } from './config-file.ts';
+import { addressOf, behindDeed, stdioOf } from './config-file.ts';
 import type { Dialect, Entry } from './dialect.ts';
 import { isSecret, secretIn } from './plain-secrets.ts';
 
@@ -66,8 +66,7 @@ interface PlannedEntry {
 function planEntry(entry: Entry, options: PlanOptions): PlannedEntry {
   const { at, value } = entry;
   if (behindDeed(entry) !== undefined) throw new Left('behind Deed already');
-  if (typeof value.command !== 'string')
-    throw new Left('not a command but an address (HTTP or SSE): Deed does not stand before these yet');
+  if (typeof value.command !== 'string') return planAddress(entry, options);
   if (value.envFile !== undefined)
     throw new Left('takes its environment from a file (envFile): put that into "env" first');
   const { command, args = [], env = {}, cwd } = stdioOf(entry);
@@ -107,6 +106,38 @@ function planEntry(entry: Entry, options: PlanOptions): PlannedEntry {
   const name = nameOf(at.at(-1) ?? '');
   const held = [...secrets].map(([variable, text]) => ({ variable, value: text }));
   return { server: { at: [...at], name, argv, env: given, cwd: base, secrets: held }, stood };
+}
+
+/** One that is reached by Streamable HTTP, with what it is shown in its headers. */
+function planAddress(entry: Entry, { dialect, path, env, secret, notSecret }: PlanOptions): PlannedEntry {
+  const address = dialect.withAddress && addressOf(entry);
+  if (!address) throw new Left('not a command but an address (SSE, or of a client whose entries Deed cannot rewrite)');
+  if (address.headers === undefined)
+    throw new Left(
+      'an address without headers: its user may sign in through the client, which does not pass; else deed tool add --url',
+    );
+  const folder = folderOf(entry.at, path);
+  const url = filled(address.url, folder, env);
+  if (secretIn(url, undefined) !== null) throw new Left('its address holds a secret: move it into a header');
+  const headers: Record<string, string> = {};
+  const secrets = new Map<string, string>();
+  const stood: PlannedEntry['stood'][number][] = [];
+  for (const [name, written] of Object.entries(address.headers)) {
+    const text = filled(written, folder, env);
+    const scheme = /^(Bearer|Basic|Token) +(?=\S)/i.exec(text)?.[0] ?? '';
+    const value = text.slice(scheme.length);
+    const isOne = secret.includes(name) || scheme !== '' || (isSecret(name, value) && !notSecret.includes(name));
+    if (!isOne || value === '') headers[name] = text;
+    else {
+      const variable = freeName(`HEADER_${name.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_')}`, secrets);
+      secrets.set(variable, value);
+      stood.push({ variable, what: `header ${name}` });
+      headers[name] = scheme + placeholderOf(variable);
+    }
+  }
+  const held = [...secrets].map(([variable, value]) => ({ variable, value }));
+  const name = nameOf(entry.at.at(-1) ?? '');
+  return { server: { at: [...entry.at], name, argv: [], env: {}, cwd: null, url, headers, secrets: held }, stood };
 }
 
 /** Codex hands these on from its own environment, by name. */

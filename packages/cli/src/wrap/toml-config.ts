@@ -8,6 +8,7 @@ const root = 'mcp_servers';
 /** Codex: `[mcp_servers.NAME]`, in whichever of the ways that TOML has to write it. */
 export const tomlDialect: Dialect = {
   hasVariables: false,
+  withAddress: null,
   entries(text) {
     const servers = rootValue(text)[root];
     if (typeof servers !== 'object' || servers === null) return [];

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { behindDeed, dialectOf, stdioOf } from '../../src/wrap/config-file.ts';
+import { addressOf, behindDeed, dialectOf, stdioOf } from '../../src/wrap/config-file.ts';
 import type { Entry } from '../../src/wrap/dialect.ts';
 
 const json = dialectOf('.mcp.json');
@@ -114,4 +114,20 @@ test('an entry behind Deed is known by what it starts', () => {
   expect(entry('deed', 'mcp', 'run', '--', 'cat')).toBeNull();
   expect(entry('node', 'other.mjs', 'mcp', 'run')).toBeUndefined();
   expect(entry('deed', 'verify')).toBeUndefined();
+});
+
+test('an entry with an address becomes one that is started, and one with an address again', () => {
+  const text =
+    '{\n  // ours\n  "mcpServers": {\n    "a": { "type": "http", "url": "https://example.com/mcp", "headers": { "A": "b" } }\n  }\n}\n';
+  const [entry] = json.entries(text);
+  if (!entry) throw new Error('there is no server');
+  const address = addressOf(entry);
+  if (!address) throw new Error('it has no address');
+  const started = json.withStart(text, entry.at, { command: 'deed', args: ['mcp', 'run'], env: null });
+  const [now] = json.entries(started);
+  expect(now?.value).toEqual({ type: 'stdio', command: 'deed', args: ['mcp', 'run'] });
+  expect(started).toContain('// ours');
+  const back = json.withAddress?.(started, entry.at, address) ?? '';
+  expect(json.entries(back)[0]?.value).toEqual(entry.value);
+  expect(addressOf({ at: [], value: { url: 'https://example.com', type: 'sse' } })).toBe(null);
 });

@@ -74,16 +74,39 @@ describe('a server of a configuration', () => {
     });
   });
 
+  it('that has an address is registered by it, and what it is shown stands in its headers as a placeholder', () => {
+    const headers = { Authorization: 'Bearer abcdef123', 'X-Api-Key': 'zzzyyy111', 'X-Region': ref('REGION') };
+    const { servers, left, moved } = plan({ a: { type: 'http', url: 'https://example.com/mcp', headers } });
+    expect(left).toEqual([]);
+    expect(servers).toMatchObject([
+      {
+        ...{ name: 'a', argv: [], env: {}, cwd: null, url: 'https://example.com/mcp' },
+        headers: {
+          Authorization: `Bearer ${ref('deed:HEADER_AUTHORIZATION')}`,
+          'X-Api-Key': ref('deed:HEADER_X_API_KEY'),
+          'X-Region': 'eu',
+        },
+        secrets: [
+          { variable: 'HEADER_AUTHORIZATION', value: 'abcdef123' },
+          { variable: 'HEADER_X_API_KEY', value: 'zzzyyy111' },
+        ],
+      },
+    ]);
+    expect(moved.map(({ what }) => what)).toEqual(['header Authorization', 'header X-Api-Key']);
+  });
+
   it('is left alone, with the reason, when it is an address, takes a file, has no program, or is behind Deed', () => {
     const { servers, left } = plan({
       http: { type: 'http', url: 'https://example.com' },
+      sse: { type: 'sse', url: 'https://example.com', headers: { 'X-Org': 'a' } },
       file: { command: 'server', envFile: '.env' },
       gone: { command: 'nothing-there' },
       deed: { command: 'deed', args: ['mcp', 'run', '--', 'server'] },
     });
     expect(servers).toEqual([]);
     expect(left.map(({ at, what }) => [at[1], what])).toEqual([
-      ['http', expect.stringContaining('HTTP or SSE')],
+      ['http', expect.stringContaining('without headers')],
+      ['sse', expect.stringContaining('SSE')],
       ['file', expect.stringContaining('envFile')],
       ['gone', 'there is no program nothing-there'],
       ['deed', 'behind Deed already'],
