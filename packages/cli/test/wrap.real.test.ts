@@ -66,7 +66,7 @@ const claude = () =>
   "mcpServers": {
     "telling": { "command": "/usr/bin/env", "args": ["node", "${telling}", "--token", "${token}"],
       "env": { "API_KEY": "k-e-y", "LOG": "debug" }, "alwaysAllow": ["tell"] },
-    "docs": { "type": "http", "url": "https://example.com/mcp", "headers": { "Authorization": "Bearer ${token}" } },
+    "docs": { "type": "sse", "url": "https://example.com/mcp", "headers": { "Authorization": "Bearer ${token}" } },
   },
 }
 `;
@@ -76,7 +76,7 @@ test('every server of a configuration runs behind Deed, its secrets come from th
   const file = write('.mcp.json', text, 0o644);
   const view = await wrap(file);
   expect(view.servers).toMatchObject([{ at: ['mcpServers', 'telling'], tool: 'telling' }]);
-  expect(view.left).toMatchObject([{ at: ['mcpServers', 'docs'], what: expect.stringContaining('HTTP or SSE') }]);
+  expect(view.left).toMatchObject([{ at: ['mcpServers', 'docs'], what: expect.stringContaining('SSE') }]);
   expect(view.secrets).toEqual([
     { at: ['mcpServers', 'telling'], what: 'argument 4', secret: 'telling.arg-token' },
     { at: ['mcpServers', 'telling'], what: 'env API_KEY', secret: 'telling.api-key' },
@@ -173,6 +173,24 @@ test('a server that an operator registered by hand stays when the file is unwrap
   await unwrap(file);
   expect((await list('tool')).tools).toMatchObject([{ name: 'by-hand' }]);
   await deed('tool', 'remove', 'by-hand', '--data', world.dir);
+});
+
+test('a server that has an address is reached through the pipe, and its secret is gone from the file', async () => {
+  const text =
+    '{"mcpServers": {"far": {"type": "http", "url": "http://127.0.0.1:9/mcp", "headers": {"Authorization": "Bearer far-0123456789"}}}}\n';
+  const file = write('address.json', text);
+  expect(await wrap(file)).toMatchObject({
+    servers: [{ at: ['mcpServers', 'far'], tool: 'far' }],
+    secrets: [{ what: 'header Authorization', secret: 'far.header-authorization' }],
+  });
+  const now = readFileSync(file, 'utf8');
+  expect(JSON.parse(now).mcpServers.far).toMatchObject({
+    type: 'stdio',
+    args: expect.arrayContaining(['--server', 'far']),
+  });
+  expect(now).not.toContain('far-0123456789');
+  await unwrap(file);
+  expect(readFileSync(file, 'utf8')).toBe(text);
 });
 
 test('a file that is wrapped is not wrapped again, and one with nothing to wrap is left as it is', async () => {
