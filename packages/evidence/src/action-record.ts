@@ -8,6 +8,9 @@ import { sha256Hex } from './predicates.ts';
 const text = z.string().max(4096);
 const objectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);
 
+export const httpMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+const httpMethod = z.enum(httpMethods);
+
 /** What an action touches, resolved from its arguments by the gateway just before it is decided. */
 export const operands = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
@@ -40,6 +43,14 @@ export const operands = z.discriminatedUnion('kind', [
     log: z.array(z.strictObject({ id: objectId, subject: text })).max(64),
     diffstat: z.string().max(65_536),
   }),
+  z.strictObject({
+    /** A request that the gateway itself will make. */
+    kind: z.literal('http'),
+    method: httpMethod,
+    url: text,
+    /** SHA-256 of the exact body; null without one. */
+    body: sha256Hex.nullable(),
+  }),
 ]);
 export type Operands = z.infer<typeof operands>;
 
@@ -48,20 +59,39 @@ export const effects = z.strictObject({
   v: z.literal(1),
   effects: z
     .array(
-      z.strictObject({
-        kind: z.literal('git-ref'),
-        repository: text,
-        ref: text,
-        old: objectId,
-        new: objectId,
-        status: z.enum(['ok', 'rejected', 'unknown']),
-        /** The forge's own id of the request, if it named one. */
-        request: text.nullable(),
-      }),
+      z.discriminatedUnion('kind', [
+        z.strictObject({
+          kind: z.literal('git-ref'),
+          repository: text,
+          ref: text,
+          old: objectId,
+          new: objectId,
+          status: z.enum(['ok', 'rejected', 'unknown']),
+          /** The forge's own id of the request, if it named one. */
+          request: text.nullable(),
+        }),
+        z.strictObject({
+          /** The answer to a request that the gateway made. */
+          kind: z.literal('http'),
+          method: httpMethod,
+          url: text,
+          /** The status code of the answer. */
+          status: z.number().int().min(100).max(599),
+          /** The service's own id of the request, if it named one. */
+          request: text.nullable(),
+        }),
+      ]),
     )
     .max(64),
 });
 export type Effects = z.infer<typeof effects>;
+export type Effect = Effects['effects'][number];
+export type GitRefEffect = Extract<Effect, { kind: 'git-ref' }>;
+
+/** The refs among effects. */
+export function gitRefsOf({ effects }: Effects): GitRefEffect[] {
+  return effects.filter((effect) => effect.kind === 'git-ref');
+}
 
 const schema = z.strictObject({
   v: z.literal(1),

@@ -1,4 +1,4 @@
-import type { Effects } from './action-record.ts';
+import { type Effects, gitRefsOf } from './action-record.ts';
 
 /** What a task delivered: a name, and the digests by which the thing itself can be recognised. */
 export interface Output {
@@ -7,8 +7,8 @@ export interface Output {
 }
 
 /** The outputs that effects amount to: each ref of a repository with the commit that it was left at. Deletions deliver nothing. */
-export function outputsOf({ effects }: Effects): Output[] {
-  return effects.flatMap(({ status, repository, ref, new: commit }) =>
+export function outputsOf(effects: Effects): Output[] {
+  return gitRefsOf(effects).flatMap(({ status, repository, ref, new: commit }) =>
     status === 'ok' && !/^0+$/.test(commit)
       ? [{ name: `git:${repository}:${ref}`, digest: { gitCommit: commit } }]
       : [],

@@ -51,7 +51,8 @@ export class Walk {
     const { actions } = this.options.authority;
     try {
       const admitted = await actions.admit(call.caller);
-      const draft = { proposal: unresolved(newId('action', this.options.now()), admitted, call) };
+      const action = call.action ?? newId('action', this.options.now());
+      const draft = { proposal: unresolved(action, admitted, call) };
       try {
         return await this.walk(admitted, call, draft);
       } catch (error) {
@@ -74,6 +75,12 @@ export class Walk {
   /** Lets in a further message of an action that is under way: its proof is used up. @throws AuthorityError */
   async join(caller: Caller): Promise<void> {
     await this.options.authority.actions.admit(caller);
+  }
+
+  /** Of an action that waits for people: where, and until when. Null for any other. */
+  heldAt(action: string): HeldAt | null {
+    const hold = this.options.authority.approvals.list().find(({ id }) => id === action);
+    return hold ? this.holds.heldAt(hold) : null;
   }
 
   private async walk(admitted: Admitted, call: Call, draft: { proposal: Proposal }): Promise<Acted> {
@@ -108,7 +115,7 @@ export class Walk {
     };
     const outcome = actions.conclude(intent, {
       status: answer.status,
-      result: answer.bytes && { bytes: answer.bytes },
+      result: answer.bytes && { bytes: answer.bytes, ...(answer.type === undefined ? {} : { type: answer.type }) },
       effects,
       anchor,
     });
@@ -156,7 +163,8 @@ function unresolved(action: string, admitted: Admitted, call: Call): Proposal {
     operands: { kind: 'none' },
     author: null,
   };
-  return { action, method: call.method, tool, record, hints: {} };
+  const { observed } = call;
+  return { action, method: call.method, tool, record, hints: {}, ...(observed === undefined ? {} : { observed }) };
 }
 
 /** The pinned definition and the operands, both as they are now. */
@@ -181,9 +189,10 @@ async function resolved(proposal: Proposal, call: Call): Promise<Proposal> {
   };
 }
 
-function operandsOf(call: Call): Promise<Operands> {
+async function operandsOf(call: Call): Promise<Operands> {
   const { tool, name, relay, signal } = call;
-  if (call.method !== 'tools/call') return Promise.resolve({ kind: 'none' });
+  if (call.operands) return call.operands();
+  if (call.method !== 'tools/call') return { kind: 'none' };
   return resolveOperands({ tool, name, arguments: call.arguments.value, relay, signal });
 }
 

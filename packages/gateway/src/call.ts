@@ -1,5 +1,5 @@
 import type { Caller } from '@deed/authority';
-import type { Json } from '@deed/evidence';
+import type { Effects, Json, Observed, Operands } from '@deed/evidence';
 import type { RelaySession } from './git/relay.ts';
 import type { Definition } from './tools/pins.ts';
 import type { Tool } from './tools/registry.ts';
@@ -20,6 +20,14 @@ export interface Call {
   readonly relay: RelaySession | null;
   /** Aborted when the caller cancels or goes away. */
   readonly signal: AbortSignal;
+  /** The action's id, where whoever calls asks for it by a key of its own; absent: a new one. */
+  readonly action?: string;
+  /** Who sees what happens. Default `gateway-observed`. */
+  readonly observed?: Observed;
+  /** What it touches, where the way it came by knows; absent: it follows from the tool. @throws GatewayError operands */
+  readonly operands?: () => Operands;
+  /** How long it waits for people, in milliseconds; absent: as long as clients usually do. */
+  readonly patienceMs?: number;
   /** How the user of the caller's client can be asked to open the page where people approve; absent: not at all. */
   readonly ask?: Asking | undefined;
   /** What that user said, where this call brings it. Never an approval: that is signed elsewhere. */
@@ -50,4 +58,8 @@ export interface Answer {
   readonly status: 'ok' | 'error' | 'unknown';
   /** The exact bytes of the answer, null if none came. */
   readonly bytes: Uint8Array | null;
+  /** Their media type. Default application/json. */
+  readonly type?: string;
+  /** What the gateway saw at the resource. */
+  readonly effects?: Effects;
 }

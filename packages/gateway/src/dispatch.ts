@@ -13,7 +13,10 @@ export interface Dispatched {
  * @throws GitError window (another push is under way), session: nothing was sent
  */
 export async function dispatchThroughWindow(call: Call, operands: Operands): Promise<Dispatched> {
-  if (operands.kind !== 'git-push' || !call.relay) return { answer: await call.dispatch(), effects: null };
+  if (operands.kind !== 'git-push' || !call.relay) {
+    const answer = await call.dispatch();
+    return { answer, effects: answer.effects ?? null };
+  }
   const updates = operands.updates.map(({ ref, old, new: target }) => ({ ref, old, new: target }));
   const window = call.relay.allow({ repository: operands.repository, updates });
   const answer = await call.dispatch();

@@ -14,6 +14,10 @@ export type GatewayErrorCode =
   | 'operands' // what the call would touch cannot be told
   | 'hook' // what a hook says does not fit what it said before
   | 'held' // waits for a person
+  | 'request' // a request of the HTTP API that is not in its form
+  | 'idempotency' // the key stands for another call
+  | 'unknown-action' // no action of the task has this id
+  | 'ended' // the action has its outcome already
   | 'closed'; // the session ended
 
 export class GatewayError extends DeedError<GatewayErrorCode> {

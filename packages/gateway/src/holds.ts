@@ -29,6 +29,8 @@ export class StillHeld extends Error {
 /** A call that waits for people's words, from its first message to its last. */
 export interface Waiting {
   readonly hold: Hold;
+  /** What is asked for, however often and by whatever name: who said no to it is not asked about it again. */
+  readonly what: string;
   readonly proposal: Proposal;
   /** What the rendering said of the resources, as they were. */
   readonly state: ResourceState;
@@ -74,14 +76,15 @@ export class Holds {
    */
   async approved(admitted: Admitted, proposal: Proposal, verdict: Verdict, call: Call): Promise<Approved> {
     const key = keyOf(admitted, call);
-    const no = this.waiting.has(key) ? undefined : this.refused.get(admitted.task.id)?.get(key);
+    const what = whatOf(admitted, call);
+    const no = this.waiting.has(key) ? undefined : this.refused.get(admitted.task.id)?.get(what);
     if (no !== undefined) throw new Refused('denied', `${no}; nobody is asked again in this task`, { verdict });
     const state = this.waiting.get(key)?.state ?? (await readState(proposal.record));
-    const waiting = this.waiting.get(key) ?? this.begin(key, admitted, proposal, verdict, state);
+    const waiting = this.waiting.get(key) ?? this.begin(key, what, admitted, proposal, verdict, state);
     if (waiting.attended || waiting.proposal !== proposal) throw this.stillHeld(waiting); // an equal call came first
     waiting.attended = true;
     try {
-      const settled = await this.settled(admitted.task.id, key, waiting, call);
+      const settled = await this.settled(admitted.task.id, waiting, call);
       this.waiting.delete(key);
       if (settled.kind === 'approved') return { approvals: settled.approvals, state: waiting.state };
       throw refusalOf(settled, verdict);
@@ -91,15 +94,15 @@ export class Holds {
   }
 
   /** How it ended, if it does while this call waits. @throws StillHeld */
-  private async settled(task: string, key: string, waiting: Waiting, call: Call): Promise<Settled> {
+  private async settled(task: string, waiting: Waiting, call: Call): Promise<Settled> {
     const { hold } = waiting;
-    const held = this.heldAt(waiting);
+    const held = this.heldAt(waiting.hold);
     const ask = waiting.asked || held.page === null ? undefined : call.ask;
     if (ask) waiting.asked = true;
     if (ask?.kind === 'in-answer') throw this.stillHeld(waiting, true);
     const cancel = () => this.cancel(hold.id, 'the caller cancelled or went away');
     const decline = () => {
-      this.sayNo(task, key, 'the user of the client declined this very call');
+      this.sayNo(task, waiting.what, 'the user of the client declined this very call');
       this.cancel(hold.id, 'the user of the client declined');
     };
     call.signal.addEventListener('abort', cancel, { once: true });
@@ -110,7 +113,7 @@ export class Holds {
       if (said === 'declined') decline();
       return said === 'dismissed' ? 'later' : hold.settled;
     };
-    const patienceMs = call.answered === 'dismissed' ? 0 : this.options.holdMs;
+    const patienceMs = call.answered === 'dismissed' ? 0 : (call.patienceMs ?? this.options.holdMs);
     try {
       const settled = await Promise.race([asked(), hold.settled, after(patienceMs)]);
       if (settled === 'later') throw this.stillHeld(waiting);
@@ -125,13 +128,20 @@ export class Holds {
     if (approvals.list().some((hold) => hold.id === id)) approvals.cancel(id, why);
   }
 
-  private begin(key: string, admitted: Admitted, proposal: Proposal, verdict: Verdict, state: ResourceState): Waiting {
+  private begin(
+    key: string,
+    what: string,
+    admitted: Admitted,
+    proposal: Proposal,
+    verdict: Verdict,
+    state: ResourceState,
+  ): Waiting {
     const { approvals } = this.options.authority;
     const hold = approvals.hold(admitted, proposal, verdict, this.rendering(admitted, proposal, verdict, state));
-    const waiting = { hold, proposal, state, attended: false, asked: false };
+    const waiting = { hold, what, proposal, state, attended: false, asked: false };
     this.waiting.set(key, waiting);
     void hold.settled.then(({ kind }) => {
-      if (kind === 'rejected') this.sayNo(admitted.task.id, key, 'a person said no to this very call');
+      if (kind === 'rejected') this.sayNo(admitted.task.id, what, 'a person said no to this very call');
       // A person's answer that came while no call waited is for the next one.
       const isOver = kind === 'expired' || kind === 'cancelled';
       if (isOver && this.waiting.get(key) === waiting) this.waiting.delete(key);
@@ -139,17 +149,18 @@ export class Holds {
     return waiting;
   }
 
-  private sayNo(task: string, key: string, why: string): void {
+  private sayNo(task: string, what: string, why: string): void {
     const said = this.refused.get(task) ?? new Map<string, string>();
-    if (said.size < maxRefused) said.set(key, why);
+    if (said.size < maxRefused) said.set(what, why);
     this.refused.set(task, said);
   }
 
   private stillHeld(waiting: Waiting, ask = false): StillHeld {
-    return new StillHeld(this.heldAt(waiting), ask);
+    return new StillHeld(this.heldAt(waiting.hold), ask);
   }
 
-  private heldAt({ hold: { id, expires, quorum } }: Waiting): HeldAt {
+  /** What a caller is told of what waits. */
+  heldAt({ id, expires, quorum }: Pick<Hold, 'id' | 'expires' | 'quorum'>): HeldAt {
     const pages = this.options.page?.() ?? null;
     const page = pages && `${pages}${id}`;
     const who = quorum.people === 1 ? 'a person' : `${quorum.people} people`;
@@ -207,7 +218,12 @@ function refusalOf(settled: Exclude<Settled, { kind: 'approved' }>, verdict: Ver
   }
 }
 
+/** What makes two calls one that waits: what is asked for, and the action where its caller named it. */
 function keyOf(admitted: Admitted, call: Call): string {
+  return `${call.action ?? ''} ${whatOf(admitted, call)}`;
+}
+
+function whatOf(admitted: Admitted, call: Call): string {
   const actor = [admitted.agent?.id ?? null, admitted.hops.at(-1)?.digest ?? null];
   return JSON.stringify([admitted.task.id, ...actor, call.tool.name, call.method, call.name, call.arguments.raw]);
 }

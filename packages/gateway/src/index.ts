@@ -1,4 +1,9 @@
 export { type Acted, Walk, type WalkOptions } from './action.ts';
+export type { ActionState, ServiceResponse } from './api/action-state.ts';
+export { CloseAsks } from './api/close-asks.ts';
+export { type ApiAnswer, ApiDesk, type Shown } from './api/desk.ts';
+export { KeyedActions } from './api/keyed-actions.ts';
+export { maxRequestBytes, messageOfGet, type RequestName, requests } from './api/requests.ts';
 export type { Answer, Call } from './call.ts';
 export * from './errors.ts';
 export { GitError } from './git/errors.ts';
@@ -13,6 +18,7 @@ export { McpSession, type SessionOptions, type Surroundings } from './mcp/sessio
 export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
 export { type EndpointKey, EndpointKeys } from './tools/endpoint-keys.ts';
 export { gatewayExamination } from './tools/examination.ts';
+export { type Operation, operation } from './tools/operation.ts';
 export { Pins } from './tools/pins.ts';
 export { filledHeaders, placeholderOf } from './tools/placeholders.ts';
 export {

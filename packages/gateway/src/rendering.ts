@@ -58,6 +58,7 @@ function effectLines(record: ActionRecord, state: ResourceState): readonly strin
   if (operands.kind === 'git-push') return renderPush(operands as PushOperands).split('\n');
   if (operands.kind === 'paths')
     return operands.paths.map(({ real }, i) => `touches ${plainLine(real)}: there is ${state.files[i] ?? 'more'} now`);
+  if (operands.kind === 'http') return [`the request ${operands.method} ${plainLine(operands.url)}`];
   return ['the call itself; the gateway knows nothing of what it touches'];
 }
 
@@ -66,6 +67,7 @@ function chosenNames({ operands, tool, server }: ActionRecord): string {
   const own = `${server} ${tool}`;
   if (operands.kind === 'paths') return `${own} ${operands.paths.map(({ real }) => real).join(' ')}`;
   if (operands.kind === 'none') return own;
+  if (operands.kind === 'http') return `${own} ${operands.url}`;
   const { url, updates, log } = operands;
   return [own, url, ...updates.map(({ ref }) => ref), ...log.map(({ subject }) => subject)].join(' ');
 }

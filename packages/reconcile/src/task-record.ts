@@ -1,6 +1,7 @@
 import type { Authority } from '@deed/authority';
 import {
-  type Effects,
+  type GitRefEffect,
+  gitRefsOf,
   type Operands,
   openPayload,
   parseActionRecord,
@@ -25,7 +26,7 @@ export interface ClaimedAction {
   readonly begun: string;
   readonly outcome: StatementWith<'outcome'>;
   /** What the gateway saw happen: the effects with status ok. */
-  readonly effects: Effects['effects'];
+  readonly effects: readonly GitRefEffect[];
   /** What the action record said would happen. */
   readonly expected: readonly { readonly ref: string; readonly old: string; readonly new: string }[];
 }
@@ -116,8 +117,12 @@ function unsettledOf(authority: Authority, { intent, operands, outcome }: Action
   return [{ action, statement: outcome?.digest ?? intent.digest, ended: outcome?.time ?? null, updates }];
 }
 
-function effectsOf(authority: Authority, { body: { effects } }: StatementWith<'outcome'>): Effects['effects'] | null {
-  return effects?.kept ? parseEffects(read(authority, effects.sha256)).effects : null;
+/** The refs that the gateway saw; null where it saw none, or something else. */
+function effectsOf(authority: Authority, { body: { effects } }: StatementWith<'outcome'>): GitRefEffect[] | null {
+  if (!effects?.kept) return null;
+  const seen = parseEffects(read(authority, effects.sha256));
+  const refs = gitRefsOf(seen);
+  return refs.length === 0 && seen.effects.length > 0 ? null : refs;
 }
 
 function read(authority: Authority, name: string): Uint8Array {

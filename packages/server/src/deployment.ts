@@ -15,10 +15,14 @@ import {
   systemClock,
 } from '@deed/authority';
 import {
+  ApiDesk,
+  CloseAsks,
   defaultLinkLimits,
   EndpointKeys,
+  filledHeaders,
   GitRelay,
   HookDesk,
+  KeyedActions,
   type LinkLimits,
   Pins,
   ToolRegistry,
@@ -35,6 +39,7 @@ import { type Config, ledgerSettings, readConfig, retentionOf, timestampPlan } f
 import { stateConfiguration } from './configuration.ts';
 import { ImplicitTask, idleMs } from './implicit-task.ts';
 import { startRetention } from './retention-job.ts';
+import { credentialsOf } from './tool-credentials.ts';
 import { trustFileOf } from './trust-file.ts';
 import { type LocalWitness, localWitness } from './witness-child.ts';
 
@@ -70,6 +75,8 @@ export interface Deployment {
   readonly pins: Pins;
   readonly walk: Walk;
   readonly hooks: HookDesk;
+  readonly api: ApiDesk;
+  readonly closeAsks: CloseAsks;
   readonly relay: GitRelay;
   readonly reconcile: Reconcile;
   readonly limits: Limits;
@@ -154,6 +161,9 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     const stopRetention = startRetention(authority.retention, systemClock);
     const pins = new Pins(db, ledger, { agent: 'none', tool: 'same-uid' });
     const implicitTask = () => new ImplicitTask(authority, 'a session of Claude Code, told by its hooks,');
+    const { attest } = config;
+    const walk = new Walk({ authority, now, holdMs, witnessMs, attest, page: () => approvalsUrl(options) });
+    const closeAsks = new CloseAsks(db);
     const deployment: Deployment = {
       dir,
       config,
@@ -168,13 +178,20 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       brokerGround,
       sealedFiles: openSealedFiles(db, secretsKey),
       pins,
-      walk: new Walk({ authority, now, holdMs, witnessMs, attest: config.attest, page: () => approvalsUrl(options) }),
+      walk,
       hooks: new HookDesk({ authority, pins, now, implicitTask, idleMs }),
+      api: new ApiDesk({
+        ...{ authority, ledger, walk, pins, tools, closeAsks, now, answerMs: limits.answerMs },
+        keyed: new KeyedActions(db, now),
+        headers: (tool, task) => filledHeaders(tool, credentialsOf(deployment, tool, task)),
+      }),
+      closeAsks,
       reconcile: new Reconcile({ db, ledger, authority, now }),
       limits,
       trustFile: () => trustFile(deployment.config),
       async close() {
         await deployment.hooks.close();
+        await deployment.api.close();
         await stopRetention();
         await callbacks.close();
         await timestamps.close();

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { AuthorityError, type Caller, type TokenCaller } from '@deed/authority';
 import { McpSession, type RefusedPush, type RelaySession, type Surroundings } from '@deed/gateway';
 import type { Deployment } from './deployment.ts';
+import { ServerError } from './errors.ts';
 import { ImplicitTask, idleMs } from './implicit-task.ts';
 import { credentialsOf, implicitCredentials } from './tool-credentials.ts';
 
@@ -23,6 +24,8 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
   const { authority, relay } = deployment;
   const { tools } = deployment;
   const tool = 'name' in request.tool ? tools.named(request.tool.name) : tools.match(request.tool.argv);
+  if (tool.operations.length > 0)
+    throw new ServerError('request', `${tool.name} is no MCP server: agents have it called with POST /v1/execute`);
   const implicit = new ImplicitTask(authority, `a session with ${tool.name}`, tool.name);
   let idle: NodeJS.Timeout | undefined;
   let forgetTask = () => {};
@@ -41,7 +44,7 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
       const env = await implicitCredentials(deployment, tool, () => implicit.open());
       return { relay: null, env };
     }
-    const task = authority.actions.authenticate(withToken(header, body));
+    const { task } = authority.actions.authenticate(withToken(header, body));
     if (task !== request.task)
       throw new AuthorityError('token-invalid', 'the token is for another task than the session');
     const env = credentialsOf(deployment, tool, task);

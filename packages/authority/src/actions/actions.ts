@@ -5,6 +5,7 @@ import { type AdmitParts, admit, authenticate, type TokenCaller } from './admit.
 import { type Conclusion, conclude } from './conclude.ts';
 import { decide } from './decide.ts';
 import { type IntendParts, intend } from './intend.ts';
+import type { IntentState } from './intents.ts';
 import type { Admitted, Caller, Proposal, Refusable, Verdict } from './proposal.ts';
 import type { RefusalExtra } from './refusals.ts';
 
@@ -21,8 +22,8 @@ export class Actions {
     return admit(this.parts, caller);
   }
 
-  /** The task of a message whose token and proof hold; the proof is not used up. @see authenticate */
-  authenticate(caller: TokenCaller): string {
+  /** Task and agent of a message whose token and proof hold; the proof is not used up. @see authenticate */
+  authenticate(caller: TokenCaller): { readonly task: string; readonly agent: string } {
     return authenticate(this.parts, caller);
   }
 
@@ -52,6 +53,12 @@ export class Actions {
   /** Records that an action is about to happen, or refuses and throws. @see intend */
   intend(admitted: Admitted, proposal: Proposal, verdict: Verdict, approvals: readonly string[] = []): Recorded {
     return intend(this.parts, admitted, proposal, verdict, approvals);
+  }
+
+  /** How it stands with an action of this task; null if it was not begun. */
+  begun(task: string, action: string): Readonly<IntentState> | null {
+    const intent = this.parts.intents.ofAction(action);
+    return intent?.task === task ? intent : null;
   }
 
   /** Records what came of it. @see conclude */

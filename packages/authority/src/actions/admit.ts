@@ -64,11 +64,15 @@ export function admit(parts: AdmitParts, caller: Caller): Admitted {
 }
 
 /**
- * Checks token and proof of a message without using the proof up: who starts a session. Returns the task.
+ * Checks token and proof of a message without using the proof up: who starts a session. Returns task and agent.
  * @throws AuthorityError as {@link admit}, counted
  */
-export function authenticate(parts: AdmitParts, caller: TokenCaller): string {
-  return checkStranger(parts, caller).task.id;
+export function authenticate(
+  parts: AdmitParts,
+  caller: TokenCaller,
+): { readonly task: string; readonly agent: string } {
+  const { task, agent } = checkStranger(parts, caller);
+  return { task: task.id, agent: agent.id };
 }
 
 function admitImplicit(

@@ -52,13 +52,13 @@ export class Intents {
   }
 
   get(digest: string): IntentState | undefined {
-    const known = this.alive.get(digest);
-    if (known) return known;
-    const row = this.ground.db.get<Row>(`${select} digest = ?`, digest);
-    if (!row) return undefined;
-    const state = toState(row);
-    this.alive.set(digest, state);
-    return state;
+    return this.alive.get(digest) ?? this.find('digest = ?', digest);
+  }
+
+  /** The one intent of an action, if it was begun. */
+  ofAction(action: string): IntentState | undefined {
+    for (const intent of this.alive.values()) if (intent.action === action) return intent;
+    return this.find('action = ?', action);
   }
 
   /** Intents without an end, oldest first. */
@@ -76,6 +76,15 @@ export class Intents {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
       ...[digest, task, action, record, tier, entry, observed, separation.agent, separation.tool],
     );
+  }
+
+  private find(where: string, value: string): IntentState | undefined {
+    const row = this.ground.db.get<Row>(`${select} ${where}`, value);
+    if (!row) return undefined;
+    const state = toState(row);
+    // What can still get an end is one object, in which it is marked.
+    if (state.ended === null || (state.status === 'unknown' && !state.settled)) this.alive.set(state.digest, state);
+    return state;
   }
 
   /** Marks the end in memory, in the turn in which its statement is made. */

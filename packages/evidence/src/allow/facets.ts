@@ -23,7 +23,7 @@ export type Facet =
 
 /** What policy and the allowed actions are asked about: each path and each ref on its own. */
 export function facetsOf(operands: Operands): Facet[] {
-  if (operands.kind === 'none') return [];
+  if (operands.kind === 'none' || operands.kind === 'http') return []; // a request is judged by its arguments
   if (operands.kind === 'paths') return operands.paths.map(({ real }) => ({ kind: 'path', real }));
   const { url, repository, updates } = operands;
   return updates.map(({ ref, kind }) => ({

@@ -9,6 +9,7 @@ import { checkApprovals, checkAuthor } from './approvals.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
 import { checkHookOutcome } from './hooks.ts';
 import { provenCheckpoint, readProof } from './proofs.ts';
+import { checkToldOutcome } from './told.ts';
 
 type Intent = Logged<StatementWith<'intent'>>;
 type Outcome = Logged<StatementWith<'outcome'>>;
@@ -170,7 +171,10 @@ function checkOutcomes(exam: Examination, intent: Intent, outcomes: readonly Out
     if (outcome.index < intent.index) exam.forged(`${label(outcome)}: stands before its intent`);
     if (outcome.statement.body.action !== intent.statement.body.action)
       exam.forged(`${label(outcome)}: of another action`);
-    exam.attempt(label(outcome), () => checkHookOutcome(exam, intent, outcome));
+    exam.attempt(label(outcome), () => {
+      checkHookOutcome(exam, intent, outcome);
+      checkToldOutcome(exam, intent, outcome);
+    });
   }
   const [first, second, third] = outcomes;
   if (!second) return first;

@@ -248,6 +248,7 @@ function resourceOf(exam: Examination, ref: PayloadRef | null, tool: string): st
   if (!operands) return tool;
   if (operands.kind === 'paths') return `${tool} ${operands.paths.map(({ real }) => real).join(', ')}`;
   if (operands.kind === 'none') return tool;
+  if (operands.kind === 'http') return `${tool} ${operands.method} ${operands.url}`;
   const updates = operands.updates.map(
     (update) => `${update.ref} ${update.old.slice(0, 8)}..${update.new.slice(0, 8)}`,
   );

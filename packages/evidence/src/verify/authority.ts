@@ -6,8 +6,9 @@ import type { StatementWith } from '../statement.ts';
 import { actorOf, partiesOf, wasRevoked, whyDead } from './actor.ts';
 import { checkAllowed } from './allowed.ts';
 import { type Examination, type Logged, label } from './examination.ts';
+import type { Decided } from './message.ts';
 import { policyGraceSeconds } from './policy-grace.ts';
-import { checkPossession, type Decided } from './possession.ts';
+import { checkPossession } from './possession.ts';
 
 type GrantDecision = Logged<StatementWith<'grant-decision'>>;
 

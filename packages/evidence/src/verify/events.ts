@@ -1,4 +1,4 @@
-import { parseEffects } from '../action-record.ts';
+import { gitRefsOf, parseEffects } from '../action-record.ts';
 import { batchRoot, eventsRoot } from '../case/batch-tree.ts';
 import { type BatchJson, parseBatchJson } from '../case/case-json.ts';
 import { members } from '../case/members.ts';
@@ -123,8 +123,7 @@ function checkConfirmed(exam: Examination, confirmed: Logged<StatementWith<'conf
     exam.faded.set(body.outcome, outcome.statement.body.effects?.sha256 ?? '');
     return;
   }
-  const { effects } = parseEffects(effectBytes);
-  const unmatched = effects.filter(({ status }) => status === 'ok');
+  const unmatched = gitRefsOf(parseEffects(effectBytes)).filter(({ status }) => status === 'ok');
   for (const ref of body.events) {
     const { raw, credential } = eventOf(exam, ref);
     const push = readPushRecord(raw);

@@ -8,11 +8,9 @@ import { type CompactJwt, parseJwt } from '../jwt.ts';
 import { sha256 } from '../platform.ts';
 import type { Authority, CitedAgent, PayloadRef } from '../predicates.ts';
 import { holdsAt } from '../role-keys.ts';
-import type { StatementWith } from '../statement.ts';
 import { type Actor, actorOf, partiesOf } from './actor.ts';
 import { type Examination, type Logged, need } from './examination.ts';
-
-export type Decided = Logged<StatementWith<'intent'>> | Logged<StatementWith<'refusal'>>;
+import { checkMessage, type Decided } from './message.ts';
 
 /** The bounds of docs/formats/token.md, in seconds. */
 const maxTokenSeconds = 300;
@@ -165,21 +163,6 @@ function checkTold(exam: Examination, logged: Decided, evidence: PayloadRef | nu
   need(evidence !== null || logged.statement.observed !== 'hook', 'nothing shows what the hook told');
   const bytes = exam.payload(evidence);
   if (bytes) checkMessage(exam, logged, fromUtf8(bytes), 'the message is of');
-}
-
-/** The action record says, to the letter, what the message says that the agent signed: method, tool and arguments. */
-function checkMessage(exam: Examination, logged: Decided, message: string, did = 'the agent signed'): void {
-  const { record, method, tool } = logged.statement.body;
-  const call = parseStrictJson(message, { refuseCaseVariants: true });
-  const isCall = method === 'tools/call';
-  const params = member(call.value, 'params');
-  const replayed = logged.statement.predicate === 'refusal' && !record && !tool;
-  need(replayed || member(call.value, 'method') === method, `${did} another call`);
-  need(!isCall || !tool || member(params, 'name') === tool.name, `${did} another call: of another tool`);
-  const bytes = exam.payload(record);
-  if (!bytes) return;
-  const sent = (isCall ? call.raw('params', 'arguments') : call.raw('params')) ?? '{}';
-  need(parseActionRecord(bytes).arguments === sent, `${did} another call: with other arguments`);
 }
 
 function inner({ claims }: CompactJwt, outer: string, name: string): Json | undefined {

@@ -4,6 +4,7 @@ import { DeedError, newId, type Operands, sha256, toHex, utf8 } from '@deed/evid
 import type { Recorded } from '@deed/ledger';
 import { GatewayError } from '../errors.ts';
 import { resolvePaths } from '../git/paths.ts';
+import { beginOwn } from '../own-calls.ts';
 import { definitionOf, type Pins } from '../tools/pins.ts';
 import { type HookCall, type HookMessage, hookEventType, readHookMessage } from './message.ts';
 
@@ -81,7 +82,7 @@ export class HookDesk {
     const key = JSON.stringify([speaker?.task ?? null, message.session]);
     if (message.kind === 'before') return this.before(key, speaker, body, message.call);
     const token = speaker && { kind: 'token' as const, ...speaker, body };
-    if (token && this.options.authority.actions.authenticate(token) !== token.task)
+    if (token && this.options.authority.actions.authenticate(token).task !== token.task)
       throw new GatewayError('hook', 'the token is for another task');
     const session = this.sessions.get(key);
     if (session) this.touch(key, session);
@@ -110,23 +111,19 @@ export class HookDesk {
       const caller: Caller = speaker
         ? { kind: 'token', ...speaker, body }
         : { kind: 'implicit', task: await this.taskOf(session), message: body };
-      const admitted = await authority.actions.admit(caller);
-      if (speaker && admitted.task.id !== speaker.task) throw new GatewayError('hook', 'the token is for another task');
-      const proposal = await this.proposal(admitted.task.id, open);
-      const verdict = authority.actions.decide(admitted, proposal);
-      if (verdict.outcome === 'deny') {
-        const { reason, detail } = verdict;
-        await authority.actions.refuse(admitted, proposal, reason ?? 'denied', detail, { verdict }).durable;
-        session.calls.delete(call.id);
-        return refused(reason ?? 'denied', detail);
-      }
-      open.intent = authority.actions.intend(admitted, proposal, verdict);
+      const begun = await beginOwn(authority, caller, (task) => {
+        if (speaker && task !== speaker.task) throw new GatewayError('hook', 'the token is for another task');
+        return this.proposal(task, open);
+      });
+      if (begun.kind === 'refused') return begun;
+      open.intent = begun.intent;
       await open.intent.durable;
       return { kind: 'allowed', action: open.action };
     } catch (error) {
-      if (!open.intent) session.calls.delete(call.id);
       if (error instanceof DeedError) return refused(error.code, error.message);
       throw error;
+    } finally {
+      if (!open.intent) session.calls.delete(call.id);
     }
   }
 

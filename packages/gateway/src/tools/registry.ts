@@ -5,6 +5,7 @@ import { sha256, toHex, utf8 } from '@deed/evidence';
 import type { Database } from '@deed/store';
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
+import { operation } from './operation.ts';
 
 export const toolKinds = ['plain', 'filesystem', 'git'] as const;
 export type ToolKind = (typeof toolKinds)[number];
@@ -43,12 +44,20 @@ const registration = z
     url: httpUrl.nullable().default(null),
     /** What each request to its address carries; `${deed:NAME}` stands for a variable of its credentials. */
     headers: z.record(headerName, headerValue).default({}),
+    /** What the gateway itself may ask the HTTP service at this address for; none: an MCP server is there. */
+    operations: z.array(operation).max(256).default([]),
   })
   .refine(({ argv, url }) => argv.length > 0 === (url === null), 'either a command or an address')
   .refine(({ url, env, cwd }) => url === null || (Object.keys(env).length === 0 && cwd === null), {
     message: 'what is reached by its address has neither an environment nor a folder here',
   })
   .refine(({ url, headers }) => url !== null || Object.keys(headers).length === 0, 'headers are for an address')
+  .refine(({ url, operations }) => operations.length === 0 || (url !== null && new URL(url).search === ''), {
+    message: 'operations are of the service at an address, which has no query',
+  })
+  .refine(({ operations }) => new Set(operations.map(({ name }) => name)).size === operations.length, {
+    message: 'two operations have one name',
+  })
   .refine(({ url, kind }) => url === null || kind === 'plain', {
     message: 'only of a tool that runs on this machine can it be told which files it touches',
   });
@@ -89,6 +98,19 @@ export const toolMigrations = [
     id: 'gateway/m1',
     up: `ALTER TABLE tool ADD COLUMN url TEXT; ALTER TABLE tool ADD COLUMN headers TEXT NOT NULL DEFAULT '{}'; ALTER TABLE tool ADD COLUMN keys TEXT NOT NULL DEFAULT '[]';`,
   },
+  {
+    id: 'gateway/h1',
+    up: `
+      ALTER TABLE tool ADD COLUMN operations TEXT NOT NULL DEFAULT '[]';
+      -- which action a caller's own key stands for
+      CREATE TABLE keyed_action (
+        task TEXT NOT NULL, agent TEXT NOT NULL, key TEXT NOT NULL, asked TEXT NOT NULL, action TEXT NOT NULL UNIQUE,
+        PRIMARY KEY (task, agent, key)
+      ) STRICT;
+      -- open tasks whose agent says that it is done
+      CREATE TABLE close_ask (task TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT;
+    `,
+  },
 ] as const;
 
 /** What the operator allowed to be started, with the digest that its files had then. */
@@ -119,7 +141,7 @@ export class ToolRegistry {
       const row = tx.get<{ keys: string }>('SELECT keys FROM tool WHERE name = ? AND url = ?', tool.name, tool.url);
       tx.run('DELETE FROM tool WHERE name = ?', tool.name);
       tx.run(
-        'INSERT INTO tool (name, kind, argv, env, executable, cwd, credentials, url, headers, keys) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        'INSERT INTO tool (name, kind, argv, env, executable, cwd, credentials, url, headers, operations, keys) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         tool.name,
         tool.kind,
         JSON.stringify(argv),
@@ -129,6 +151,7 @@ export class ToolRegistry {
         JSON.stringify(tool.credentials),
         tool.url,
         JSON.stringify(tool.headers),
+        JSON.stringify(tool.operations),
         row?.keys ?? '[]',
       );
     });
@@ -139,7 +162,7 @@ export class ToolRegistry {
   list(): readonly Tool[] {
     this.rows ??= this.db
       .all<Readonly<Record<string, unknown>>>(
-        'SELECT name, kind, argv, env, executable, cwd, credentials, url, headers FROM tool ORDER BY name',
+        'SELECT name, kind, argv, env, executable, cwd, credentials, url, headers, operations FROM tool ORDER BY name',
       )
       .map(fromRow);
     return this.rows;
@@ -217,13 +240,14 @@ function unchanged(tool: Tool): Tool {
 }
 
 function fromRow(row: Readonly<Record<string, unknown>>): Tool {
-  const { name, kind, argv, env, executable, cwd, credentials, url, headers } = row;
+  const { name, kind, argv, env, executable, cwd, credentials, url, headers, operations } = row;
   const fields = registration.parse({
     ...{ name, kind, cwd, url },
     argv: JSON.parse(String(argv)),
     env: JSON.parse(String(env)),
     credentials: JSON.parse(String(credentials)),
     headers: JSON.parse(String(headers)),
+    operations: JSON.parse(String(operations)),
   });
   return { ...fields, executable: String(executable) };
 }

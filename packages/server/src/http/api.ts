@@ -103,14 +103,16 @@ export function adminApi(
     const fields = await body(c.req.raw, shapes.addTool);
     const credentials = fields.credentials ?? [];
     for (const credential of credentials) requireBroker(deployment, credential);
-    const { name, kind, argv = [], env = {}, cwd = null, url = null, headers = {} } = fields;
-    return c.json(tools.add({ name, kind, argv, env, cwd, credentials, url, headers }), 201);
+    const { name, kind, argv = [], env = {}, cwd = null, url = null, headers = {}, operations = [] } = fields;
+    return c.json(tools.add({ name, kind, argv, env, cwd, credentials, url, headers, operations }), 201);
   });
   app.get('/v1/mcp-keys', (c) => c.json({ keys: endpointKeys.list() }));
   app.post('/v1/mcp-keys', async (c) => {
     const { server } = await body(c.req.raw, shapes.mcpKey);
-    if (tools.named(server).url === null)
-      throw new ServerError('request', `${server} has no address: put it behind deed mcp run`);
+    const tool = tools.named(server);
+    if (tool.url === null) throw new ServerError('request', `${server} has no address: put it behind deed mcp run`);
+    if (tool.operations.length > 0)
+      throw new ServerError('request', `${server} is no MCP server: agents have it called with POST /v1/execute`);
     const base = url();
     const address = base && `${base}/mcp/${server}`; // null: nothing is served to the network
     return c.json({ ...endpointKeys.make(server, new Date()), url: address }, 201);

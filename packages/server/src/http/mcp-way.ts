@@ -88,7 +88,8 @@ export function mcpWay(deployment: Deployment, hosts: () => ReadonlySet<string>)
     if (!deployment.ledger.isReady) throw new ServerError('not-ready', notWriting);
     const match = path.exec(request.url ?? '');
     const tool = match?.[1] === undefined ? undefined : deployment.tools.named(match[1]);
-    if (!tool?.url) throw new ServerError('not-found', 'no tool server with an address has this name');
+    if (!tool?.url || tool.operations.length > 0)
+      throw new ServerError('not-found', 'no tool server with an address has this name');
     await endpointOf(tool).take(request, response, visitorOf(request, tool, match?.[2]));
   };
 

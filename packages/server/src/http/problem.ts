@@ -15,6 +15,13 @@ export function problem(
   });
 }
 
+/** The refusal of an action: 403 unless the code says another. */
+export function refusalProblem(code: string, detail: string, members: Readonly<Record<string, string>>): Response {
+  const status = statuses[code] ?? 403;
+  const body = { type: `https://w3id.org/deed/problem/${code}`, title: code, status, detail, ...members };
+  return Response.json(body, { status, headers: { 'content-type': 'application/problem+json' } });
+}
+
 const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
   'not-found': 404,
   'unknown-task': 404,
@@ -31,6 +38,15 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
   'signed-out': 401,
   people: 403,
   'unknown-payload': 404,
+  'unknown-action': 404,
+  'tool-unregistered': 404,
+  'tool-unknown': 404,
+  'tool-executable': 503,
+  credential: 403,
+  idempotency: 422,
+  ended: 409,
+  'task-closed': 409,
+  'token-epoch': 401,
   'task-open': 409,
   'task-busy': 409,
   held: 409,

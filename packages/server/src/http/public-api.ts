@@ -1,5 +1,7 @@
+import { maxRequestBytes } from '@deed/gateway';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { actionsApi } from './actions-api.ts';
 import { approvalsApi } from './approvals-api.ts';
 import { enrolApi } from './enrol-api.ts';
 import { publicHopsApi } from './hops-api.ts';
@@ -12,8 +14,9 @@ import { problem, withProblems } from './problem.ts';
 import type { PublicDoor } from './public-door.ts';
 import { openSessions } from './session.ts';
 
-/** Of a request from the network. */
+/** Of a request from the network, unless it brings the arguments or the result of an action. */
 const maxBodyBytes = 256 * 1024;
+const brings = /^\/v1\/(actions(\/[^/]+\/result)?|execute)$/;
 
 /** Each part says itself who may use it: nothing here knows the caller. */
 const parts: readonly ((door: PublicDoor) => Hono)[] = [
@@ -25,6 +28,7 @@ const parts: readonly ((door: PublicDoor) => Hono)[] = [
   approvalsApi,
   ordersApi,
   publicHopsApi,
+  actionsApi,
 ];
 
 /** What is open to the network beside the log: nothing in it is for operators alone. */
@@ -33,7 +37,9 @@ export function publicApi(given: Omit<PublicDoor, 'sessions'>): Hono {
   const app = new Hono();
   // The rest is not read, so nothing else can come on this connection.
   const onError = () => problem(413, 'request', 'the request is too long', { connection: 'close' });
-  app.use(bodyLimit({ maxSize: maxBodyBytes, onError }));
+  const small = bodyLimit({ maxSize: maxBodyBytes, onError });
+  const large = bodyLimit({ maxSize: maxRequestBytes, onError });
+  app.use((c, next) => (brings.test(c.req.path) ? large : small)(c, next));
   for (const part of parts) app.route('/', part(door));
   return withProblems(app);
 }

@@ -1,5 +1,5 @@
 import { maxDepth, sha256Hex, tiers, word } from '@deed/evidence';
-import { toolCredential, toolKinds } from '@deed/gateway';
+import { operation, toolCredential, toolKinds } from '@deed/gateway';
 import { z } from 'zod';
 
 /** What the requests of the administration look like. */
@@ -16,6 +16,7 @@ export const addTool = z.strictObject({
   credentials: z.array(toolCredential).max(64).optional(),
   url: text.optional(),
   headers: z.record(z.string(), z.string()).optional(),
+  operations: z.array(operation).optional(),
 });
 export const mcpKey = z.strictObject({ server: text });
 export const acceptTool = z.strictObject({ server: text, tool: text });

@@ -35,7 +35,7 @@ export function returnedHeaders(headers: IncomingHttpHeaders): Record<string, st
 }
 
 export interface Sent {
-  readonly method: 'POST' | 'GET' | 'DELETE';
+  readonly method: 'POST' | 'GET' | 'HEAD' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   /** Ends it, at whatever point it is. */
