@@ -1,4 +1,4 @@
-import type { Effects, StatementWith } from '@deed/evidence';
+import type { GitRefEffect, StatementWith } from '@deed/evidence';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { proves } from '../../../tests/promises.ts';
@@ -35,7 +35,7 @@ function event(over: Partial<OpenEvent> = {}): OpenEvent {
 }
 
 function claim(
-  effects: readonly Partial<Effects['effects'][number]>[],
+  effects: readonly Partial<GitRefEffect>[],
   over: { readonly status?: string; readonly time?: string } = {},
 ): ClaimedAction {
   const digest = (++serial).toString(16).padStart(64, 'f');

@@ -41,7 +41,16 @@ export {
   tryExample,
   writeSealedKey,
 } from '@deed/authority';
-export { claudeCodeMessage, hookServer, LineSplitter, maxLineBytes, placeholderOf, toolKinds } from '@deed/gateway';
+export {
+  claudeCodeMessage,
+  hookServer,
+  LineSplitter,
+  maxLineBytes,
+  type Operation,
+  operation,
+  placeholderOf,
+  toolKinds,
+} from '@deed/gateway';
 export {
   initWitness,
   type LogFolderReport,

@@ -19,6 +19,8 @@ interface TaskView {
   readonly deadline: string;
   readonly depth: number;
   readonly holds: readonly string[];
+  /** When its agent asked for it to be closed. */
+  readonly asked: string | null;
 }
 
 interface OpenFlags extends CommonOptions {
@@ -128,7 +130,7 @@ function receipt(): Command {
     });
 }
 
-function taskText({ task, state, objective, agent, ceiling, budget, used, deadline, depth, holds }: TaskView): string {
+function taskText({ task, state, objective, agent, ceiling, budget, used, deadline, depth, holds, asked }: TaskView) {
   return [
     `${bold(task)}  ${state}`,
     `  objective  ${objective}`,
@@ -137,6 +139,7 @@ function taskText({ task, state, objective, agent, ceiling, budget, used, deadli
     `  actions    ${used} of ${budget}`,
     `  deadline   ${deadline}`,
     ...(depth > 0 ? [`  passed on  up to ${depth} hops deep`] : []),
+    ...(asked === null ? [] : [`  done?      its agent asked at ${asked} for it to be closed`]),
     ...(holds.length > 0 ? [`  held by    ${holds.join(', ')}`] : []),
   ].join('\n');
 }

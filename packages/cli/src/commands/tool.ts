@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { placeholderOf, ServerError, toolKinds } from '@deed/server';
+import { type Operation, operation, placeholderOf, ServerError, toolKinds } from '@deed/server';
 import { Command, Option } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
@@ -13,6 +13,7 @@ interface ToolView {
   readonly url: string | null;
   readonly executable: string;
   readonly credentials: readonly { readonly broker: string }[];
+  readonly operations: readonly { readonly name: string }[];
 }
 
 interface PinView {
@@ -39,6 +40,7 @@ interface AddFlags extends CommonOptions {
   readonly cwd?: string;
   readonly url?: string;
   readonly header?: readonly string[];
+  readonly operation?: readonly string[];
   readonly implicit?: boolean;
 }
 
@@ -53,6 +55,10 @@ function add(): Command {
     .option(
       '--header <name=value...>',
       `what each request to the address carries; ${placeholderOf('NAME')} stands for a variable of its credentials`,
+    )
+    .option(
+      '--operation <name=request...>',
+      'the address is of an HTTP service, and this is a request that agents may have made of it: NAME="METHOD /path/{argument}", and " form" for a form in the place of JSON',
     )
     .addOption(
       new Option('--kind <kind>', 'what the gateway knows of its arguments').choices(toolKinds).default('plain'),
@@ -78,6 +84,7 @@ function add(): Command {
         ...(flags.header === undefined
           ? {}
           : { headers: Object.fromEntries(flags.header.map((text) => pair(text, '--header'))) }),
+        ...(flags.operation === undefined ? {} : { operations: flags.operation.map(operationOf) }),
         ...(flags.cwd === undefined ? {} : { cwd: realpathSync(flags.cwd) }),
         ...(flags.credential === undefined
           ? {}
@@ -95,6 +102,15 @@ function add(): Command {
           `Registered ${bold(tool.name)} (${tool.kind}), ${tool.url === null ? 'files' : 'address'} ${tool.executable.slice(0, 16)}…`,
       );
     });
+}
+
+/** `NAME=METHOD /path`, and ` form` behind it. */
+function operationOf(text: string): Operation {
+  const [name, request] = pair(text, '--operation');
+  const [method, path, body = 'json', ...more] = request.split(' ');
+  const parsed = operation.safeParse({ name, method, path, body });
+  if (more.length === 0 && parsed.success) return parsed.data;
+  throw new ServerError('request', `--operation ${text}: write NAME="METHOD /path/{argument}", and " form" for a form`);
 }
 
 /** `BROKER`, or `BROKER=VARIABLE:PART,…`. */
@@ -125,12 +141,12 @@ function list(): Command {
       [
         table(
           ['server', 'kind', ...(given ? ['credential'] : []), 'command'],
-          view.tools.map(({ name, kind, argv, url, credentials }) => [
+          view.tools.map(({ name, kind, argv, url, credentials, operations }) => [
             ...[
               name,
               kind,
               ...(given ? [credentials.map(({ broker }) => broker).join(' ') || '-'] : []),
-              url ?? argv.join(' '),
+              [...(url === null ? argv : [url]), ...operations.map((each) => each.name)].join(' '),
             ],
           ]),
         ),

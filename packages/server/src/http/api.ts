@@ -263,7 +263,7 @@ function agentView({ id, kind, name, spiffe, how, definition, owner, jkt, revoke
   return { id, kind, name, spiffe, how, definition, owner, jkt, revoked: revoked !== null };
 }
 
-function taskView({ authority }: Deployment, id: string) {
+function taskView({ authority, closeAsks }: Deployment, id: string) {
   const task = authority.tasks.get(id);
   if (!task) throw new ServerError('not-found', `there is no task ${id}`);
   const { state, agent, ceiling, budget, used, deadlineMs, depth, implicit, closed } = task;
@@ -280,6 +280,7 @@ function taskView({ authority }: Deployment, id: string) {
     depth,
     implicit,
     closed,
+    asked: state === 'open' ? closeAsks.of(id) : null,
   };
 }
 

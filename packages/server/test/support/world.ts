@@ -152,6 +152,11 @@ export class World {
       allow,
       ceiling: 'approve',
     });
+    return this.signer(agent, task);
+  }
+
+  /** The agent at work on an open task, with a new token. */
+  async signer(agent: Agent, task: string): Promise<Worker> {
     const { origin } = this.made;
     const assertion = await makeAssertion(agent.key, { spiffe: agent.spiffe, origin, task }, systemClock);
     const { token, nonce } = await this.post(`/v1/tasks/${task}/token`, { assertion });
