@@ -1,6 +1,7 @@
 import { newId } from '../../../src/ids.ts';
 import { actors, newNoteSigner, origin } from '../../support/actors.ts';
-import { after, all, at, type BentCases, set } from '../../support/bends.ts';
+import { acted, observedAs } from '../../support/api.ts';
+import { after, all, at, type BentCases, inCall, inHeader, set } from '../../support/bends.ts';
 import { told } from '../../support/hooks.ts';
 import { digestOf, start } from '../../support/props.ts';
 import type { Story } from '../../support/story.ts';
@@ -20,6 +21,52 @@ export const actions: BentCases = {
     bend: told({ tool_name: 'delete_file' }),
     check: 'actions',
     says: /another call ran than was decided/,
+  },
+  'an outcome that the agent told of another action': {
+    bend: acted({ action: newId('action', start) }),
+    check: 'actions',
+    says: /what the agent told is of another action/,
+  },
+  'an outcome that is another than the agent told': {
+    bend: acted({ status: 'error' }),
+    check: 'actions',
+    says: /the agent told another status/,
+  },
+  'a request for leave to act in the place of what the agent told': {
+    bend: acted({ request: 'act' }),
+    check: 'actions',
+    says: /what the agent told is of another action/,
+  },
+  'an outcome of a call by the agent itself that nobody told': {
+    bend: all(acted(), set('write:outcome', 'result', null)),
+    check: 'actions',
+    says: /nothing shows what the agent told of it/,
+  },
+  'what somebody else than the agent told': {
+    bend: all(
+      acted(),
+      inCall('write:told', (call) => {
+        call.proofSigner = actors.stranger;
+      }),
+    ),
+    check: 'actions',
+    says: /proof is not by the agent's key/,
+  },
+  'what the agent told of a call that the gateway saw': {
+    bend: all(
+      acted(),
+      observedAs('gateway-observed'),
+      inCall('write', (call) => {
+        call.message = '';
+      }),
+    ),
+    check: 'actions',
+    says: /the agent told of what others dispatched/,
+  },
+  'an outcome that somebody else observed than the one who dispatched it': {
+    bend: inHeader('write:outcome', 'observed', 'gateway-executed'),
+    check: 'actions',
+    says: /another than the one who dispatched it observed it/,
   },
   'a second intent with one approval': {
     bend: after('push:outcome', (story) => again(story, { approvals: [story.digest('push:approval')] })),

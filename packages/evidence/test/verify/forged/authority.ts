@@ -1,6 +1,7 @@
 import { utf8 } from '../../../src/encoding.ts';
 import { newId } from '../../../src/ids.ts';
 import { actors } from '../../support/actors.ts';
+import { acted, executed, observedAs } from '../../support/api.ts';
 import { all, type BentCases, inCall, put, set } from '../../support/bends.ts';
 import { told } from '../../support/hooks.ts';
 import { implicit } from '../../support/implicit.ts';
@@ -24,6 +25,36 @@ export const authority: BentCases = {
     }),
     check: 'authority',
     says: /the message is of another call: with other arguments/,
+  },
+  'leave to act by the request to execute': {
+    bend: acted({}, { request: 'execute' }),
+    check: 'authority',
+    says: /the agent signed a request to execute/,
+  },
+  'a call by the gateway by the request for leave to act': {
+    bend: executed({ request: 'act' }),
+    check: 'authority',
+    says: /the agent signed a request to act/,
+  },
+  'a request of the HTTP API for another tool': {
+    bend: executed({ tool: 'delete_file' }),
+    check: 'authority',
+    says: /another call: of another tool/,
+  },
+  'a request of the HTTP API for another server': {
+    bend: executed({ server: 'other' }),
+    check: 'authority',
+    says: /another call: of another server/,
+  },
+  'a request of the HTTP API with other arguments': {
+    bend: executed({ arguments: { path: 'docs/index.md' } }),
+    check: 'authority',
+    says: /another call: with other arguments/,
+  },
+  'a call that the gateway is said to have made, by a message of MCP': {
+    bend: observedAs('gateway-executed'),
+    check: 'authority',
+    says: /no request of the HTTP API/,
   },
   'a token of another task': {
     bend: inCall('write', (call) => {

@@ -1,5 +1,6 @@
 import { effects } from '../../../src/action-record.ts';
 import { fromUtf8, utf8 } from '../../../src/encoding.ts';
+import { acted, executed } from '../../support/api.ts';
 import { after, all, at, inCall, set, skip } from '../../support/bends.ts';
 import { told } from '../../support/hooks.ts';
 import { implicit } from '../../support/implicit.ts';
@@ -11,6 +12,8 @@ import { revokedName } from '../forged/enrolments.ts';
 export const honest: Readonly<Record<string, Bend>> = {
   'a call that the client made itself, as it told a hook before and after': told(),
   'a call that another hook changed, of which it is unknown what came': told({ tool_input: {} }, 'unknown'),
+  'a call that the agent made itself, as the HTTP API gave it leave to': acted(),
+  'a call that the gateway made, as the HTTP API was asked to': executed(),
   'a push of which the forge took one ref and rejected another': set('push:outcome', 'effects', (story: Story) => {
     const [ok] = [
       { kind: 'git-ref', repository: 'site', ref: 'refs/heads/main', old: '0'.repeat(40), new: commit('a') },
