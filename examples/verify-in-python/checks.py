@@ -174,20 +174,9 @@ def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[st
     evidence, pop = s["authority"]["evidence"], s["authority"]["pop"]
     s.demand((pop != "none") == bool(agent) and (not agent or evidence), "proof of possession")
     s.demand(agent or evidence or s["observed"] != "hook", "nothing shows what the hook told")
-    if case.payload(evidence) is None:
-        return
-    if not agent:
-        return said(case, s, case.payload(evidence).decode())
-    shown, holder = read_json(case.payload(evidence)), case.find(agent["enrolled"], "agent-enrolled")
-    issuers = [key for key in case.keys.values() if key["role"] == "token" and key["from"] <= s.index < key["until"]]
-    token = jwt(shown["token"], "deed-task+jwt", [key["spki"] for key in issuers])
-    proof = jwt(shown["proof"], "wpt+jwt", [from_base64(holder["key"]["spki"])])
-    case.equal(s, "token", token)
-    case.equal(s, "proof", proof)
-    s.demand([proof["ath"], proof["deed_bdh"]] == [hash64(shown[one]) for one in ("token", "message")], "ath, deed_bdh")
-    s.demand(token["exp"] - token["iat"] <= 300 and proof["exp"] - proof["iat"] <= 60, "token or proof lives too long")
-    s.demand(max(token["iat"], proof["iat"]) <= s.ms / 1000 + SKEW, "token or proof was made later")
-    s.demand(token["iat"] - SKEW < proof["exp"] and proof["iat"] < token["exp"] + SKEW, "outside its token's life")
+    if case.payload(evidence) is None or not agent:
+        return None if case.payload(evidence) is None else said(case, s, case.payload(evidence).decode())
+    shown, token, proof = held(case, s, agent, read_json(case.payload(evidence)))
     fresh = s["tier"] != "approve" or re.fullmatch(r"[A-Za-z0-9_-]{22,128}", proof.get("nonce", ""))
     s.demand(fresh, "a proof without a nonce of the server")
     first, refused = used.setdefault((agent["jkt"], proof["jti"]), s), s.kind == "refusal"
@@ -202,18 +191,48 @@ def possession(case: Case, s: Statement, agent: dict | None, used: dict[tuple[st
     asked = attempt(read_as("record", record), source) if record and not refused else None
     s.demand(asked is None or any(admits(one, asked) for one in less), "the token does not allow the action")
 
+def held(case: Case, s: Statement, agent: dict, shown: dict) -> tuple[dict, dict, dict]:
+    """What the holder of the task showed with this statement, and the claims of its token and proof."""
+    holder = case.find(agent["enrolled"], "agent-enrolled")
+    issuers = [key for key in case.keys.values() if key["role"] == "token" and key["from"] <= s.index < key["until"]]
+    token = jwt(shown["token"], "deed-task+jwt", [key["spki"] for key in issuers])
+    proof = jwt(shown["proof"], "wpt+jwt", [from_base64(holder["key"]["spki"])])
+    case.equal(s, "token", token)
+    case.equal(s, "proof", proof)
+    s.demand([proof["ath"], proof["deed_bdh"]] == [hash64(shown[one]) for one in ("token", "message")], "ath, deed_bdh")
+    s.demand(token["exp"] - token["iat"] <= 300 and proof["exp"] - proof["iat"] <= 60, "token or proof lives too long")
+    s.demand(max(token["iat"], proof["iat"]) <= s.ms / 1000 + SKEW, "token or proof was made later")
+    s.demand(token["iat"] - SKEW < proof["exp"] and proof["iat"] < token["exp"] + SKEW, "outside its token's life")
+    return shown, token, proof
+
 def said(case: Case, s: Statement, text: str) -> None:
     """The message says, to the letter, what the statement and its record say."""
-    message, call = read_json(text, one_case=True), s["method"] == "tools/call"
-    bare = s.kind == "refusal" and not s["record"] and not s["tool"]
-    s.demand(message["method"] == s["method"] or bare, "the message is of another method")
-    s.demand(not call or not s["tool"] or message["params"]["name"] == s["tool"]["name"], "of another tool")
-    arguments, record = source(text, ["params", "arguments"] if call else ["params"]), case.payload(s["record"])
-    s.demand(record is None or read_as("record", record)["arguments"] == arguments, "with other arguments")
+    message, call, tool, path = read_json(text, one_case=True), s["method"] == "tools/call", s["tool"], ["params"]
+    bare = s.kind == "refusal" and not s["record"] and not tool
+    if "jsonrpc" not in message and isinstance(message.get("request"), str):  # a request of the HTTP API
+        asked, path = (message["request"], s["observed"]), ["arguments"]
+        own = asked in (("act", "self-reported"), ("execute", "gateway-executed")) and call
+        s.demand(not tool or own, "a request for something else")
+        named = not tool or (message.get("server"), message.get("tool")) == (tool["server"], tool["name"])
+    else:
+        path += ["arguments"] if call else []
+        s.demand(s["observed"] not in ("self-reported", "gateway-executed"), "no request of the HTTP API")
+        s.demand(bare or message["method"] == s["method"], "the message is of another method")
+        named = not call or not tool or message["params"]["name"] == tool["name"]
+    record = case.payload(s["record"])
+    same_call = record is None or read_as("record", record)["arguments"] == source(text, path)
+    s.demand(named and same_call, "of another tool, or with other arguments")
 
 def told(case: Case, s: Statement, outcome: Statement) -> None:
     """What a hook told afterwards is of this call, which ran as it was decided unless what came of it is unknown."""
     event, kind = case.payload(outcome["result"]), (outcome["result"] or {}).get("type")
+    own, word = s["observed"] == "self-reported", kind == "application/vnd.deed.told+json"
+    outcome.demand(s["observed"] == outcome["observed"], "observed by another")
+    outcome.demand(own if word else not own or (outcome["status"], kind) == ("unknown", None), "not its agent's word")
+    if word and event is not None:
+        message = read_json(held(case, outcome, case.named[s["task"]]["agent"], read_json(event))[0]["message"])
+        fits = [message.get(one) for one in ("request", "action", "status")] == ["result", s["action"], outcome["status"]]
+        outcome.demand(fits, "it told something else")
     if event is None or kind != "application/vnd.deed.hook+json":
         return
     event, shown = read_json(event), case.payload(s["authority"]["evidence"])

@@ -79,7 +79,7 @@ def fit(value: Any, shape: Any) -> list[tuple[str, Any]]:
     if isinstance(shape, list):
         demand(isinstance(value, list) and len(value) >= len(shape) - 1, "no list, or an empty one")
         return [part for one in value for part in fit(one, shape[0])]
-    name = f"{shape} {value['kind']}" if shape in ("by", "change", "signature") else shape
+    name = f"{shape} {value['kind']}" if shape in ("by", "change", "effect", "signature") else shape
     if name in FORMS:
         return [(name, value), *fit(value, FORMS[name])]
     pattern = PATTERNS["hex"] if name.startswith("@") else PATTERNS.get(name, name)

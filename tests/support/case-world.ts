@@ -66,6 +66,7 @@ const files: Tool = {
   credentials: [],
   url: null,
   headers: {},
+  operations: [],
 };
 const git: Tool = { ...files, name: 'git', kind: 'git', argv: ['/bin/git'] };
 
