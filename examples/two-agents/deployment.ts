@@ -35,16 +35,26 @@ export class Deployment {
   readonly site = join(this.folder, 'site');
   readonly trust = join(this.folder, 'keys/trust.txt');
   private readonly data = join(this.folder, 'data');
+  private readonly passphrase = join(this.folder, 'passphrase');
+  /** How the person of this deployment signs. */
+  readonly signing = ['--key', join(this.folder, 'keys/person.key.json'), '--passphrase-file', this.passphrase];
+  /** Where it listens, if it does. */
+  url = '';
+  private readonly listen: readonly string[];
   private process: ChildProcess | null = null;
   private socket = '';
 
+  /** @param options.listen where it is to listen for agents on other machines */
+  constructor({ listen }: { readonly listen?: string } = {}) {
+    this.listen = listen === undefined ? [] : ['--listen', listen];
+  }
+
   async begin(): Promise<void> {
-    const passphrase = join(this.folder, 'passphrase');
     for (const name of ['docs', 'private']) mkdirSync(join(this.site, name), { recursive: true });
-    writeFileSync(passphrase, 'anyone may know this', { mode: 0o600 });
+    writeFileSync(this.passphrase, 'anyone may know this', { mode: 0o600 });
     const [keys, witness] = [join(this.folder, 'keys'), join(this.folder, 'witness')];
-    await this.deed('init', '--keys', keys, '--witness', witness, '--passphrase-file', passphrase);
-    this.socket = await this.serve();
+    await this.deed('init', '--keys', keys, '--witness', witness, '--passphrase-file', this.passphrase);
+    await this.serve();
     await this.deed('tool', 'add', 'files', '--kind', 'filesystem', '--', ...this.tool);
   }
 
@@ -61,13 +71,23 @@ export class Deployment {
   }
 
   /** Runs a command of deed and gives what it printed as JSON. @throws with what it said, if it failed */
-  async deed<T>(...args: readonly string[]): Promise<T> {
+  deed<T>(...args: readonly string[]): Promise<T> {
+    return this.deedWith<T>('', ...args);
+  }
+
+  /** The same with something on its standard input. */
+  async deedWith<T>(input: string, ...args: readonly string[]): Promise<T> {
     const end = args.indexOf('--');
     const at = end < 0 ? args.length : end;
     const where = args[0] === 'verify' ? [] : ['--data', this.data]; // it needs no deployment
     const all = [program, ...args.slice(0, at), ...where, '--json', ...args.slice(at)];
-    const { stdout } = await run(process.execPath, all, { maxBuffer: 64 * 1024 * 1024 });
-    return JSON.parse(stdout) as T;
+    const running = run(process.execPath, all, { maxBuffer: 64 * 1024 * 1024 });
+    running.child.stdin?.end(input);
+    return JSON.parse((await running).stdout) as T;
+  }
+
+  async activate(policy: string): Promise<void> {
+    await this.deed('policy', 'activate', policy, ...this.signing);
   }
 
   async enrol(name: string): Promise<Agent> {
@@ -125,14 +145,16 @@ export class Deployment {
     return [process.execPath, filesystemServer, this.site];
   }
 
-  private async serve(): Promise<string> {
-    const args = [program, 'up', '--data', this.data, '--with-parent', '--json'];
+  private async serve(): Promise<void> {
+    const args = [program, 'up', '--data', this.data, '--with-parent', ...this.listen, '--json'];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.process = child;
     const line = await new Promise<string>((done, fail) => {
       createInterface({ input: child.stdout }).once('line', done);
       child.once('exit', (code) => fail(new Error(`deed up ended with code ${code}`)));
     });
-    return (JSON.parse(line) as { socket: string }).socket;
+    const { socket, url } = JSON.parse(line) as { readonly socket: string; readonly url: string | null };
+    this.socket = socket;
+    this.url = url ?? '';
   }
 }

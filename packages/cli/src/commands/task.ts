@@ -7,6 +7,7 @@ import { type CommonOptions, command } from '../options.ts';
 import { bold, print, table } from '../output.ts';
 import { eraseCommand } from './task-erase.ts';
 import { acceptCommand, delegateCommand, hopsCommand, withdrawCommand } from './task-hops.ts';
+import { proofCommand } from './task-proof.ts';
 
 interface TaskView {
   readonly task: string;
@@ -45,6 +46,7 @@ export function taskCommand(): Command {
     .addCommand(acceptCommand())
     .addCommand(hopsCommand())
     .addCommand(withdrawCommand())
+    .addCommand(proofCommand())
     .addCommand(eraseCommand());
 }
 
