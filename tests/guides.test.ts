@@ -42,6 +42,10 @@ describe('the guides', () => {
       'docs/guides/publish-the-log.md: it needs a second host.',
       "docs/guides/run-a-witness.md: a part of a web server's configuration.",
       'docs/guides/run-a-witness.md: a part of a unit of systemd.',
+      ...['ai', 'openai-agents'].map(
+        () =>
+          'docs/guides/sdk.md: it takes a model; `packages/sdk/test/adapters.test.ts` does the same with one that is scripted.',
+      ),
     ]);
   });
 

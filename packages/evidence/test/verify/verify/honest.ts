@@ -13,7 +13,35 @@ export const honest: Readonly<Record<string, Bend>> = {
   'a call that the client made itself, as it told a hook before and after': told(),
   'a call that another hook changed, of which it is unknown what came': told({ tool_input: {} }, 'unknown'),
   'a call that the agent made itself, as the HTTP API gave it leave to': acted(),
+  'a call that the agent made itself and told to have failed': all(
+    set('write:outcome', 'status', 'error'),
+    acted({ status: 'error', result: { why: 'no space is left' } }),
+  ),
+  'a call of the agent itself of which nothing was told in time': all(
+    acted(),
+    set('write:outcome', 'status', 'unknown'),
+    set('write:outcome', 'result', null),
+  ),
+  'a request of the HTTP API that names the call of its model': acted(
+    {},
+    { toolCallId: 'toolu_1', expiresSeconds: 60 },
+  ),
   'a call that the gateway made, as the HTTP API was asked to': executed(),
+  'a call that the gateway was to make and that was never sent': all(
+    executed({ toolCallId: 'toolu_2' }),
+    set('write:outcome', 'status', 'error'),
+    set('write:outcome', 'result', null),
+  ),
+  'a call that the gateway made, of which the service did not say whether it was done': all(
+    executed(),
+    set('write:outcome', 'status', 'unknown'),
+    set('write:outcome', 'effects', ({ log }: Story) => {
+      const url = 'https://api.example/v1/pages/index';
+      const seen = { kind: 'http', method: 'PUT', url, status: 503, request: 'req-1' };
+      const value = effects.parse({ v: 1, effects: [seen] });
+      return log.payload(JSON.stringify(value), 'application/vnd.deed.effects+json');
+    }),
+  ),
   'a push of which the forge took one ref and rejected another': set('push:outcome', 'effects', (story: Story) => {
     const [ok] = [
       { kind: 'git-ref', repository: 'site', ref: 'refs/heads/main', old: '0'.repeat(40), new: commit('a') },
