@@ -16,6 +16,8 @@ export { LineSplitter } from './mcp/lines.ts';
 export { errorReply, maxLineBytes } from './mcp/message.ts';
 export { McpSession, type SessionOptions, type Surroundings } from './mcp/session.ts';
 export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
+export type { Captured } from './model/captured.ts';
+export { type Exchange, type ExchangeEnd, type ModelRelay, type ModelRelayOptions, modelRelay } from './model/relay.ts';
 export { type EndpointKey, EndpointKeys } from './tools/endpoint-keys.ts';
 export { gatewayExamination } from './tools/examination.ts';
 export { type Operation, operation } from './tools/operation.ts';
