@@ -14,6 +14,7 @@ import { initCommand } from './commands/init.ts';
 import { keyCommand } from './commands/key.ts';
 import { logCommand } from './commands/log.ts';
 import { mcpCommand } from './commands/mcp.ts';
+import { modelCommand } from './commands/model.ts';
 import { personCommand } from './commands/person.ts';
 import { policyCommand } from './commands/policy.ts';
 import { findingCommand, reconcileCommand, sourceCommand } from './commands/reconcile.ts';
@@ -42,6 +43,7 @@ export function deedProgram(): Command {
     brokerCommand,
     secretCommand,
     mcpCommand,
+    modelCommand,
     hookCommand,
     approveCommand,
     personCommand,

@@ -17,7 +17,16 @@ export { errorReply, maxLineBytes } from './mcp/message.ts';
 export { McpSession, type SessionOptions, type Surroundings } from './mcp/session.ts';
 export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
 export type { Captured } from './model/captured.ts';
-export { type Exchange, type ExchangeEnd, type ModelRelay, type ModelRelayOptions, modelRelay } from './model/relay.ts';
+export { type ModelKey, ModelKeys } from './model/model-keys.ts';
+export {
+  type Exchange,
+  type ExchangeEnd,
+  type ModelRelay,
+  type ModelRelayOptions,
+  modelRelay,
+  type Onward,
+  type Passage,
+} from './model/relay.ts';
 export { type EndpointKey, EndpointKeys } from './tools/endpoint-keys.ts';
 export { gatewayExamination } from './tools/examination.ts';
 export { type Operation, operation } from './tools/operation.ts';

@@ -22,7 +22,8 @@ export function removeBroker(deployment: Deployment, name: string, kind: 'static
   );
   if (!found)
     throw new ServerError('not-found', `there is no ${kind === 'static' ? 'secret' : 'broker'} ${name} to remove`);
-  const users = brokerGround.tools.withCredential(name);
+  const models = deployment.config.models.filter(({ secret }) => secret === name).map((one) => one.name);
+  const users = [...brokerGround.tools.withCredential(name), ...models];
   if (users.length > 0)
     throw new ServerError(
       'request',

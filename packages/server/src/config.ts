@@ -7,6 +7,7 @@ import { replace } from '@deed/store';
 import { z } from 'zod';
 import { broker, forge } from './brokers.ts';
 import { ServerError } from './errors.ts';
+import { model } from './models.ts';
 
 const file = 'config.json';
 
@@ -82,6 +83,8 @@ const schema = z
     oidc: oidc.optional(),
     /** Whose credentials tools are given. */
     brokers: z.array(broker).default([]),
+    /** The providers of models that agents reach through here. */
+    models: z.array(model).default([]),
     timestamps: timestamps.optional(),
     /** Per tier; what is absent is as `defaultRetention` says. A task is kept as long as the highest tier among its actions. */
     retention: z.strictObject({ observe: days, record: days, attest: days, approve: days }).partial().optional(),
@@ -134,7 +137,12 @@ export function writeConfig(dataFolder: string, config: z.input<typeof schema>):
  * The part of the trust file that the configuration decides: witnesses, groups and quorum, checked as every reader will.
  * @throws EvidenceError key, trust
  */
-export function trustOf({ witness: local, witnesses, groups, quorum }: Omit<Config, 'forges' | 'brokers'>): Trust {
+export function trustOf({
+  witness: local,
+  witnesses,
+  groups,
+  quorum,
+}: Omit<Config, 'forges' | 'brokers' | 'models'>): Trust {
   if (quorum === 'none') throw new ServerError('config', 'the quorum cannot be none: no approve action could ever run');
   const named = [{ name: local.name, vkey: local.vkey }, ...witnesses];
   const text = formatTrust({

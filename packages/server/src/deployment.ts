@@ -24,6 +24,7 @@ import {
   HookDesk,
   KeyedActions,
   type LinkLimits,
+  ModelKeys,
   Pins,
   ToolRegistry,
   toolMigrations,
@@ -70,6 +71,7 @@ export interface Deployment {
   readonly authority: Authority;
   readonly tools: ToolRegistry;
   readonly endpointKeys: EndpointKeys;
+  readonly modelKeys: ModelKeys;
   readonly brokerGround: BrokerGround;
   readonly sealedFiles: SealedFiles;
   readonly pins: Pins;
@@ -175,6 +177,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       relay,
       tools,
       endpointKeys: new EndpointKeys(db, tools),
+      modelKeys: new ModelKeys(db),
       brokerGround,
       sealedFiles: openSealedFiles(db, secretsKey),
       pins,

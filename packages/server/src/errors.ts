@@ -8,6 +8,7 @@ export type ServerErrorCode =
   | 'witness' // the local witness cannot be started
   | 'not-ready' // the witnesses have not yet confirmed that this is the newest state
   | 'request' // a request that is not accepted
+  | 'busy' // too much is under way
   | 'not-found'
   | 'origin' // a request that a page of another site could have made
   | 'passkey' // a passkey that is not accepted, or nobody's

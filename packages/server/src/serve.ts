@@ -4,6 +4,7 @@ import { type Deployment, type OpenOptions, openDeployment } from './deployment.
 import { adminApi } from './http/api.ts';
 import { listenOnSocket, listenOnTcp, type Served } from './http/listen.ts';
 import { mcpWay } from './http/mcp-way.ts';
+import { modelWay } from './http/model-way.ts';
 import { publicApi } from './http/public-api.ts';
 import { waitingApi } from './http/waiting-api.ts';
 import { socketPath } from './paths.ts';
@@ -60,7 +61,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const app = adminApi(opened, version, () => scrub?.health() ?? null, url);
     const open = publicApi({ deployment: opened, url: () => url() ?? 'http://localhost' });
     const mcp = mcpWay(opened, () => hostsOf([opened.config.publicUrl, doors?.url]));
-    const { url: listening, close } = await show({ ledger: opened.ledger, app, open, ways: [mcp], deployment: opened });
+    const model = modelWay(opened);
+    const ways = [mcp, model];
+    const { url: listening, close } = await show({ ledger: opened.ledger, app, open, ways, deployment: opened });
     return {
       deployment: opened,
       socket,
@@ -68,6 +71,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       async close() {
         await scrub?.stop();
         await mcp.close();
+        model.close();
         await close();
         rmSync(socket, { force: true });
         await opened.close();

@@ -27,6 +27,11 @@ export class Capture {
     else this.#parts = [];
   }
 
+  /** What came so far; nothing once it was too long to keep. */
+  soFar(): Uint8Array {
+    return Buffer.concat(this.#parts);
+  }
+
   /** To be called once, when no more comes. */
   end(): Captured {
     const kept = this.#sizeBytes <= this.#limitBytes;

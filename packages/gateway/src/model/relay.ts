@@ -10,6 +10,8 @@ import { Capture, type Captured } from './captured.ts';
 import { endToEnd, type Header, headersOf, recordable, recordableTarget } from './headers.ts';
 
 const defaultCaptureBytes = 16 * 1024 * 1024;
+/** A model may think for long before its first word. */
+const defaultIdleMs = 10 * 60_000;
 
 export type ExchangeEnd =
   | 'complete'
@@ -28,21 +30,46 @@ export interface Exchange {
   readonly responseHeaders: readonly Header[];
   readonly response: Captured;
   readonly end: ExchangeEnd;
+  /** When the request came and when the last byte of the answer passed, in milliseconds. */
+  readonly beganMs: number;
+  readonly endedMs: number;
+}
+
+/** An exchange that is under way. */
+export interface Passage {
+  /** What of the answer passed so far. */
+  soFar(): { readonly headers: readonly Header[]; readonly bytes: Uint8Array };
+  /** Resolves once `onExchange` was told. */
+  readonly ended: Promise<void>;
+  /** Breaks it off, on both sides. */
+  cut(): void;
+}
+
+/** How one request goes on where it is not as it came. */
+export interface Onward {
+  /** Path and query. Default: those of the request. */
+  readonly target?: string;
+  /** Headers instead of those of the same name that the client sent, whatever their case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Told instead of the relay's own. */
+  readonly onExchange?: (exchange: Exchange) => void;
 }
 
 export interface ModelRelayOptions {
   /** The provider's base address: `http` or `https`; a path in it stands before each request's. */
   readonly upstream: URL;
-  /** Told once for each exchange, after the stream. What it throws does not reach the client. */
+  /** Told once for each exchange, after the stream, where a request names nobody else. What it throws does not reach the client. */
   readonly onExchange: (exchange: Exchange) => void;
   /** Longer bodies pass all the same, and are known by their digest alone. */
   readonly captureBytes?: number;
+  /** Breaks off what passes no byte for so long, in milliseconds. */
+  readonly idleMs?: number;
   /** Told what `onExchange` threw. */
   readonly onError: (error: unknown) => void;
 }
 
 export interface ModelRelay {
-  handle(request: IncomingMessage, response: ServerResponse): void;
+  handle(request: IncomingMessage, response: ServerResponse, onward?: Onward): Passage;
   /** Lets go of idle connections to the provider. */
   close(): void;
 }
@@ -58,9 +85,11 @@ export function modelRelay(options: ModelRelayOptions): ModelRelay {
   const send = secure ? requestHttps : requestHttp;
   const base = upstream.pathname.replace(/\/$/, '');
 
-  function forward(request: IncomingMessage): ClientRequest {
-    const headers = endToEnd(headersOf(request.rawHeaders)).filter(({ name }) => name.toLowerCase() !== 'host');
+  function forward(request: IncomingMessage, target: string, put: Readonly<Record<string, string>>): ClientRequest {
+    const replaced = new Set(['host', ...Object.keys(put).map((name) => name.toLowerCase())]);
+    const headers = endToEnd(headersOf(request.rawHeaders)).filter(({ name }) => !replaced.has(name.toLowerCase()));
     headers.unshift({ name: 'Host', value: upstream.host });
+    headers.push(...Object.entries(put).map(([name, value]) => ({ name, value })));
     if (request.headers['transfer-encoding']) headers.push({ name: 'Transfer-Encoding', value: 'chunked' });
     return send({
       agent,
@@ -68,20 +97,22 @@ export function modelRelay(options: ModelRelayOptions): ModelRelay {
       hostname: upstream.hostname.replace(/^\[|\]$/g, ''),
       port: upstream.port || (secure ? 443 : 80),
       method: request.method ?? 'GET',
-      path: `${base}${request.url}`,
+      path: `${base}${target}`,
       headers: flat(headers),
     });
   }
 
-  function handle(request: IncomingMessage, response: ServerResponse): void {
-    const target = request.url ?? '';
+  function handle(request: IncomingMessage, response: ServerResponse, how: Onward = {}): Passage {
+    const target = how.target ?? request.url ?? '';
     if (!target.startsWith('/')) {
       refuse(response, 400, 'the target of the request must be a path');
-      return;
+      return over;
     }
+    const beganMs = Date.now();
+    const done = Promise.withResolvers<void>();
     const sent = new Capture(options.captureBytes ?? defaultCaptureBytes);
     const received = new Capture(options.captureBytes ?? defaultCaptureBytes);
-    const onward = forward(request);
+    const onward = forward(request, target, how.headers ?? {});
     let answer: IncomingMessage | undefined;
     let told = false;
 
@@ -89,7 +120,7 @@ export function modelRelay(options: ModelRelayOptions): ModelRelay {
       if (told) return;
       told = true;
       try {
-        options.onExchange({
+        (how.onExchange ?? options.onExchange)({
           method: request.method ?? 'GET',
           target: recordableTarget(target),
           requestHeaders: recordable(headersOf(request.rawHeaders)),
@@ -98,9 +129,13 @@ export function modelRelay(options: ModelRelayOptions): ModelRelay {
           responseHeaders: recordable(headersOf(answer?.rawHeaders ?? [])),
           response: received.end(),
           end,
+          beganMs,
+          endedMs: Date.now(),
         });
       } catch (error) {
         options.onError(error);
+      } finally {
+        done.resolve();
       }
     }
 
@@ -109,6 +144,7 @@ export function modelRelay(options: ModelRelayOptions): ModelRelay {
     });
     request.on('error', () => onward.destroy());
     request.pipe(onward);
+    onward.setTimeout(options.idleMs ?? defaultIdleMs, () => onward.destroy(new Error('nothing passed for too long')));
 
     response.on('close', () => {
       if (response.writableFinished) return;
@@ -145,10 +181,28 @@ export function modelRelay(options: ModelRelayOptions): ModelRelay {
       incoming.on('error', () => undefined);
       incoming.pipe(response);
     });
+
+    return {
+      soFar: () => ({
+        headers: recordable(headersOf(answer?.rawHeaders ?? [])),
+        bytes: told ? new Uint8Array() : received.soFar(),
+      }),
+      ended: done.promise,
+      cut() {
+        response.destroy();
+        onward.destroy();
+      },
+    };
   }
 
   return { handle, close: () => agent.destroy() };
 }
+
+const over: Passage = {
+  soFar: () => ({ headers: [], bytes: new Uint8Array() }),
+  ended: Promise.resolve(),
+  cut: () => undefined,
+};
 
 function flat(headers: readonly Header[]): string[] {
   return headers.flatMap(({ name, value }) => [name, value]);

@@ -111,6 +111,10 @@ export const toolMigrations = [
       CREATE TABLE close_ask (task TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT;
     `,
   },
+  {
+    id: 'gateway/r1',
+    up: 'CREATE TABLE model_key (digest TEXT PRIMARY KEY, task TEXT, created TEXT NOT NULL) STRICT;',
+  },
 ] as const;
 
 /** What the operator allowed to be started, with the digest that its files had then. */

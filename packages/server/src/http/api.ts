@@ -20,6 +20,7 @@ import { callbacksApi } from './callbacks-api.ts';
 import { hooksApi } from './hooks-api.ts';
 import { hopsApi } from './hops-api.ts';
 import { logApi } from './log-api.ts';
+import { modelsApi } from './models-api.ts';
 import { taskFields } from './my-tasks-api.ts';
 import { nextChange } from './next-change.ts';
 import { peopleAdminApi } from './people-admin-api.ts';
@@ -40,6 +41,7 @@ const configures: ReadonlySet<string> = new Set([
   '/v1/timestamps/off',
   '/v1/tools',
   '/v1/mcp-keys',
+  '/v1/models',
   '/v1/sources',
   '/v1/people/oidc',
   '/v1/brokers',
@@ -47,7 +49,7 @@ const configures: ReadonlySet<string> = new Set([
   '/v1/wraps',
   '/v1/wraps/remove',
 ]);
-const removes = /^\/v1\/(brokers|secrets|tools|mcp-keys)\/[^/]+\/(remove|renew)$/;
+const removes = /^\/v1\/(brokers|secrets|tools|mcp-keys|models)\/[^/]+\/(remove|renew)$/;
 
 /** The administration of a deployment, on its unix socket: who can open the socket is an operator. */
 export function adminApi(
@@ -230,6 +232,7 @@ export function adminApi(
   app.route('/', peopleAdminApi(deployment, url));
   app.route('/', brokersApi(deployment));
   app.route('/', callbacksApi(deployment));
+  app.route('/', modelsApi(deployment, url));
   app.route('/', hopsApi(deployment));
   app.route('/', hooksApi(deployment));
   app.route('/', wrapsApi(deployment));
