@@ -1,6 +1,6 @@
 export type { TokenCaller } from './actions/admit.ts';
 export type { Conclusion } from './actions/conclude.ts';
-export type { Admitted, Caller, Proposal, Refusable, Verdict } from './actions/proposal.ts';
+export type { Admitted, Caller, PromptCited, Proposal, Refusable, Verdict } from './actions/proposal.ts';
 export type { RefusalExtra } from './actions/refusals.ts';
 export { type Agent, enrolmentChallenge } from './agents.ts';
 export type { Hold, HoldView, Settled } from './approvals/approvals.ts';
@@ -74,6 +74,7 @@ export { type Hints, parseInputs } from './policy/request.ts';
 export { type Example, readTable, type Tried as TriedExample, tablesOf, tryExample } from './policy/tables.ts';
 export { Custody } from './retention/custody.ts';
 export type { Belongings, Erased, ErasureOrder, ErasurePlan } from './retention/erasures.ts';
+export { openIn } from './retention/kept.ts';
 export type { LegalHold } from './retention/legal-holds.ts';
 export { defaultRetention, type RetentionRules, type RetentionRun } from './retention/retention.ts';
 export { authorityMigrations } from './schema.ts';

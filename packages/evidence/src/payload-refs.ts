@@ -1,3 +1,5 @@
+import { EvidenceError } from './errors.ts';
+import { exchangeType, parseExchange, piecesOf } from './model/exchange.ts';
 import { type PayloadRef, payloadRef } from './predicates.ts';
 import type { Statement } from './statement.ts';
 
@@ -12,4 +14,26 @@ export function payloadRefs(statement: Statement): PayloadRef[] {
   };
   visit(statement.body);
   return found;
+}
+
+/**
+ * The same with the pieces of each exchange among them that is at hand: what an exchange consists of is listed in it, and not in the
+ * statement.
+ * @param open the bytes of a payload, or undefined where they are not at hand
+ */
+export function heldRefs(statement: Statement, open: (ref: PayloadRef) => Uint8Array | undefined): PayloadRef[] {
+  return payloadRefs(statement).flatMap((ref) => {
+    const bytes = ref.type === exchangeType && ref.kept ? open(ref) : undefined;
+    return bytes ? [ref, ...piecesIn(bytes)] : [ref];
+  });
+}
+
+/** Of what is no exchange there are none: the check `actions` says so. */
+function piecesIn(bytes: Uint8Array): PayloadRef[] {
+  try {
+    return piecesOf(parseExchange(bytes));
+  } catch (error) {
+    if (error instanceof EvidenceError) return [];
+    throw error;
+  }
 }

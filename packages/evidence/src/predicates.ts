@@ -155,6 +155,14 @@ export const refusalReasons = [
 ] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
 
+export const promptLinks = [
+  'exact', // the client says the model's id of the call, and the model asked for this call
+  'inferred', // the client says no id, and this is the one call that the model asked for like it
+  'ambiguous', // the client says no id, and the model asked for several such calls
+  'altered', // the client says the model's id, but the model asked for another call
+] as const;
+export type PromptLink = (typeof promptLinks)[number];
+
 export const findingTypes = [
   'hidden_side_effect',
   'phantom_action',
@@ -330,6 +338,16 @@ export const predicates = {
     decision,
     /** Digests of the approval statements that this consumes, in the order in which they were given. */
     approvals: z.array(sha256Hex).max(maxApprovers),
+    /** The prompt that led to it, as far as the model relay saw one; absent: nothing is known of any. */
+    prompt: z
+      .strictObject({
+        link: z.enum(promptLinks),
+        /** The model's own id of the call, or its place in the answer; null where several calls fit. */
+        call: name.nullable(),
+        /** What passed between the agent and its model; null where what fits is in several exchanges. */
+        exchange: payloadRef.nullable(),
+      })
+      .optional(),
   }),
   outcome: z.strictObject({
     action: id('action'),

@@ -15,6 +15,7 @@ import type { Answer, Call, HeldAt } from './call.ts';
 import { dispatchThroughWindow } from './dispatch.ts';
 import { GatewayError } from './errors.ts';
 import { Holds, type HoldsOptions, StillHeld } from './holds.ts';
+import type { Prompts } from './model/prompts.ts';
 import { resolveOperands } from './operands.ts';
 import { type RefusalExtra, Refused } from './refused.ts';
 import { isSameState, type ResourceState, readState } from './resource-state.ts';
@@ -31,6 +32,8 @@ export interface WalkOptions extends HoldsOptions {
   readonly witnessMs: number;
   /** Whether an attest action waits for one too (`closed`). An approve action always does. */
   readonly attest: 'open' | 'closed';
+  /** Which prompt led to a call, where the model relay saw it. */
+  readonly prompts?: Pick<Prompts, 'cite'>;
 }
 
 /** The way of one action through the house: receive, authorize, approve, record, dispatch, record, reply. */
@@ -99,7 +102,8 @@ export class Walk {
       ({ approvals, state } = await this.holds.approved(admitted, proposal, verdict, call));
       await compareOperands(proposal, call, state, { verdict, approvals });
     }
-    const intent = actions.intend(admitted, proposal, verdict, approvals);
+    const prompt = await this.promptOf(admitted, call);
+    const intent = actions.intend(admitted, prompt ? { ...proposal, prompt } : proposal, verdict, approvals);
     const ending = { verdict, cites: intent.digest, approvals };
     const checkpoint = await this.recorded(intent, verdict, ending);
     if (state || checkpoint) await compareOperands(proposal, call, state, ending); // time went by
@@ -121,6 +125,11 @@ export class Walk {
     });
     if (verdict.tier !== 'observe') await outcome.durable;
     return { kind: 'answered', answer };
+  }
+
+  private async promptOf({ task }: Admitted, { method, name, toolCallId = null, arguments: { value } }: Call) {
+    if (method !== 'tools/call') return undefined;
+    return this.options.prompts?.cite(task.id, { id: toolCallId, tool: name, arguments: value });
   }
 
   /** Fixes what will be done: the pinned definition, the operands, and who wrote the arguments, all as they are now. */

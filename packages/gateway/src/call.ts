@@ -26,6 +26,8 @@ export interface Call {
   readonly observed?: Observed;
   /** What it touches, where the way it came by knows; absent: it follows from the tool. @throws GatewayError operands */
   readonly operands?: () => Operands;
+  /** The model's own id of the call, as the client says; absent if it says none. */
+  readonly toolCallId?: string | null;
   /** How long it waits for people, in milliseconds; absent: as long as clients usually do. */
   readonly patienceMs?: number;
   /** How the user of the caller's client can be asked to open the page where people approve; absent: not at all. */

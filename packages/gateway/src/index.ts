@@ -18,6 +18,7 @@ export { McpSession, type SessionOptions, type Surroundings } from './mcp/sessio
 export { defaultLinkLimits, type LinkLimits } from './mcp/tool-link.ts';
 export type { Captured } from './model/captured.ts';
 export { type ModelKey, ModelKeys } from './model/model-keys.ts';
+export { Prompts } from './model/prompts.ts';
 export {
   type Exchange,
   type ExchangeEnd,

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Authority } from '@deed/authority';
+import { type Authority, openIn } from '@deed/authority';
 import {
   type BatchJson,
   buildContainer,
@@ -8,15 +8,14 @@ import {
   encodeCaseJson,
   encodeEnvelope,
   encodePolicyManifest,
+  heldRefs,
   judgeCheckpoint,
   members,
   newId,
-  type PayloadRef,
   parseBatchJson,
   parseNote,
   parseStatement,
   parseTrust,
-  payloadRefs,
   type Statement,
   sha256,
   toHex,
@@ -204,7 +203,7 @@ async function addStamps(
 
 function addPayloads({ authority }: CaseExportOptions, held: readonly Held[], files: Map<string, Uint8Array>): void {
   const others = ofOtherAgents(held);
-  const refs: PayloadRef[] = held.flatMap(({ statement }) => payloadRefs(statement));
+  const refs = held.flatMap(({ statement }) => heldRefs(statement, openIn(authority.vault)));
   for (const { sha256: name, kept } of refs) {
     if (kept && !others.has(name) && authority.vault.has(name))
       files.set(members.payload(name), authority.vault.get(name));
@@ -285,7 +284,7 @@ async function seal(
       heads: headsOf(held),
       size: checkpoint.size,
       members: listed,
-      left: leftOut(held, files),
+      left: leftOut(options, held, files),
     },
   });
   if (recorded.position.n !== before) return null; // something was written meanwhile, which this case does not hold
@@ -308,7 +307,7 @@ function headsOf(held: readonly Held[]): { series: string; n: number; digest: st
 }
 
 /** What is cited and not here: erased, as a statement of the task says, or gone without one. */
-function leftOut(held: readonly Held[], files: ReadonlyMap<string, Uint8Array>) {
+function leftOut({ authority }: CaseExportOptions, held: readonly Held[], files: ReadonlyMap<string, Uint8Array>) {
   const erased = new Map(
     held.flatMap(({ statement }) =>
       statement.predicate === 'erased'
@@ -317,7 +316,7 @@ function leftOut(held: readonly Held[], files: ReadonlyMap<string, Uint8Array>) 
     ),
   );
   const cited = held
-    .flatMap(({ statement }) => payloadRefs(statement))
+    .flatMap(({ statement }) => heldRefs(statement, openIn(authority.vault)))
     .flatMap(({ sha256: name, kept }) => (kept && !files.has(members.payload(name)) ? [name] : []));
   const others = ofOtherAgents(held);
   return [...new Set([...cited, ...missingEvents(files)])].sort().map((payload) => {

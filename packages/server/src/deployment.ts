@@ -26,6 +26,7 @@ import {
   type LinkLimits,
   ModelKeys,
   Pins,
+  Prompts,
   ToolRegistry,
   toolMigrations,
   Walk,
@@ -72,6 +73,7 @@ export interface Deployment {
   readonly tools: ToolRegistry;
   readonly endpointKeys: EndpointKeys;
   readonly modelKeys: ModelKeys;
+  readonly prompts: Prompts;
   readonly brokerGround: BrokerGround;
   readonly sealedFiles: SealedFiles;
   readonly pins: Pins;
@@ -164,7 +166,10 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     const pins = new Pins(db, ledger, { agent: 'none', tool: 'same-uid' });
     const implicitTask = () => new ImplicitTask(authority, 'a session of Claude Code, told by its hooks,');
     const { attest } = config;
-    const walk = new Walk({ authority, now, holdMs, witnessMs, attest, page: () => approvalsUrl(options) });
+    const prompts = new Prompts();
+    authority.tasks.onClose((task) => prompts.forget(task));
+    const page = () => approvalsUrl(options);
+    const walk = new Walk({ authority, now, holdMs, witnessMs, attest, prompts, page });
     const closeAsks = new CloseAsks(db);
     const deployment: Deployment = {
       dir,
@@ -178,13 +183,14 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
       tools,
       endpointKeys: new EndpointKeys(db, tools),
       modelKeys: new ModelKeys(db),
+      prompts,
       brokerGround,
       sealedFiles: openSealedFiles(db, secretsKey),
       pins,
       walk,
-      hooks: new HookDesk({ authority, pins, now, implicitTask, idleMs }),
+      hooks: new HookDesk({ authority, pins, now, prompts, implicitTask, idleMs }),
       api: new ApiDesk({
-        ...{ authority, ledger, walk, pins, tools, closeAsks, now, answerMs: limits.answerMs },
+        ...{ authority, ledger, walk, pins, tools, closeAsks, prompts, now, answerMs: limits.answerMs },
         keyed: new KeyedActions(db, now),
         headers: (tool, task) => filledHeaders(tool, credentialsOf(deployment, tool, task)),
       }),

@@ -1,4 +1,4 @@
-import { admittedBy, attemptOf, type RefusalReason } from '@deed/evidence';
+import { admittedBy, attemptOf, type RefusalReason, type Tier } from '@deed/evidence';
 import type { Recorded } from '@deed/ledger';
 import type { Agents } from '../agents.ts';
 import type { ApprovalUses } from '../approvals/approval-uses.ts';
@@ -13,6 +13,7 @@ import {
   type Admitted,
   actHeader,
   isPatient,
+  type PromptCited,
   type Proposal,
   recordBytes,
   recordType,
@@ -107,6 +108,7 @@ export function intend(
       authority: verdict.authority,
       decision: verdict.decision,
       approvals: [...approvals],
+      ...(proposal.prompt ? { prompt: promptOf(parts, id, proposal.prompt, verdict.tier) } : {}),
     },
     apply: (tx, { digest }) => {
       proofs.write(tx, proof, digest);
@@ -129,6 +131,12 @@ export function intend(
   intents.begin({ ...begun, digest, ended: null, status: null, settled: false });
   proofs.used(proof, digest);
   return recorded;
+}
+
+/** At tier observe what passed is named and not kept. */
+function promptOf({ ground }: IntendParts, task: string, { link, call, exchange }: PromptCited, tier: Tier) {
+  const stage = (bytes: Uint8Array, type: string) => ground.vault.stage(task, bytes, type, tier !== 'observe');
+  return { link, call, exchange: exchange?.(stage) };
 }
 
 const closed: Hindrance = { code: 'task-closed', reason: 'task-closed', detail: 'the task is no longer open' };

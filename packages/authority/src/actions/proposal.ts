@@ -6,6 +6,7 @@ import {
   encodeActionRecord,
   type Observed,
   type PayloadRef,
+  type PromptLink,
   parseActionRecord,
   type Separation,
   type Tier,
@@ -72,6 +73,16 @@ export interface Proposal extends Refusable {
   readonly tool: ToolRef;
   readonly record: ActionRecord;
   readonly hints: Hints;
+  /** The prompt that led to it, as far as one is known. */
+  readonly prompt?: PromptCited;
+}
+
+/** A prompt as an intent names it. */
+export interface PromptCited {
+  readonly link: PromptLink;
+  readonly call: string | null;
+  /** Puts what passed into the vault of the task, by its pieces, and names it; null where it is in several exchanges. */
+  readonly exchange: ((stage: (bytes: Uint8Array, type: string) => PayloadRef) => PayloadRef) | null;
 }
 
 /** What grant and policy say of a proposal. Made by `decide` alone. */

@@ -1,6 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DeedError, makePayload, openPayload, payloadRefs } from '@deed/evidence';
+import {
+  DeedError,
+  exchangeType,
+  makePayload,
+  openPayload,
+  parseExchange,
+  payloadRefs,
+  piecesOf,
+} from '@deed/evidence';
 import type { LoggedStatement, RoomGround } from '@deed/ledger';
 import { isTemp } from '@deed/store';
 import { openObject, taskOfObject } from '../vault/envelope.ts';
@@ -22,8 +30,13 @@ export function examinePayloads({ folder, database, add, breathe }: RoomGround) 
   // A copy without keys (a backup) is asked for presence only.
   const hasKeys = existsSync(join(folder, 'keys', 'tasks'));
   const kept = new Map<string, string>();
+  /** Exchanges list what they consist of themselves: those that are named, and the pieces of those that were opened. */
+  const exchanges = new Map<string, string>();
+  const pieces = new Map<string, string>();
   const tasks = new Map<string, Seen>();
   const keys = new Map<string, Uint8Array | undefined>();
+
+  const erased = new Set<string>();
 
   const keyOf = (task: string): Uint8Array | undefined => {
     if (!keys.has(task)) keys.set(task, readIfThere(join(folder, 'keys', 'tasks', task)));
@@ -52,6 +65,7 @@ export function examinePayloads({ folder, database, add, breathe }: RoomGround) 
     try {
       const { salt, bytes } = openPayload(openObject(key, name, sealed), name);
       seen.opened++;
+      if (exchanges.has(name)) for (const piece of piecesOf(parseExchange(bytes))) pieces.set(piece.sha256, task);
       const secret = readIfThere(join(folder, 'keys', 'secrets', task));
       if (secret) Buffer.compare(makePayload(bytes, secret).salt, salt) === 0 ? seen.derived++ : seen.other++;
     } catch (error) {
@@ -60,11 +74,22 @@ export function examinePayloads({ folder, database, add, breathe }: RoomGround) 
     }
   };
 
+  const isThere = (name: string): boolean =>
+    database.get('SELECT 1 FROM payload WHERE name = ?', name) !== undefined ||
+    existsSync(join(folder, 'objects', name.slice(0, 2), name.slice(2, 4), name));
+
   return {
     statement({ statement }: LoggedStatement): void {
       const task = 'task' in statement.position ? statement.position.task : deploymentTask;
-      for (const ref of payloadRefs(statement)) if (ref.kept) kept.set(ref.sha256, task);
-      if (statement.predicate === 'erased') for (const name of statement.body.payloads) kept.delete(name);
+      for (const ref of payloadRefs(statement)) {
+        if (ref.kept) kept.set(ref.sha256, task);
+        if (ref.kept && ref.type === exchangeType) exchanges.set(ref.sha256, task);
+      }
+      if (statement.predicate !== 'erased') return;
+      for (const name of statement.body.payloads) {
+        kept.delete(name);
+        erased.add(name);
+      }
     },
     end(): void {
       for (const { name } of database.all<{ name: string }>('SELECT name FROM payload')) {
@@ -84,6 +109,7 @@ export function examinePayloads({ folder, database, add, breathe }: RoomGround) 
           if (sealed) examine(where, name, sealed);
         }
       }
+      for (const [name, task] of pieces) if (!erased.has(name) && !isThere(name)) kept.set(name, task);
       for (const [name, task] of kept)
         if (!hasKeys || keyOf(task)) add('missing', `objects/${name}`, `a statement of ${task} keeps it`);
       for (const [task, { opened, failed, derived, other }] of tasks) {

@@ -1,4 +1,4 @@
-import { sha256, type Tier, toHex, utf8 } from '@deed/evidence';
+import { heldRefs, type PayloadRef, pieceType, type Statement, sha256, type Tier, toHex, utf8 } from '@deed/evidence';
 import { StoreError, type Transaction } from '@deed/store';
 import { AuthorityError } from '../errors.ts';
 import { type Ground, serverAct } from '../ground.ts';
@@ -6,7 +6,7 @@ import type { People } from '../people/people.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { deploymentTask } from '../vault/task-keys.ts';
 import type { Custody } from './custody.ts';
-import { copiesOf, keptBy, statementsOf } from './kept.ts';
+import { copiesOf, keptBy, openIn, statementsOf } from './kept.ts';
 import type { LegalHolds } from './legal-holds.ts';
 
 /** Who ordered an erasure: an operator, or the rule of retention. */
@@ -87,8 +87,10 @@ export class Erasures {
       throw new AuthorityError('unknown-payload', 'of what belongs to no task name each payload that is to go');
     const statements = task === deploymentTask ? [] : statementsOf(this.ground.ledger, task);
     const others = this.belongings.flatMap((room) => room.of(task));
-    const kept = new Set([...keptBy(statements), ...others].filter((name) => this.ground.vault.has(name)));
-    const names = [...new Set(payloads ?? kept)].sort();
+    const kept = new Set(
+      [...keptBy(this.ground.vault, statements), ...others].filter((name) => this.ground.vault.has(name)),
+    );
+    const names = [...(payloads ? this.withPieces(payloads, statements) : kept)].sort();
     const unknown = names.find((name) => !kept.has(name));
     if (unknown !== undefined) {
       throw new AuthorityError(
@@ -103,6 +105,22 @@ export class Erasures {
       payloads: names,
       copies: copiesOf(statements, new Set(names)),
     };
+  }
+
+  /** With an exchange go those of its pieces that no other one has that stays. */
+  private withPieces(names: readonly string[], statements: readonly Statement[]): ReadonlySet<string> {
+    const { vault } = this.ground;
+    const going = new Set(names);
+    const goes = (ref: PayloadRef) => going.has(ref.sha256);
+    const staying = new Set(
+      statements
+        .flatMap((each) => heldRefs(each, (ref) => (goes(ref) ? undefined : openIn(vault)(ref))))
+        .map(({ sha256: name }) => name),
+    );
+    const pieces = statements
+      .flatMap((each) => heldRefs(each, (ref) => (goes(ref) ? openIn(vault)(ref) : undefined)))
+      .filter(({ type, sha256: name }) => type === pieceType && !staying.has(name));
+    return new Set([...names, ...pieces.map(({ sha256: name }) => name)]);
   }
 
   /**

@@ -1,5 +1,15 @@
-import { parseStatement, payloadOfMember, payloadRefs, type Statement, type Tier, tiers } from '@deed/evidence';
+import {
+  heldRefs,
+  openPayload,
+  type PayloadRef,
+  parseStatement,
+  payloadOfMember,
+  type Statement,
+  type Tier,
+  tiers,
+} from '@deed/evidence';
 import type { Ledger } from '@deed/ledger';
+import type { Vault } from '../vault/vault.ts';
 
 /** The committed statements of a task, `seq` before `after`. */
 export function statementsOf(ledger: Ledger, task: string): readonly Statement[] {
@@ -8,9 +18,14 @@ export function statementsOf(ledger: Ledger, task: string): readonly Statement[]
   );
 }
 
+/** The bytes of a payload that a vault still has. */
+export function openIn({ get, has }: Pick<Vault, 'get' | 'has'>): (ref: PayloadRef) => Uint8Array | undefined {
+  return ({ sha256: name }) => (has(name) ? openPayload(get(name), name).bytes : undefined);
+}
+
 /** Names of the payloads that statements say are kept, each once, sorted. */
-export function keptBy(statements: readonly Statement[]): string[] {
-  const refs = statements.flatMap(payloadRefs);
+export function keptBy(vault: Vault, statements: readonly Statement[]): string[] {
+  const refs = statements.flatMap((statement) => heldRefs(statement, openIn(vault)));
   return [...new Set(refs.flatMap(({ sha256, kept }) => (kept ? [sha256] : [])))].sort();
 }
 

@@ -8,6 +8,7 @@ import type { StatementWith } from '../statement.ts';
 import { checkApprovals, checkAuthor } from './approvals.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
 import { checkHookOutcome } from './hooks.ts';
+import { checkPrompt } from './prompts.ts';
 import { provenCheckpoint, readProof } from './proofs.ts';
 import { checkToldOutcome } from './told.ts';
 
@@ -40,6 +41,7 @@ export function checkActions(exam: Examination): string | null {
     for (const accepted of body.authority.chain) checkHopLimits(exam, intent, accepted, counted(accepted));
     checkApprovals(exam, intent, approvals);
     exam.attempt(label(intent), () => checkAuthor(exam, intent));
+    exam.attempt(label(intent), () => checkPrompt(exam, intent));
     checkEnd(exam, intent, ends.get(intent.statement.digest) ?? noEnds);
   }
   for (const refusal of exam.all('refusal')) {

@@ -183,6 +183,7 @@ function intentReport(exam: Examination, intent: Logged<StatementWith<'intent'>>
     ...agentOf(exam, intent),
     authority: parts.join('; '),
     resource: resourceOf(exam, body.record, `${body.tool.server}/${body.tool.name}`),
+    prompt: body.prompt?.link ?? null,
     result: resultOf(exam, outcome?.statement, refusal?.statement),
     layers: layersOf(exam, intent, outcome),
   };
@@ -200,6 +201,7 @@ function refusalReport(exam: Examination, refusal: Logged<StatementWith<'refusal
       ? `policy: ${body.decision.outcome} (${body.decision.reasons.join(', ') || 'nothing permits it'})`
       : 'none: refused before policy',
     resource: resourceOf(exam, body.record, body.tool ? `${body.tool.server}/${body.tool.name}` : body.method),
+    prompt: null,
     result: `refused: ${body.reason} (${body.detail})`,
     layers: layersOf(exam, refusal, undefined),
   };

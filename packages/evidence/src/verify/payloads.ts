@@ -1,5 +1,5 @@
 import { openPayload } from '../payload.ts';
-import { payloadRefs } from '../payload-refs.ts';
+import { heldRefs } from '../payload-refs.ts';
 import type { Tier } from '../predicates.ts';
 import { type Examination, type Logged, label } from './examination.ts';
 
@@ -14,7 +14,7 @@ export function checkPayloads(exam: Examination): string | null {
   const left = new Map(exam.exported?.statement.body.left.map((entry) => [entry.payload, entry]));
   const tierOfAction = new Map(exam.all('intent').map(({ statement }) => [statement.body.action, statement.body.tier]));
   for (const logged of exam.statements) {
-    for (const ref of payloadRefs(logged.statement)) {
+    for (const ref of heldRefs(logged.statement, (held) => exam.payload(held))) {
       const bytes = exam.payload(ref);
       if (bytes && bytes.length !== ref.size) exam.forged(`${label(logged)}: payload ${ref.sha256} has another size`);
       if (bytes) continue;

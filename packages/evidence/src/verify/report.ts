@@ -1,4 +1,4 @@
-import type { FindingType, Observed, Tier } from '../predicates.ts';
+import type { FindingType, Observed, PromptLink, Tier } from '../predicates.ts';
 
 export type Verdict = 'VERIFIED' | 'UNANCHORED' | 'INCOMPLETE' | 'FORGED' | 'unusable';
 
@@ -50,6 +50,8 @@ export interface ActionReport {
   readonly actors: readonly string[];
   readonly authority: string;
   readonly resource: string;
+  /** How it hangs together with what a model was asked and answered; null where nothing is known of that. */
+  readonly prompt: PromptLink | null;
   readonly result: string;
   readonly layers: Readonly<Record<LayerName, Layer>>;
 }

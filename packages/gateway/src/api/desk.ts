@@ -4,6 +4,7 @@ import type { Ledger, Recorded } from '@deed/ledger';
 import type { Acted, Walk } from '../action.ts';
 import type { HeldAt } from '../call.ts';
 import { GatewayError } from '../errors.ts';
+import type { Prompts } from '../model/prompts.ts';
 import { beginOwn } from '../own-calls.ts';
 import { definitionOf, type Pins } from '../tools/pins.ts';
 import type { Tool, ToolRegistry } from '../tools/registry.ts';
@@ -25,6 +26,7 @@ export interface ApiDeskOptions {
   readonly keyed: KeyedActions;
   readonly closeAsks: CloseAsks;
   readonly now: () => number;
+  readonly prompts?: Pick<Prompts, 'cite'>;
   /** How long a service may take to answer, in milliseconds. */
   readonly answerMs: number;
   /** What requests to a service carry in this task: the credential. @throws GatewayError credential */
@@ -195,7 +197,7 @@ export class ApiDesk {
 
   private async begin(caller: TokenCaller, read: Read<'act'>, action: string): Promise<ApiAnswer> {
     const { authority, pins, now } = this.options;
-    const { server, tool: name, expiresSeconds } = read.fields;
+    const { server, tool: name, expiresSeconds, toolCallId = null } = read.fields;
     if (this.open.size >= maxOpen) throw new GatewayError('request', 'too many calls wait for their result');
     const known = `${server}/${name}`;
     if (this.tools.size >= maxTools && !this.tools.has(known))
@@ -205,17 +207,22 @@ export class ApiDesk {
     const definition = definitionOf(name, JSON.stringify({ name }), null);
     pins.see({ name: server, executable }, definition);
     const tool = { server, name, definition: definition.digest, executable };
-    const begun = await beginOwn(authority, caller, (task) => ({
-      action,
-      method: 'tools/call',
-      tool,
-      hints: {},
-      observed: 'self-reported',
-      record: {
-        ...{ v: 1, action, task, method: 'tools/call', server, tool: name, definition: tool.definition, executable },
-        ...{ arguments: argumentsOf(read).raw, operands: { kind: 'none' }, author: null },
-      },
-    }));
+    const begun = await beginOwn(authority, caller, async (task) => {
+      const said = { id: toolCallId, tool: name, arguments: argumentsOf(read).value };
+      const prompt = await this.options.prompts?.cite(task, said);
+      return {
+        action,
+        method: 'tools/call',
+        tool,
+        hints: {},
+        observed: 'self-reported',
+        ...(prompt ? { prompt } : {}),
+        record: {
+          ...{ v: 1, action, task, method: 'tools/call', server, tool: name, definition: tool.definition, executable },
+          ...{ arguments: argumentsOf(read).raw, operands: { kind: 'none' }, author: null },
+        },
+      };
+    });
     if (begun.kind === 'refused') return { ...begun, action };
     const expires = now() + expiresSeconds * 1000;
     const timer = setTimeout(() => void this.giveUp(action).catch(() => {}), expiresSeconds * 1000).unref();
@@ -246,6 +253,7 @@ export class ApiDesk {
       ...{ caller, task, action, tool, operands, patienceMs, arguments: args, relay: null },
       method: 'tools/call',
       name: operation.name,
+      toolCallId: read.fields.toolCallId ?? null,
       observed: 'gateway-executed',
       definition: async () => {
         pins.check(tool, definition);

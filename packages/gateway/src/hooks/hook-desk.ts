@@ -4,6 +4,7 @@ import { DeedError, newId, type Operands, sha256, toHex, utf8 } from '@deed/evid
 import type { Recorded } from '@deed/ledger';
 import { GatewayError } from '../errors.ts';
 import { resolvePaths } from '../git/paths.ts';
+import type { Prompts } from '../model/prompts.ts';
 import { beginOwn } from '../own-calls.ts';
 import { definitionOf, type Pins } from '../tools/pins.ts';
 import { type HookCall, type HookMessage, hookEventType, readHookMessage } from './message.ts';
@@ -34,6 +35,7 @@ export interface HookDeskOptions {
   readonly implicitTask: () => SessionTask;
   /** A session without a task of its own ends after this long without an event, in milliseconds. */
   readonly idleMs: number;
+  readonly prompts?: Pick<Prompts, 'cite'>;
 }
 
 export type HookAnswer =
@@ -202,12 +204,15 @@ export class HookDesk {
     // A hook shows no definitions: the name is all there is to pin.
     this.options.pins.see({ name: hookServer, executable }, definition);
     const tool = { server: hookServer, name: call.name, definition: definition.digest, executable };
+    const said = { id: call.id, tool: call.name, arguments: call.arguments.value };
+    const prompt = await this.options.prompts?.cite(task, said);
     return {
       action,
       method: 'tools/call',
       tool,
       hints: {},
       observed: 'hook',
+      ...(prompt ? { prompt } : {}),
       record: {
         ...{ v: 1, action, task, method: 'tools/call', server: tool.server, tool: tool.name },
         ...{ definition: tool.definition, executable, arguments: call.arguments.raw },

@@ -1,3 +1,4 @@
+import { callIdKeys } from '@deed/evidence';
 import type { Acted } from '../action.ts';
 import type { Answer } from '../call.ts';
 import { type Message, stringAt, valueAt } from './message.ts';
@@ -70,14 +71,22 @@ export class RunningCalls<Call extends RunningCall> {
   }
 }
 
-const names = ['claudecode/toolUseId', 'callId', 'dev.deed/toolCallId'];
+/** The model's own id of a call, as the client says; null without one. */
+export function idOfCall(message: Message): string | null {
+  return given(message)?.id ?? null;
+}
 
 /** The name that a client gives a call of its own accord, however often it asks for it; null without one. */
-export function nameOfCall({ json }: Message): string | null {
+export function nameOfCall(message: Message): string | null {
+  const found = given(message);
+  return found && `${found.key} ${found.id}`;
+}
+
+function given({ json }: Message): { readonly key: string; readonly id: string } | null {
   const meta = valueAt(json.value, 'params', '_meta');
-  for (const name of names) {
-    const id = stringAt(meta, name);
-    if (id !== '' && id.length <= 512) return `${name} ${id}`;
+  for (const key of callIdKeys) {
+    const id = stringAt(meta, key);
+    if (id !== '' && id.length <= 512) return { key, id };
   }
   return null;
 }

@@ -7,7 +7,7 @@ import type { RelaySession } from '../git/relay.ts';
 import type { Pins } from '../tools/pins.ts';
 import type { Tool } from '../tools/registry.ts';
 import { capabilitiesOf, HeldCalls, Questions, showsAddresses } from './asking.ts';
-import { continues, keyOfRound, roundOf } from './calls.ts';
+import { continues, idOfCall, keyOfRound, roundOf } from './calls.ts';
 import { Catalogue } from './catalogue.ts';
 import { LineSplitter } from './lines.ts';
 import {
@@ -261,6 +261,7 @@ export class McpSession {
       arguments: { raw: message.json.raw(...path) ?? '{}', value: valueAt(message.json.value, ...path) ?? {} },
       relay: around.relay,
       signal,
+      toolCallId: idOfCall(message),
       ask: this.asking(message, question),
       answered: back?.answered,
       dispatch: way.dispatch,

@@ -51,11 +51,14 @@ export function modelWay(deployment: Deployment): ModelWay {
     const ofKey = [...underWay.values()].filter(({ id }) => id === key.id).length;
     if (ofKey >= maxPerKey || underWay.size >= maxUnderWay)
       throw new ServerError('busy', 'too many requests to models are under way: try again');
+    const follower = deployment.prompts.follow(key.task, provider.name, target);
     const passage = relayTo(provider).handle(request, response, {
       target,
+      onExchange: (exchange) => follower.ended(exchange),
       headers: injectedHeaders(deployment, provider),
     });
     underWay.set(passage, key);
+    follower.began(passage);
     void passage.ended.then(() => underWay.delete(passage));
   };
 

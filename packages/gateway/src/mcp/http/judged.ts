@@ -3,7 +3,16 @@ import type { Acted } from '../../action.ts';
 import type { Answer, Answered, Asking, Call, HeldAt } from '../../call.ts';
 import { GatewayError } from '../../errors.ts';
 import { capabilitiesOf, type HeldCalls, showsAddresses } from '../asking.ts';
-import { continues, keyOfCall, keyOfRound, nameOfCall, type RunningCall, RunningCalls, roundOf } from '../calls.ts';
+import {
+  continues,
+  idOfCall,
+  keyOfCall,
+  keyOfRound,
+  nameOfCall,
+  type RunningCall,
+  RunningCalls,
+  roundOf,
+} from '../calls.ts';
 import { errorReply, isModern, type Message, stringAt, valueAt } from '../message.ts';
 import { acknowledges, isListening } from '../methods.ts';
 import { replyTo } from '../reply.ts';
@@ -294,6 +303,7 @@ export class JudgedCalls {
     session.speaksFor(visitor);
     return {
       ...{ caller, task: visitor.task, method, tool, name, relay: null, signal, dispatch },
+      toolCallId: idOfCall(message),
       arguments: { raw: message.json.raw(...path) ?? '{}', value: valueAt(message.json.value, ...path) ?? {} },
       definition: async () => {
         if (!isCall) return null;

@@ -1,0 +1,55 @@
+import {
+  cutRequest,
+  type ExchangeBody,
+  encodeExchange,
+  exchangeType,
+  type PayloadRef,
+  pieceType,
+} from '@deed/evidence';
+import type { Captured } from './captured.ts';
+import { decoded } from './decoded.ts';
+import type { Header } from './headers.ts';
+import type { Exchange } from './relay.ts';
+
+/** Longest body that is kept, in bytes, without its content coding. */
+export const maxBodyBytes = 16 * 1024 * 1024;
+
+type Stage = (bytes: Uint8Array, type: string) => PayloadRef;
+
+/**
+ * Puts what passed into a vault: its bodies by pieces, of which equal ones meet, and the exchange that lists them. Returns the name of the
+ * exchange.
+ */
+export function keepExchange(provider: string, exchange: Exchange, stage: Stage): PayloadRef {
+  const { method, target, end, beganMs, endedMs, status } = exchange;
+  const { requestHeaders, request, responseHeaders, response } = exchange;
+  const record = {
+    v: 1 as const,
+    ...{ provider, method, target },
+    began: new Date(beganMs).toISOString(),
+    ended: new Date(endedMs).toISOString(),
+    end,
+    request: { headers: [...requestHeaders], body: keepBody(request, requestHeaders, cutRequest, stage) },
+    response:
+      status === undefined
+        ? null
+        : { status, headers: [...responseHeaders], body: keepBody(response, responseHeaders, (all) => [all], stage) },
+  };
+  return stage(encodeExchange(record), exchangeType);
+}
+
+function keepBody(
+  { sizeBytes, sha256, bytes }: Captured,
+  headers: readonly Header[],
+  cut: (bytes: Uint8Array) => readonly Uint8Array[],
+  stage: Stage,
+): ExchangeBody {
+  const wire = { size: sizeBytes, sha256 };
+  if (!bytes) return { wire, decoded: false, pieces: null };
+  const plain = decoded(bytes, headers, maxBodyBytes) ?? { bytes, changed: false };
+  const pieces = cut(plain.bytes)
+    .filter((piece) => piece.length > 0)
+    .map((piece) => stage(piece, pieceType))
+    .map(({ sha256: name, size }) => ({ sha256: name, size }));
+  return { wire, decoded: plain.changed, pieces };
+}
