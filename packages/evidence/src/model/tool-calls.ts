@@ -67,8 +67,10 @@ function chatCalls(events: readonly Json[]): Read[] {
       call.arguments += textOf(membersOf(called).arguments);
     });
   }
-  // No arguments yet are not the same as none.
-  return [...calls.values()].filter((call) => call.name !== '' && (call.arguments !== '' || finished.has(call.choice)));
+  // No arguments yet are not the same as none, and of an object no beginning is one.
+  const isWhole = ({ choice, arguments: text }: { readonly choice: Json; readonly arguments: string }) =>
+    finished.has(choice) || (text !== '' && strictOf(text) !== undefined);
+  return [...calls.values()].filter((call) => call.name !== '' && isWhole(call));
 }
 
 function responsesCalls(events: readonly Json[]): Read[] {

@@ -3,6 +3,7 @@ import { actors, newNoteSigner, origin } from '../../support/actors.ts';
 import { acted, observedAs } from '../../support/api.ts';
 import { after, all, at, type BentCases, inCall, inHeader, set } from '../../support/bends.ts';
 import { told } from '../../support/hooks.ts';
+import { bodyOf, prompted } from '../../support/prompts.ts';
 import { digestOf, start } from '../../support/props.ts';
 import type { Story } from '../../support/story.ts';
 
@@ -67,6 +68,69 @@ export const actions: BentCases = {
     bend: inHeader('write:outcome', 'observed', 'gateway-executed'),
     check: 'actions',
     says: /another than the one who dispatched it observed it/,
+  },
+  'a prompt of which no call is named, and one that fits': {
+    bend: prompted({ call: null }),
+    check: 'actions',
+    says: /names no call, or one where several fit/,
+  },
+  'a prompt without its exchange': {
+    bend: prompted({ exchange: null }),
+    check: 'actions',
+    says: /the prompt names no exchange/,
+  },
+  'a prompt that the client says is another': {
+    bend: prompted({ meta: { 'claudecode/toolUseId': 'toolu_2' } }),
+    check: 'actions',
+    says: /has another id of its call/,
+  },
+  'a prompt that is called inferred although the client says which': {
+    bend: prompted({ link: 'inferred', meta: { callId: 'toolu_1' } }),
+    check: 'actions',
+    says: /has another id of its call/,
+  },
+  'a prompt that was answered later': {
+    bend: prompted({ endedMs: 60_000 }),
+    check: 'actions',
+    says: /the exchange ended after the intent/,
+  },
+  'a prompt that asked for another call': {
+    bend: prompted({ asked: [['toolu_1', 'write_file', { path: 'docs/index.md', content: 'other' }]] }),
+    check: 'actions',
+    says: /asks for another call/,
+  },
+  'a prompt that asked for a call of another id': {
+    bend: prompted({ asked: [['toolu_9', 'write_file', { path: 'docs/index.md', content: 'mended' }]] }),
+    check: 'actions',
+    says: /asks for no call of this id/,
+  },
+  'a prompt that is called altered and asked for this very call': {
+    bend: prompted({ link: 'altered' }),
+    check: 'actions',
+    says: /asks for this call/,
+  },
+  'a prompt that is called ambiguous and is not': {
+    bend: prompted({ link: 'ambiguous', call: null }),
+    check: 'actions',
+    says: /does not ask for this call more than once/,
+  },
+  'a prompt whose pieces are not what passed': {
+    bend: prompted({
+      bend: (record, story) => {
+        if (record.response) record.response.body.pieces = bodyOf(story, '{"type":"message","content":[]}').pieces;
+      },
+    }),
+    check: 'actions',
+    says: /its pieces are not what passed/,
+  },
+  'a prompt to something that is no model': {
+    bend: prompted({
+      bend: (record) => {
+        record.target = '/v1/files';
+      },
+    }),
+    check: 'actions',
+    says: /the exchange is none with a model/,
   },
   'a second intent with one approval': {
     bend: after('push:outcome', (story) => again(story, { approvals: [story.digest('push:approval')] })),

@@ -4,6 +4,7 @@ import { acted, executed } from '../../support/api.ts';
 import { after, all, at, inCall, set, skip } from '../../support/bends.ts';
 import { told } from '../../support/hooks.ts';
 import { implicit } from '../../support/implicit.ts';
+import { prompted } from '../../support/prompts.ts';
 import { commit } from '../../support/props.ts';
 import type { Bend, Story } from '../../support/story.ts';
 import { byWorkload, issuerKey } from '../../support/workload.ts';
@@ -42,6 +43,18 @@ export const honest: Readonly<Record<string, Bend>> = {
       return log.payload(JSON.stringify(value), 'application/vnd.deed.effects+json');
     }),
   ),
+  'a call that the client links to its prompt': prompted(),
+  'a call whose prompt is inferred': prompted({ link: 'inferred' }),
+  'a call of which the model asked for two': prompted({
+    link: 'ambiguous',
+    call: null,
+    asked: [1, 2].map((n) => [`toolu_${n}`, 'write_file', { content: 'mended', path: 'docs/index.md' }] as const),
+  }),
+  'a call that fits the prompts of several exchanges': prompted({ link: 'ambiguous', call: null, exchange: null }),
+  'a call that is another than the model asked for': prompted({
+    link: 'altered',
+    asked: [['toolu_1', 'write_file', { path: 'docs/index.md', content: 'as it was' }]],
+  }),
   'a push of which the forge took one ref and rejected another': set('push:outcome', 'effects', (story: Story) => {
     const [ok] = [
       { kind: 'git-ref', repository: 'site', ref: 'refs/heads/main', old: '0'.repeat(40), new: commit('a') },
