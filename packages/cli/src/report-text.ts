@@ -1,4 +1,4 @@
-import { type ActionReport, type HopReport, layerNames, type Report, type Verdict } from '@deed/evidence';
+import { type ActionReport, type HopReport, layerNames, promptWords, type Report, type Verdict } from '@deed/evidence';
 import { bold, dim, green, red, wrap, yellow } from './output.ts';
 
 const width = 96;
@@ -62,6 +62,7 @@ function actionText(action: ActionReport): string {
     field('agent', action.agent),
     field('authority', action.authority),
     field('resource', action.resource),
+    ...(action.prompt ? [field('prompt', promptWords[action.prompt])] : []),
     field('result', action.result),
     field('layers', by('present').join(', ') || 'none'),
     ...(missing.length > 0 ? [field('missing', missing.join('; '))] : []),

@@ -56,6 +56,14 @@ export interface ActionReport {
   readonly layers: Readonly<Record<LayerName, Layer>>;
 }
 
+/** What a link to a prompt means, for readers. */
+export const promptWords: Readonly<Record<PromptLink, string>> = {
+  exact: 'exact: the model asked for this very call, which the client names by its id',
+  inferred: 'inferred: the one call like it that the model had asked for; the client names none',
+  ambiguous: 'ambiguous: the model had asked for several calls like it; the client names none',
+  altered: 'altered: by this id the model had asked for another call',
+};
+
 /** A part of the task that was passed on. */
 export interface HopReport {
   /** Digest of the hop. */

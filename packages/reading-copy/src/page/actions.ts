@@ -1,7 +1,8 @@
-import { type ActionReport, layerNames, type Report } from '@deed/evidence';
+import { type ActionReport, layerNames, promptWords, type Report } from '@deed/evidence';
 import { answers, type Child, el, fold, paged, section } from './dom.ts';
 import { namedPayloads } from './named-payloads.ts';
 import { payloadFold } from './payloads.ts';
+import { promptFolds } from './prompts.ts';
 import type { HeldCase, HeldStatement } from './read-case.ts';
 
 const actionsAtOnce = 50;
@@ -50,10 +51,12 @@ function body(action: ActionReport, statements: readonly HeldStatement[], held: 
       ['Which agent', action.agent],
       ['What authority', action.authority],
       ['Which resource', action.resource],
+      ...(action.prompt ? [['Which prompt', promptWords[action.prompt]] as const] : []),
       ['What result', action.result],
     ]),
     layers(action),
     ...(payloads.length > 0 ? [el('h4', {}, 'Exact bytes')] : []),
+    ...promptFolds(statements, held),
     ...payloads.map((named) => payloadFold(named, held)),
     el('p', { class: 'dim' }, el('code', {}, action.action)),
   ];

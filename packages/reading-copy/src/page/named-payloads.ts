@@ -8,6 +8,7 @@ const titles: Readonly<Record<string, string>> = {
   evidence: 'Token, proof and message',
   inputs: 'What policy was asked',
   rendering: 'What the person was shown',
+  exchange: 'What passed between the agent and its model, by its pieces',
   objective: 'The order',
   principal: 'On whose behalf',
   allow: 'What was allowed',
