@@ -5,9 +5,9 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 /** How long a call may take, in milliseconds: it may wait for a person. */
 const callMs = 900_000;
 
-const [config, server = '', tool, args = '{}'] = process.argv.slice(2);
+const [config, server = '', tool, args = '{}', meta] = process.argv.slice(2);
 if (config === undefined) {
-  console.error("usage: node examples/mcp-call/call.ts CONFIG SERVER [TOOL ['ARGUMENTS']]");
+  console.error("usage: node examples/mcp-call/call.ts CONFIG SERVER [TOOL ['ARGUMENTS' ['META']]]");
   process.exit(2);
 }
 
@@ -46,7 +46,8 @@ try {
     const { tools } = await client.listTools();
     for (const { name } of tools) console.log(name);
   } else {
-    const answer = await client.callTool({ name: tool, arguments: JSON.parse(args) }, { timeout: callMs });
+    const also = meta === undefined ? {} : { _meta: JSON.parse(meta) };
+    const answer = await client.callTool({ name: tool, arguments: JSON.parse(args), ...also }, { timeout: callMs });
     for (const part of answer.content as readonly { readonly text?: string }[]) console.log(part.text ?? part);
     process.exitCode = answer.isError ? 1 : 0;
   }

@@ -62,6 +62,7 @@ def proofs(case: Case) -> None:
 def judged(case: Case) -> None:
     """What the checks below do not know, and must not pass over."""
     unknown = {"delegation": case.all("hop", "hop-accepted", "hop-ended"),
+               "a prompt": [s for s in case.all("intent") if s["prompt"]],
                "a workload token": [s for s in case.all("agent-enrolled") if s["how"] != "one-time-code"]}
     case.folk = history(case)
     for what, found in unknown.items():

@@ -2,7 +2,7 @@ import type { RoomExamination } from '@deed/ledger';
 
 /** This room's part of fsck: pins follow from the entries; which tools are registered is configuration. */
 export const gatewayExamination: RoomExamination = {
-  tables: ['tool', 'pin', 'keyed_action', 'close_ask'],
+  tables: ['tool', 'pin', 'keyed_action', 'close_ask', 'model_key'],
   owns: () => false,
   begin(ground) {
     const latest = new Map<string, { readonly definition: string; readonly executable: string }>();
