@@ -62,6 +62,9 @@ function actionText(action: ActionReport): string {
     field('agent', action.agent),
     field('authority', action.authority),
     field('resource', action.resource),
+    ...(action.trace
+      ? [field('trace', `${action.trace.traceId}, span ${action.trace.spanId} (claimed by the caller)`)]
+      : []),
     ...(action.prompt ? [field('prompt', promptWords[action.prompt])] : []),
     field('result', action.result),
     field('layers', by('present').join(', ') || 'none'),

@@ -348,6 +348,10 @@ export const predicates = {
         exchange: payloadRef.nullable(),
       })
       .optional(),
+    /** Where its caller says that it stands in a trace (W3C): a claim, to join by. Absent: it says nothing. */
+    trace: z
+      .strictObject({ traceId: z.string().regex(/^[0-9a-f]{32}$/), spanId: z.string().regex(/^[0-9a-f]{16}$/) })
+      .optional(),
   }),
   outcome: z.strictObject({
     action: id('action'),

@@ -20,6 +20,7 @@ import { resolveOperands } from './operands.ts';
 import { type RefusalExtra, Refused } from './refused.ts';
 import { isSameState, type ResourceState, readState } from './resource-state.ts';
 import type { Definition } from './tools/pins.ts';
+import { claimedTrace } from './trace.ts';
 
 export type Acted =
   | { readonly kind: 'answered'; readonly answer: Answer }
@@ -103,7 +104,8 @@ export class Walk {
       await compareOperands(proposal, call, state, { verdict, approvals });
     }
     const prompt = await this.promptOf(admitted, call);
-    const intent = actions.intend(admitted, prompt ? { ...proposal, prompt } : proposal, verdict, approvals);
+    const context = { ...(prompt ? { prompt } : {}), ...claimedTrace(call.trace) };
+    const intent = actions.intend(admitted, { ...proposal, ...context }, verdict, approvals);
     const ending = { verdict, cites: intent.digest, approvals };
     const checkpoint = await this.recorded(intent, verdict, ending);
     if (state || checkpoint) await compareOperands(proposal, call, state, ending); // time went by

@@ -3,6 +3,7 @@ import type { Effects, Json, Observed, Operands } from '@deed/evidence';
 import type { RelaySession } from './git/relay.ts';
 import type { Definition } from './tools/pins.ts';
 import type { Tool } from './tools/registry.ts';
+import type { Trace } from './trace.ts';
 
 /** One call as it reached the gateway, whatever way it came. */
 export interface Call {
@@ -28,6 +29,8 @@ export interface Call {
   readonly operands?: () => Operands;
   /** The model's own id of the call, as the client says; absent if it says none. */
   readonly toolCallId?: string | null;
+  /** Where its caller says that it stands in a trace. */
+  readonly trace?: Trace | null;
   /** How long it waits for people, in milliseconds; absent: as long as clients usually do. */
   readonly patienceMs?: number;
   /** How the user of the caller's client can be asked to open the page where people approve; absent: not at all. */

@@ -285,6 +285,20 @@ describe('a call that the gateway makes', () => {
     expect(bank.asked).toHaveLength(1);
   });
 
+  test('stands in the trace that its caller says, which goes on to the service', async () => {
+    const worker = await world.worker(allow);
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    expect((await execute(worker, { traceparent, tracestate: 'a=1' })).status).toBe(200);
+    expect(bank.asked[0]?.headers).toMatchObject({ traceparent, tracestate: 'a=1' });
+    expect((await execute(worker, { traceparent: 'nonsense' })).status).toBe(200);
+    expect(bank.asked[1]?.headers).not.toHaveProperty('traceparent');
+    expect(world.of(worker.task, 'intent').map(({ body }) => body.trace)).toEqual([
+      { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' },
+      undefined,
+    ]);
+    expect(await verdictOf(worker.task)).toEqual(verified);
+  });
+
   test('carries the credential that the agent never holds', async () => {
     await world.post('/v1/secrets', { name: 'vault', variable: 'KEY', value: 'sk_secret' });
     const fields = { kind: 'plain', url: bank.url, operations, credentials: [{ broker: 'vault' }] };

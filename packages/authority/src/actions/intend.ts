@@ -109,6 +109,7 @@ export function intend(
       decision: verdict.decision,
       approvals: [...approvals],
       ...(proposal.prompt ? { prompt: promptOf(parts, id, proposal.prompt, verdict.tier) } : {}),
+      ...(proposal.trace ? { trace: proposal.trace } : {}),
     },
     apply: (tx, { digest }) => {
       proofs.write(tx, proof, digest);

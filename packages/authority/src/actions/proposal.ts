@@ -75,6 +75,8 @@ export interface Proposal extends Refusable {
   readonly hints: Hints;
   /** The prompt that led to it, as far as one is known. */
   readonly prompt?: PromptCited;
+  /** Where its caller says that it stands in a trace. */
+  readonly trace?: { readonly traceId: string; readonly spanId: string };
 }
 
 /** A prompt as an intent names it. */

@@ -184,6 +184,7 @@ function intentReport(exam: Examination, intent: Logged<StatementWith<'intent'>>
     authority: parts.join('; '),
     resource: resourceOf(exam, body.record, `${body.tool.server}/${body.tool.name}`),
     prompt: body.prompt?.link ?? null,
+    trace: body.trace ?? null,
     result: resultOf(exam, outcome?.statement, refusal?.statement),
     layers: layersOf(exam, intent, outcome),
   };
@@ -202,6 +203,7 @@ function refusalReport(exam: Examination, refusal: Logged<StatementWith<'refusal
       : 'none: refused before policy',
     resource: resourceOf(exam, body.record, body.tool ? `${body.tool.server}/${body.tool.name}` : body.method),
     prompt: null,
+    trace: null,
     result: `refused: ${body.reason} (${body.detail})`,
     layers: layersOf(exam, refusal, undefined),
   };

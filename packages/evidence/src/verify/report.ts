@@ -52,6 +52,8 @@ export interface ActionReport {
   readonly resource: string;
   /** How it hangs together with what a model was asked and answered; null where nothing is known of that. */
   readonly prompt: PromptLink | null;
+  /** Where its caller says that it stands in a trace (W3C): a claim. */
+  readonly trace: { readonly traceId: string; readonly spanId: string } | null;
   readonly result: string;
   readonly layers: Readonly<Record<LayerName, Layer>>;
 }

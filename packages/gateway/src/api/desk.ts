@@ -8,6 +8,7 @@ import type { Prompts } from '../model/prompts.ts';
 import { beginOwn } from '../own-calls.ts';
 import { definitionOf, type Pins } from '../tools/pins.ts';
 import type { Tool, ToolRegistry } from '../tools/registry.ts';
+import { claimedTrace, traceHeaders, traceOf } from '../trace.ts';
 import { type ActionState, type ServiceResponse, stateOf } from './action-state.ts';
 import type { CloseAsks } from './close-asks.ts';
 import type { KeyedActions, KeyHolder } from './keyed-actions.ts';
@@ -217,6 +218,7 @@ export class ApiDesk {
         hints: {},
         observed: 'self-reported',
         ...(prompt ? { prompt } : {}),
+        ...claimedTrace(traceOf(read.fields, null)),
         record: {
           ...{ v: 1, action, task, method: 'tools/call', server, tool: name, definition: tool.definition, executable },
           ...{ arguments: argumentsOf(read).raw, operands: { kind: 'none' }, author: null },
@@ -248,12 +250,15 @@ export class ApiDesk {
       destructiveHint: operation.method === 'DELETE',
     });
     let response: ServiceResponse | null = null;
-    const { operands, dispatch } = serviceCall({ action, tool, operation, raw: args.raw, headers, answerMs });
+    const trace = traceOf(read.fields, null);
+    const shown = { ...headers, ...traceHeaders(trace) };
+    const { operands, dispatch } = serviceCall({ action, tool, operation, raw: args.raw, headers: shown, answerMs });
     const acted = await walk.act({
       ...{ caller, task, action, tool, operands, patienceMs, arguments: args, relay: null },
       method: 'tools/call',
       name: operation.name,
       toolCallId: read.fields.toolCallId ?? null,
+      trace,
       observed: 'gateway-executed',
       definition: async () => {
         pins.check(tool, definition);

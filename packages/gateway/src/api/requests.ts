@@ -18,6 +18,9 @@ const call = {
   arguments: given,
   /** The model's own id of the tool call, where a model asked for it. */
   toolCallId: text.optional(),
+  /** Where the call stands in a trace (W3C Trace Context): a claim, recorded and passed on. */
+  traceparent: z.string().max(256).optional(),
+  tracestate: z.string().max(8192).optional(),
 };
 
 /** The word `request` says what a message is for: it is signed with the rest, so that none passes for another. */

@@ -1,6 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { callIdKeys } from '@deed/evidence';
 import type { Acted } from '../action.ts';
 import type { Answer } from '../call.ts';
+import { type Trace, traceOf } from '../trace.ts';
 import { type Message, stringAt, valueAt } from './message.ts';
 
 /** How long an answer that reached nobody, or that has a name of the client's own, is kept for who asks again, in milliseconds. */
@@ -74,6 +76,16 @@ export class RunningCalls<Call extends RunningCall> {
 /** The model's own id of a call, as the client says; null without one. */
 export function idOfCall(message: Message): string | null {
   return given(message)?.id ?? null;
+}
+
+/** Where its client says that it stands in a trace, in `_meta` or else in the headers of its request. */
+export function traceOfMessage({ json }: Message, headers: IncomingHttpHeaders = {}): Trace | null {
+  const { traceparent, tracestate } = headers;
+  const meta = valueAt(json.value, 'params', '_meta');
+  return traceOf(
+    { traceparent: valueAt(meta, 'traceparent'), tracestate: valueAt(meta, 'tracestate') },
+    { traceparent, tracestate },
+  );
 }
 
 /** The name that a client gives a call of its own accord, however often it asks for it; null without one. */

@@ -7,7 +7,7 @@ import type { RelaySession } from '../git/relay.ts';
 import type { Pins } from '../tools/pins.ts';
 import type { Tool } from '../tools/registry.ts';
 import { capabilitiesOf, HeldCalls, Questions, showsAddresses } from './asking.ts';
-import { continues, idOfCall, keyOfRound, roundOf } from './calls.ts';
+import { continues, idOfCall, keyOfRound, roundOf, traceOfMessage } from './calls.ts';
 import { Catalogue } from './catalogue.ts';
 import { LineSplitter } from './lines.ts';
 import {
@@ -262,6 +262,7 @@ export class McpSession {
       relay: around.relay,
       signal,
       toolCallId: idOfCall(message),
+      trace: traceOfMessage(message),
       ask: this.asking(message, question),
       answered: back?.answered,
       dispatch: way.dispatch,

@@ -51,6 +51,9 @@ function body(action: ActionReport, statements: readonly HeldStatement[], held: 
       ['Which agent', action.agent],
       ['What authority', action.authority],
       ['Which resource', action.resource],
+      ...(action.trace
+        ? [['Which trace', `${action.trace.traceId}, span ${action.trace.spanId}: the caller says so`] as const]
+        : []),
       ...(action.prompt ? [['Which prompt', promptWords[action.prompt]] as const] : []),
       ['What result', action.result],
     ]),

@@ -12,6 +12,7 @@ import {
   type RunningCall,
   RunningCalls,
   roundOf,
+  traceOfMessage,
 } from '../calls.ts';
 import { errorReply, isModern, type Message, stringAt, valueAt } from '../message.ts';
 import { acknowledges, isListening } from '../methods.ts';
@@ -304,6 +305,7 @@ export class JudgedCalls {
     return {
       ...{ caller, task: visitor.task, method, tool, name, relay: null, signal, dispatch },
       toolCallId: idOfCall(message),
+      trace: traceOfMessage(message, request.headers),
       arguments: { raw: message.json.raw(...path) ?? '{}', value: valueAt(message.json.value, ...path) ?? {} },
       definition: async () => {
         if (!isCall) return null;
