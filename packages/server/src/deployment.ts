@@ -161,7 +161,7 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     const relay = await GitRelay.start();
     const timestamps = new Timestamps({ ledger, clock: now });
     timestamps.follow(timestampPlan(config));
-    const callbacks = new Callbacks({ ledger, secrets, clock });
+    const callbacks = new Callbacks({ ledger, secrets, clock, key: keys.token });
     const stopRetention = startRetention(authority.retention, systemClock);
     const pins = new Pins(db, ledger, { agent: 'none', tool: 'same-uid' });
     const implicitTask = () => new ImplicitTask(authority, 'a session of Claude Code, told by its hooks,');

@@ -47,7 +47,7 @@ afterEach(() => rmSync(dir, { recursive: true }));
 test('a configuration from before other witnesses could be named reads as one with the local witness alone', () => {
   expect(config).toEqual({
     ...old,
-    ...{ witnesses: [], groups: [], quorum: 'local', attest: 'open', brokers: [] },
+    ...{ witnesses: [], groups: [], quorum: 'local', attest: 'open', brokers: [], models: [] },
     ...{ publishIntervalMs: 250, witnessTimeoutMs: 1000, recosignMinutes: 10 },
   });
   writeConfig(dir, config);

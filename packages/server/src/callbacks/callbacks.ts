@@ -2,6 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Clock, StaticSecrets } from '@deed/authority';
 import type { Ledger } from '@deed/ledger';
 import { ServerError } from '../errors.ts';
+import { httpSignature, type SigningKey } from './http-signature.ts';
 import { type Callback, type Delivery, Outbox } from './outbox.ts';
 import { send } from './send.ts';
 import { newWebhookSecret, webhookHeaders } from './standard-webhooks.ts';
@@ -16,6 +17,8 @@ export interface CallbacksOptions {
   readonly ledger: Ledger;
   readonly secrets: StaticSecrets;
   readonly clock: Clock;
+  /** Signs each message as well, for who has no secret: the key of the role `token`. */
+  readonly key: SigningKey;
   /** Between 0 and 1. Default: `Math.random`. */
   readonly random?: () => number;
 }
@@ -154,10 +157,11 @@ export class Callbacks {
   }
 
   private async post({ name, url, network }: Callback, id: string, body: string) {
-    const { secrets, clock } = this.options;
+    const { secrets, clock, key } = this.options;
     try {
       const signed = webhookHeaders(secrets.get(secretName(name)), id, body, clock.now());
-      const headers = { 'content-type': 'application/cloudevents+json; charset=utf-8', ...signed };
+      const plain = { 'content-type': 'application/cloudevents+json; charset=utf-8', ...signed };
+      const headers = { ...plain, ...httpSignature({ url, headers: plain, body }, key, clock.now()) };
       const status = await send({ url, network, headers, body, signal: this.ending.signal });
       return { arrived: status >= 200 && status < 300, status, detail: `answered ${status}` };
     } catch (error) {

@@ -6,7 +6,7 @@ import { World } from '../../../authority/test/world.ts';
 import { Callbacks, type CallbacksOptions } from '../../src/callbacks/callbacks.ts';
 import { callbackMigrations } from '../../src/callbacks/outbox.ts';
 import { webhookHeaders } from '../../src/callbacks/standard-webhooks.ts';
-import { newP256 } from '../../src/index.ts';
+import { newP256, spkiOf } from '../../src/index.ts';
 import { type Received, receiver } from '../support/receiver.ts';
 
 let world: World;
@@ -16,7 +16,9 @@ beforeAll(async () => {
   world.migrations = [...world.migrations, ...callbackMigrations];
   await world.restart();
   const { ledger, clock } = world;
-  options = { ledger, clock, secrets: openStaticSecrets(ledger.database, newP256()), random: () => 0 };
+  const key = newP256();
+  const secrets = openStaticSecrets(ledger.database, newP256());
+  options = { ledger, clock, secrets, key: { key, spki: spkiOf(key) }, random: () => 0 };
 });
 afterAll(() => world.end());
 
