@@ -1,8 +1,6 @@
-import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeAgentKey } from '../packages/cli/src/agent-key.ts';
 import { Client } from '../packages/cli/src/client.ts';
@@ -11,46 +9,21 @@ import { fromUtf8, openPayload, type PayloadRef, verify } from '../packages/evid
 import { approvingPolicy } from '../packages/server/test/support/policy.ts';
 import { World } from '../packages/server/test/support/world.ts';
 import { proves } from './promises.ts';
-import { agentsFolder, ofAgents } from './support/agents.ts';
+import { lackingFor, runSession, type Step } from './support/agent-sessions.ts';
 
 const listen = { host: '127.0.0.1', port: 0 };
 const bin = fileURLToPath(new URL('../bin/deed.mjs', import.meta.url));
-const session = fileURLToPath(new URL('support/claude-session.mjs', import.meta.url));
 const files = fileURLToPath(
   new URL('../node_modules/@modelcontextprotocol/server-filesystem/dist/index.js', import.meta.url),
 );
-const isolated = ['--map-root-user', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
-
-const lacking = [
-  ...['@anthropic-ai/claude-code', '@copilotkit/aimock'].filter((name) => ofAgents(name) === null),
-  ...(spawnSync('unshare', [...isolated, 'true']).status === 0 ? [] : ['a network namespace (unshare, ip)']),
-];
-if (lacking.length > 0) console.warn(`SKIPPED the tests with Claude Code: there is no ${lacking.join(', no ')}`);
+const lacking = lackingFor('Claude Code');
 
 let world: World;
 let project: string;
-let runs = 0;
-
-interface Step {
-  readonly name: string;
-  readonly arguments: Readonly<Record<string, unknown>>;
-}
 
 /** A session in which the model makes these calls, one after the other. */
 async function run(steps: readonly Step[], ...args: readonly string[]) {
-  const script = join(world.base, `script-${++runs}.json`);
-  writeFileSync(script, JSON.stringify({ steps, args }));
-  const home = join(world.base, 'home');
-  mkdirSync(home, { recursive: true });
-  const env = { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8' };
-  const { stdout } = await promisify(execFile)(
-    'unshare',
-    [...isolated, process.execPath, session, agentsFolder, script],
-    {
-      ...{ cwd: project, env, maxBuffer: 64 * 1024 * 1024 },
-    },
-  );
-  return JSON.parse(stdout);
+  return JSON.parse(await runSession('Claude Code', { base: world.base, project, steps, args }));
 }
 
 const bash = (command: string): Step => ({ name: 'Bash', arguments: { command, description: 'a test' } });

@@ -31,6 +31,7 @@ const env = {
   DISABLE_TELEMETRY: '1',
   CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
   IS_SANDBOX: '1',
+  MCP_TIMEOUT: '60000',
 };
 const child = spawn(claude, ['-p', 'do it', '--model', 'claude-sonnet-4-5', '--output-format', 'json', ...args], {
   env,
