@@ -43,6 +43,7 @@ export class Client {
     const headers = {
       connection: 'Upgrade',
       upgrade: mcpProtocol,
+      'deed-stderr': 'lines',
       ...('name' in tool
         ? { 'deed-server': tool.name }
         : { 'deed-command': Buffer.from(JSON.stringify(tool.argv)).toString('base64url') }),

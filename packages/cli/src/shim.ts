@@ -1,6 +1,14 @@
 import type { KeyObject } from 'node:crypto';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { type IssuedToken, LineSplitter, makeAssertion, makeProof, maxLineBytes, systemClock } from '@deed/server';
+import {
+  type IssuedToken,
+  LineSplitter,
+  makeAssertion,
+  makeProof,
+  maxLineBytes,
+  stderrMark,
+  systemClock,
+} from '@deed/server';
 import type { Client, ToolChoice } from './client.ts';
 
 /** A token is renewed this long before it ends, in milliseconds. */
@@ -25,13 +33,16 @@ export interface ShimOptions {
   readonly agent: AgentIdentity | null;
   readonly input: Readable;
   readonly output: Writable;
+  /** Where what the tool writes to its stderr goes. */
+  readonly errors: Writable;
 }
 
 /**
  * The byte pipe between an MCP client and the server: each line goes on as it came, behind a line with the task token and a
- * proof for exactly those bytes. It holds the agent's key and nothing else.
+ * proof for exactly those bytes. What comes back is the server's lines as they are, and those of the tool's stderr, with a mark.
+ * It holds the agent's key and nothing else.
  */
-export async function runShim({ client, tool, agent, input, output }: ShimOptions): Promise<void> {
+export async function runShim({ client, tool, agent, input, output, errors }: ShimOptions): Promise<void> {
   const stream = await client.openMcp(tool, agent?.task ?? null);
   const tokens = agent && new TaskTokens(client, agent);
   let queue: Promise<void> = Promise.resolve();
@@ -49,11 +60,24 @@ export async function runShim({ client, tool, agent, input, output }: ShimOption
   };
   input.on('data', (chunk: Uint8Array) => lines.push(chunk));
   input.once('end', () => void queue.then(() => stream.end()));
-  stream.pipe(output, { end: false });
+  const mark = stderrMark.charCodeAt(0);
+  const back = new LineSplitter(
+    Number.POSITIVE_INFINITY,
+    (line) => {
+      const [to, bytes] = line[0] === mark ? [errors, line.subarray(1)] : [output, line];
+      if (to.write(Buffer.concat([bytes, newline])) || to === errors || stream.isPaused()) return;
+      stream.pause();
+      output.once('drain', () => stream.resume());
+    },
+    () => {},
+  );
+  stream.on('data', (chunk: Uint8Array) => back.push(chunk));
   await new Promise<void>((resolve) => stream.once('close', resolve));
   input.pause();
   if (failed) throw failed;
 }
+
+const newline = Buffer.from('\n');
 
 const tooLong = `${JSON.stringify({
   jsonrpc: '2.0',
@@ -67,7 +91,7 @@ const tooLong = `${JSON.stringify({
 
 async function send(stream: Duplex, line: Uint8Array, tokens: TaskTokens | null): Promise<void> {
   const header = tokens ? await tokens.header(line) : '-';
-  const frame = Buffer.concat([Buffer.from(`${header}\n`), line, Buffer.from('\n')]);
+  const frame = Buffer.concat([Buffer.from(`${header}\n`), line, newline]);
   if (!stream.write(frame)) await new Promise<void>((resolve) => stream.once('drain', resolve));
 }
 

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -43,18 +44,23 @@ function env(): Record<string, string> {
 }
 
 /** The official client, which starts the shim as its tool server. */
-async function connect(worker: Worker): Promise<McpClient> {
+async function connect(worker: Worker): Promise<{ client: McpClient; stderr: () => string }> {
   const task = ['--task', worker.task, '--key', keyFile(worker)];
   const args = [deed, 'mcp', 'run', '--data', world.dir, ...task, '--', ...files];
   const client = new McpClient({ name: 'test', version: '1' }, { versionNegotiation: { mode: 'auto' } });
-  await client.connect(new StdioClientTransport({ command: process.execPath, args, env: env(), stderr: 'inherit' }));
-  return client;
+  const transport = new StdioClientTransport({ command: process.execPath, args, env: env(), stderr: 'pipe' });
+  let said = '';
+  transport.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk;
+  });
+  await client.connect(transport);
+  return { client, stderr: () => said };
 }
 
 test('the official client negotiates its version and works through the shim, which it starts twice', async () => {
   proves('invariant-1');
   const worker = await world.worker([{ server: 'files', paths: { under: [work] } }]);
-  const client = await connect(worker);
+  const { client, stderr } = await connect(worker);
   expect((await client.listTools()).tools.map(({ name }) => name)).toContain('write_file');
   const path = join(work, 'written');
   const written = await client.callTool({ name: 'write_file', arguments: { path, content: 'through' } });
@@ -63,6 +69,7 @@ test('the official client negotiates its version and works through the shim, whi
   const read = await client.callTool({ name: 'read_text_file', arguments: { path } });
   expect(read.structuredContent).toEqual({ content: 'through' });
   await client.close();
+  expect(stderr()).toContain('Secure MCP Filesystem Server running on stdio\n');
   await world.settled(); // nobody waits for what is only looked at
   expect(world.of(worker.task, 'intent').map(({ body }) => body.tier)).toEqual(['record', 'observe']);
   expect(world.of(worker.task, 'outcome').map(({ body }) => body.status)).toEqual(['ok', 'ok']);
@@ -70,10 +77,10 @@ test('the official client negotiates its version and works through the shim, whi
 
 /** A shim in this process: what the client writes goes in, what it would read comes out. */
 function shim(tool: ToolChoice, worker: Worker) {
-  const [input, output] = [new PassThrough(), new PassThrough()];
+  const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
   const { agent, task } = worker;
   const identity = { key: agent.key, spiffe: agent.spiffe, origin: world.made.origin, task };
-  const ended = runShim({ client: new Client(world.dir), tool, agent: identity, input, output });
+  const ended = runShim({ client: new Client(world.dir), tool, agent: identity, input, output, errors });
   const lines = (async function* () {
     let rest = '';
     for await (const text of output.setEncoding('utf8')) {
@@ -83,7 +90,7 @@ function shim(tool: ToolChoice, worker: Worker) {
     }
   })();
   const next = async () => (await lines.next()).value;
-  return { input, next, ended };
+  return { input, next, ended, errors };
 }
 
 const call = (id: number) =>
@@ -111,6 +118,23 @@ test('a last line without its newline is no message', async () => {
   input.end(call(2));
   await ended;
   expect(world.of(worker.task, 'intent')).toHaveLength(1);
+});
+
+test('what a tool writes to its stderr reaches the stderr of the shim as it is, without the values of its variables', async () => {
+  const script = 'printf "\\303 %s %s\\n" "$SECRET" "$SHORT" >&2; exec cat >/dev/null';
+  const argv = ['/bin/sh', '-c', script];
+  await world.post('/v1/tools', {
+    name: 'talks',
+    kind: 'plain',
+    argv,
+    env: { SECRET: 'pässword-1', SHORT: 'seven77' },
+  });
+  const { input, ended, errors } = shim({ argv }, await world.worker([{ server: 'talks' }]));
+  input.write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n');
+  const [said] = (await once(errors, 'data')) as [Buffer];
+  expect(said.toString('latin1')).toBe('\xc3 [SECRET] seven77\n');
+  input.end();
+  await ended;
 });
 
 test('lines sent at once are each signed and reach the tool in their order', async () => {

@@ -72,6 +72,7 @@ export { examineFolder, examineOnAllCores } from './examination.ts';
 export { mcpProtocol } from './http/listen.ts';
 export { type InitializedServer, initServer } from './init.ts';
 export { type KeyCeremony, type KeyView, listKeys, type Rotated, rotateKey, setSealed } from './key-ceremony.ts';
+export { stderrMark } from './mcp-attach.ts';
 export { defaultDataFolder, defaultWitnessFolder, socketPath } from './paths.ts';
 export type { ConsistencyView, ProofView, Under } from './proofs.ts';
 export { defaultScrub, type Health, type ScrubOptions } from './scrub.ts';

@@ -6,6 +6,11 @@ import { ServerError } from './errors.ts';
 import { ImplicitTask, idleMs } from './implicit-task.ts';
 import { credentialsOf, implicitCredentials } from './tool-credentials.ts';
 
+/** What a client that does not read may leave waiting, in bytes, before a tool's stderr is dropped. */
+const maxWaitingStderr = 1024 * 1024;
+/** A line that shows a tool's stderr begins with this, and no JSON text does. */
+export const stderrMark = '!';
+
 /** Refused pushes of one session that are recorded one by one. */
 const maxRefusedPushes = 20;
 
@@ -14,6 +19,8 @@ export interface McpRequest {
   readonly tool: { readonly argv: readonly string[] } | { readonly name: string };
   /** The task that the agent works on; null: an implicit one. */
   readonly task: string | null;
+  /** Whether the shim tells lines of the tool's stderr from messages. */
+  readonly showsStderr: boolean;
 }
 
 /**
@@ -80,6 +87,10 @@ export function attachMcp(deployment: Deployment, request: McpRequest, stream: D
       return implicit.close('disconnect');
     },
     reply: (bytes) => void stream.write(bytes),
+    stderr: (line) => {
+      if (!request.showsStderr || stream.writableLength > maxWaitingStderr) return;
+      stream.write(Buffer.concat([Buffer.from(stderrMark), line, Buffer.from('\n')]));
+    },
     hangUp: () => stream.end(),
     log: (text) => process.stderr.write(`deed: ${tool.name}: ${text}\n`),
   });

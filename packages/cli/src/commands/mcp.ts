@@ -33,8 +33,8 @@ function run(): Command {
     if ((argv.length === 0) === (flags.server === undefined))
       throw new ServerError('request', 'name a tool server: its command after --, or --server NAME');
     const tool = flags.server === undefined ? { argv: absolute(argv) } : { name: flags.server };
-    const { stdin: input, stdout: output } = process;
-    await runShim({ client: new Client(flags.data, flags.socket), tool, agent, input, output });
+    const { stdin: input, stdout: output, stderr: errors } = process;
+    await runShim({ client: new Client(flags.data, flags.socket), tool, agent, input, output, errors });
     process.exit(0); // the client's pipe may stay open after the server ended the session
   });
 }

@@ -49,6 +49,8 @@ export interface SessionOptions {
   /** After the tool ended. */
   readonly end: () => Promise<void>;
   readonly reply: (bytes: Uint8Array | string) => void;
+  /** Shows the client's user a line that the tool wrote to its stderr. */
+  readonly stderr: (line: Uint8Array) => void;
   readonly hangUp: () => void;
   readonly log: (text: string) => void;
 }
@@ -180,11 +182,11 @@ export class McpSession {
   }
 
   private start(around: Surroundings): RunningTool {
-    const { tool, pins, limits, log } = this.options;
+    const { tool, pins, limits, log, stderr } = this.options;
     const link = new ToolLink(
       tool,
       { ...around.env, ...around.relay?.gitEnv },
-      { pass: (message) => this.fromTool(message), ended: (reason) => this.toolEnded(reason), log },
+      { pass: (message) => this.fromTool(message), ended: (reason) => this.toolEnded(reason), log, stderr },
       limits,
     );
     const catalogue = new Catalogue(

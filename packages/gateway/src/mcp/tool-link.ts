@@ -5,6 +5,7 @@ import { GatewayError } from '../errors.ts';
 import { filledHeaders } from '../tools/placeholders.ts';
 import { ToolProcess } from '../tools/process.ts';
 import type { Tool } from '../tools/registry.ts';
+import { stderrLines } from '../tools/stderr.ts';
 import { HttpCarrier } from './http/carrier.ts';
 import { errorReply, type Message, parseMessage } from './message.ts';
 
@@ -21,6 +22,8 @@ export interface LinkEvents {
   readonly pass: (message: Message) => void;
   readonly ended: (reason: string) => void;
   readonly log: (text: string) => void;
+  /** A line of its process's stderr, without its secrets. */
+  readonly stderr: (line: Uint8Array) => void;
 }
 
 /** The server's side of one tool process: sends lines, and gives each answer to whoever waits for its id. */
@@ -51,7 +54,7 @@ export class ToolLink {
         ? new ToolProcess(tool, env, {
             line,
             tooLong: () => events.log(`${tool.name}: a line above the limit was dropped`),
-            stderr: () => {}, // may hold arguments and secrets: not kept
+            stderr: stderrLines({ ...tool.env, ...env }, events.stderr), // may hold arguments: shown, not kept
             end,
           })
         : new HttpCarrier(tool, filledHeaders(tool, env), { line, end, unanswered });

@@ -144,7 +144,7 @@ function readUpgrade({ headers }: IncomingMessage): McpRequest {
   const task = headers['deed-task'];
   const name = headers['deed-server'];
   const tool = typeof name === 'string' ? { name } : { argv: readCommand(String(headers['deed-command'] ?? '')) };
-  return { tool, task: typeof task === 'string' ? task : null };
+  return { tool, task: typeof task === 'string' ? task : null, showsStderr: headers['deed-stderr'] === 'lines' };
 }
 
 const command = z.array(z.string()).min(1);
