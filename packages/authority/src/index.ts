@@ -60,7 +60,7 @@ export { keyPersonSigner, type PersonSigner } from './keys/person-signer.ts';
 export { roleKeysOf } from './keys/role-keys.ts';
 export { prepareKey, type Rotation, recordRotation, settleKeys } from './keys/rotation.ts';
 export { readSealedKey, sealedPublicKey, sealKey, unsealKey, writeSealedKey } from './keys/sealed-key.ts';
-export { type SshIdentity, sshAgentIdentities, sshPersonSigner } from './keys/ssh-agent.ts';
+export { type SshIdentity, sshAgentIdentities, sshAgentSigner, sshPersonSigner } from './keys/ssh-agent.ts';
 export type { Invitation, Passkey } from './people/invitations.ts';
 export type { Change, Ordered, People, Person, WaitingOrder } from './people/people.ts';
 export type { ActivePolicy } from './policy/activation.ts';
@@ -80,6 +80,7 @@ export { defaultRetention, type RetentionRules, type RetentionRun } from './rete
 export { authorityMigrations } from './schema.ts';
 export type { CloseReason, Principal, Task, TaskFields } from './tasks/task.ts';
 export type { LiveToken } from './tokens/clients.ts';
+export type { AgentSigner } from './tokens/jwt.ts';
 export { makeAssertion, makeProof } from './tokens/proof.ts';
 export { maxTokenSeconds } from './tokens/task-token.ts';
 export type { IssuedToken } from './tokens/tokens.ts';

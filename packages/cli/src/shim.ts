@@ -1,6 +1,6 @@
-import type { KeyObject } from 'node:crypto';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import {
+  type AgentSigner,
   type IssuedToken,
   LineSplitter,
   makeAssertion,
@@ -16,9 +16,9 @@ const renewMs = 60_000;
 /** And its nonce so long before, which is what a message may take to the server. */
 const nonceSpareMs = 20_000;
 
-/** Who the agent is, for a task: its key, and what its token request says. */
+/** Who the agent is, for a task: what signs for it, and what its token request says. */
 export interface AgentIdentity {
-  readonly key: KeyObject;
+  readonly key: AgentSigner;
   readonly spiffe: string;
   readonly origin: string;
   readonly task: string;

@@ -131,6 +131,21 @@ function readSshsig(reader: SshReader, namespace: string, key: Uint8Array): SshR
   return new SshReader(signature);
 }
 
+/**
+ * What an agent gave for a P-256 key (`string type, string blob`), as ES256 has it: r and s, 32 bytes each.
+ * @throws EvidenceError signature (of another kind), encoding
+ */
+export function es256FromSsh(signature: Uint8Array): Uint8Array {
+  const outer = new SshReader(signature);
+  const [type, blob] = [outer.text(), new SshReader(outer.string())];
+  outer.end();
+  const integers = [blob.string(), blob.string()].map((value) => (value[0] === 0 ? value.subarray(1) : value));
+  blob.end();
+  if (type !== p256 || integers.some(({ length }) => length > 32))
+    throw new EvidenceError('signature', `not a signature of an ${p256} key`);
+  return concat(...integers.map((value) => concat(new Uint8Array(32 - value.length), value)));
+}
+
 /** An SSH ECDSA signature is two mpints (RFC 5656); DER is SEQUENCE of two INTEGERs with the same contents. */
 function derFromSsh(raw: Uint8Array): Uint8Array {
   const reader = new SshReader(raw);

@@ -1,4 +1,5 @@
 export {
+  type AgentSigner,
   type Archive,
   type BundleFile,
   bundleFile,
@@ -35,6 +36,7 @@ export {
   serverKeyNames,
   spkiOf,
   sshAgentIdentities,
+  sshAgentSigner,
   sshPersonSigner,
   systemClock,
   tablesOf,

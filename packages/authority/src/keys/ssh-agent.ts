@@ -1,5 +1,7 @@
+import type { KeyObject } from 'node:crypto';
 import * as net from 'node:net';
 import {
+  es256FromSsh,
   fromUtf8,
   makeSshsig,
   makeWord,
@@ -9,6 +11,7 @@ import {
   wordChallenge,
 } from '@deed/evidence';
 import { AuthorityError } from '../errors.ts';
+import type { AgentSigner } from '../tokens/jwt.ts';
 import type { PersonSigner } from './person-signer.ts';
 
 const requestIdentities = 11;
@@ -45,12 +48,24 @@ export function sshPersonSigner(key: Uint8Array, socketPath = agentSocket()): Pe
     kind: 'sshsig',
     public: key,
     async word(domain, bytes) {
-      const message = sshSignedData(domain, wordChallenge(domain, bytes));
-      const request = Buffer.concat([Buffer.from([signRequest]), sshString(key), sshString(message), Buffer.alloc(4)]);
-      const signature = new Answer(await ask(socketPath, request), signResponse).string();
+      const signature = await signed(socketPath, key, sshSignedData(domain, wordChallenge(domain, bytes)));
       return makeWord(bytes, 'sshsig', key, makeSshsig(domain, key, signature));
     },
   };
+}
+
+/**
+ * An agent's P-256 key that stays in the ssh-agent, which signs the very bytes of a JWT: ES256 and ecdsa-sha2-nistp256 are one algorithm.
+ * @param key the public key in SSH wire form
+ * @throws AuthorityError ssh-agent (when it is asked to sign)
+ */
+export function sshAgentSigner(key: Uint8Array, socketPath = agentSocket()): Exclude<AgentSigner, KeyObject> {
+  return { sign: async (data) => es256FromSsh(await signed(socketPath, key, data)) };
+}
+
+async function signed(socketPath: string, key: Uint8Array, data: Uint8Array): Promise<Uint8Array> {
+  const request = Buffer.concat([Buffer.from([signRequest]), sshString(key), sshString(data), Buffer.alloc(4)]);
+  return new Answer(await ask(socketPath, request), signResponse).string();
 }
 
 function isAccepted(key: Uint8Array): boolean {

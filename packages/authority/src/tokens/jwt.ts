@@ -6,13 +6,22 @@ import { AuthorityError, type AuthorityErrorCode } from '../errors.ts';
 /** How far the clocks of agent and server may be apart. */
 export const skewSeconds = 5;
 
+/** An agent's P-256 private key, or what holds it and gives its ES256 signatures (r and s, 32 bytes each). */
+export type AgentSigner = KeyObject | { readonly sign: (data: Uint8Array) => Promise<Uint8Array> };
+
 /**
  * Signs claims as a compact ES256 JWT of one type. Each message of an agent waits for one: jose, which goes by way of WebCrypto and a
  * thread, takes four times as long.
  */
-export async function signJwt(key: KeyObject, typ: string, claims: Readonly<Record<string, unknown>>): Promise<string> {
+export async function signJwt(
+  key: AgentSigner,
+  typ: string,
+  claims: Readonly<Record<string, unknown>>,
+): Promise<string> {
   const text = `${part({ alg: 'ES256', typ })}.${part(claims)}`;
-  return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  const bytes = Buffer.from(text);
+  const signature = 'sign' in key ? await key.sign(bytes) : sign('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' });
+  return `${text}.${Buffer.from(signature).toString('base64url')}`;
 }
 
 function part(value: Readonly<Record<string, unknown>>): string {

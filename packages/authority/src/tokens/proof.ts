@@ -1,10 +1,9 @@
-import type { KeyObject } from 'node:crypto';
 import { randomBytes, sha256, sha256Hex, toBase64Url, utf8 } from '@deed/evidence';
 import { decodeJwt } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { AuthorityError } from '../errors.ts';
-import { readJwt, signJwt, skewSeconds } from './jwt.ts';
+import { type AgentSigner, readJwt, signJwt, skewSeconds } from './jwt.ts';
 
 export const proofType = 'wpt+jwt';
 export const assertionType = 'deed-assertion+jwt';
@@ -46,10 +45,10 @@ export type AssertionClaims = z.infer<typeof assertionSchema>;
 
 /**
  * The agent's side: one proof for one message, bound to the token and to the exact bytes of the body (docs/formats/token.md).
- * `key` is the agent's P-256 private key, `nonce` what came with the token: an action at tier approve needs it.
+ * `key` signs for the agent, `nonce` what came with the token: an action at tier approve needs it.
  */
 export function makeProof(
-  key: KeyObject,
+  key: AgentSigner,
   token: string,
   body: Uint8Array,
   clock: Clock,
@@ -92,7 +91,7 @@ export function readProof(
 
 /** The agent's side: asks for a token of a task. @see Tokens.issue */
 export function makeAssertion(
-  key: KeyObject,
+  key: AgentSigner,
   of: { readonly spiffe: string; readonly origin: string; readonly task: string; readonly hop?: string | undefined },
   clock: Clock,
 ): Promise<string> {

@@ -7,6 +7,7 @@ import { type AgentKey, readAgentKey, replaceAgentKey, writeAgentKey } from '../
 import { problemOf } from '../client.ts';
 import { command } from '../options.ts';
 import { bold, print } from '../output.ts';
+import { socketOf } from '../ssh-agent-key.ts';
 
 const timeoutMs = 30_000;
 /** A token that ends sooner is renewed first. */
@@ -33,6 +34,7 @@ export interface WorkloadFlags {
 export async function enrolWorkload({ workloadToken, key: file, definition, url, json }: WorkloadFlags): Promise<void> {
   if (file === undefined || url === undefined)
     throw new ServerError('request', 'say where the new key goes and whom to ask: --key FILE --url URL');
+  if (socketOf(file) !== undefined) throw new ServerError('request', 'a workload enrols with a key in a file');
   const base = url.replace(/\/+$/, '');
   const token = readFileSync(workloadToken, 'utf8').trim();
   const declared = definitionOf(definition);

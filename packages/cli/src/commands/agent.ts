@@ -1,11 +1,12 @@
 import { sign } from 'node:crypto';
-import { toBase64 } from '@deed/evidence';
+import { derFromP1363, toBase64 } from '@deed/evidence';
 import { enrolmentChallenge, newP256, type Revocation, ServerError, spkiOf } from '@deed/server';
 import { Command } from 'commander';
 import { writeAgentKey } from '../agent-key.ts';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, counted, green, print, red, table } from '../output.ts';
+import { freshKeyIn, socketOf } from '../ssh-agent-key.ts';
 import { definitionOf, enrolWorkload, whoami } from './agent-workload.ts';
 
 interface AgentView {
@@ -44,7 +45,7 @@ function enroll(): Command {
     .option('--code <code>', 'agent: the one-time code')
     .option('--workload-token <file>', "agent: the token that this workload's platform gave it")
     .option('--url <url>', 'agent, with a workload token: where the server is')
-    .option('--key <file>', 'agent: where the new key goes')
+    .option('--key <file>', 'agent: where the new key goes; ssh-agent takes a P-256 key that an ssh-agent holds')
     .action(async (name: string | undefined, flags: EnrollFlags) => {
       const { workloadToken } = flags;
       if (workloadToken !== undefined) return enrolWorkload({ ...flags, workloadToken });
@@ -73,16 +74,26 @@ function enroll(): Command {
 async function redeem(client: Client, code: string, file: string | undefined, json: boolean): Promise<void> {
   if (file === undefined) throw new ServerError('request', 'say where the new key goes: --key FILE');
   const { origin } = await client.get<{ origin: string }>('/v1/status');
-  const key = newP256();
-  const spki = spkiOf(key);
-  const proof = sign('sha256', enrolmentChallenge(origin, code, spki), key);
+  const { key, spki, signed } = await newKey(client, file);
+  const proof = await signed(enrolmentChallenge(origin, code, spki));
   const { wit, ...agent } = await client.post<AgentView & { wit: string }>('/v1/agents/redeem', {
     code,
     spki: toBase64(spki),
     proof: toBase64(proof),
   });
-  writeAgentKey(file, { agent: agent.id, spiffe: agent.spiffe, origin, key, wit });
+  if (key) writeAgentKey(file, { agent: agent.id, spiffe: agent.spiffe, origin, key, wit });
   print({ ...agent, key: file }, json, () => `Enrolled ${bold(agent.spiffe)} (${agent.id}); its key is in ${file}`);
+}
+
+/** A key to enrol, and its signatures in DER: a fresh one for a file, or null for one that stays in an ssh-agent. */
+async function newKey(client: Client, file: string) {
+  const socket = socketOf(file);
+  if (socket === undefined) {
+    const key = newP256();
+    return { key, spki: spkiOf(key), signed: async (bytes: Uint8Array) => sign('sha256', bytes, key) };
+  }
+  const { spki, sign: signed } = await freshKeyIn(socket, client);
+  return { key: null, spki, signed: async (bytes: Uint8Array) => derFromP1363(await signed(bytes)) };
 }
 
 function list(): Command {

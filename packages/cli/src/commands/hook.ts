@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { claudeCodeMessage, maxLineBytes, ServerError } from '@deed/server';
 import { Command } from 'commander';
-import { type AgentFlags, agentOptions, identityOf } from '../agent-flags.ts';
+import { type AgentFlags, agentOptions, identityOf, lastingKey } from '../agent-flags.ts';
 import { Client } from '../client.ts';
 import { hookGroups, hooksIn, withHooks, withoutHooks } from '../hooks/settings.ts';
 import { type CommonOptions, command } from '../options.ts';
@@ -59,7 +59,7 @@ async function hook(flags: HookFlags): Promise<void> {
 /** Sends one message, with a proof over exactly its bytes where the hook acts in a task. */
 async function tell(flags: HookFlags, message: Uint8Array): Promise<unknown> {
   const client = new Client(flags.data, flags.socket);
-  const agent = identityOf(flags);
+  const agent = await identityOf(flags, client);
   const [token, proof] = agent ? (await new TaskTokens(client, agent).header(message)).split(' ') : [];
   const speaker = agent && { task: agent.task, token, proof };
   return client.post('/v1/hooks/claude-code', { speaker, message: Buffer.from(message).toString('base64') });
@@ -81,14 +81,15 @@ function install(): Command {
     '<file>',
     'for instance .claude/settings.json',
   );
-  return agentOptions(made).action((file: string, flags: HookFlags) => {
-    identityOf(flags); // a key that cannot be read is better found now
+  return agentOptions(made).action(async (file: string, flags: HookFlags) => {
+    const client = new Client(flags.data, flags.socket);
+    await identityOf(flags, client); // a key that cannot be read is better found now
     const words = [
       ...selfCommand('hook', 'claude-code', '--data', flags.data),
-      ...['--socket', flags.socket ?? new Client(flags.data).socket],
+      ...['--socket', client.socket],
       ...(flags.task === undefined || flags.key === undefined
         ? []
-        : ['--task', flags.task, '--key', resolve(flags.key)]),
+        : ['--task', flags.task, '--key', lastingKey(flags.key)]),
       ...(flags.hop === undefined ? [] : ['--hop', flags.hop]),
     ];
     mkdirSync(dirname(resolve(file)), { recursive: true });

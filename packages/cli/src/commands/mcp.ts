@@ -29,12 +29,13 @@ function run(): Command {
     .argument('[command...]', 'the registered command of the tool server, after --')
     .option('--server <name>', 'the registered tool server by its name, in the place of its command');
   return agentOptions(made).action(async (argv: string[], flags: RunFlags) => {
-    const agent = identityOf(flags);
     if ((argv.length === 0) === (flags.server === undefined))
       throw new ServerError('request', 'name a tool server: its command after --, or --server NAME');
     const tool = flags.server === undefined ? { argv: absolute(argv) } : { name: flags.server };
+    const client = new Client(flags.data, flags.socket);
+    const agent = await identityOf(flags, client);
     const { stdin: input, stdout: output, stderr: errors } = process;
-    await runShim({ client: new Client(flags.data, flags.socket), tool, agent, input, output, errors });
+    await runShim({ client, tool, agent, input, output, errors });
     process.exit(0); // the client's pipe may stay open after the server ended the session
   });
 }

@@ -1,8 +1,7 @@
-import { resolve } from 'node:path';
 import { sha256, toHex } from '@deed/evidence';
 import { ServerError, type Wrap, type Wrapped, type WrapServer } from '@deed/server';
 import type { Command } from 'commander';
-import { type AgentFlags, agentOptions, identityOf } from '../agent-flags.ts';
+import { type AgentFlags, agentOptions, identityOf, lastingKey } from '../agent-flags.ts';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
 import { bold, counted, print, table, yellow } from '../output.ts';
@@ -43,7 +42,7 @@ interface WrapView {
 async function wrap(file: OwnFile, flags: WrapFlags): Promise<WrapView> {
   const { path, text } = file;
   const client = new Client(flags.data);
-  identityOf(flags); // a key that cannot be read is better found now
+  await identityOf(flags, client); // a key that cannot be read is better found now
   const dialect = dialectOf(path);
   const entries = dialect.entries(text);
   if (entries.length === 0) throw new ServerError('request', `${path} names no MCP server`);
@@ -92,7 +91,7 @@ function commandOf(server: WrapServer | undefined): readonly string[] {
 /** What an entry starts instead of its server. */
 function startOf(tool: string, client: Client, { task, key, hop }: WrapFlags) {
   const [program = '', ...rest] = selfCommand('mcp', 'run', '--data', client.dataFolder, '--socket', client.socket);
-  const agent = task === undefined || key === undefined ? [] : ['--task', task, '--key', resolve(key)];
+  const agent = task === undefined || key === undefined ? [] : ['--task', task, '--key', lastingKey(key)];
   return {
     command: program,
     args: [...rest, ...agent, ...(hop === undefined ? [] : ['--hop', hop]), '--server', tool],
