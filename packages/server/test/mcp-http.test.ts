@@ -238,6 +238,16 @@ describe('what a message says', () => {
     }
     expect((await raw(place, `"${'x'.repeat(9 * 1024 * 1024)}"`)).status).toBe(413);
     expect((await raw(place, { jsonrpc: '2.0', method: 'notifications/made-up' })).status).toBe(400);
+    const madeUp = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'made/up',
+      params: { _meta: modernCall('', {}).body.params._meta },
+    };
+    const newer = await raw(place, madeUp, { 'mcp-protocol-version': version, 'mcp-method': 'made/up' });
+    const older = await raw(place, { ...madeUp, params: {} });
+    expect([newer.status, older.status]).toEqual([404, 200]);
+    for (const answer of [newer, older]) expect(messageOf(answer)).toMatchObject({ id: 1, error: { code: -32601 } });
     expect(place.server.headers).toEqual([]);
   });
 

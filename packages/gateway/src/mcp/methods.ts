@@ -20,6 +20,11 @@ export function isJudged(message: Message): boolean {
   return isDecided(method) || !isProtocol(method);
 }
 
+/** Whether a refused request is of a method that nobody here knows, which the protocol has a code of its own for. */
+export function isUnknown({ method }: Message): boolean {
+  return method !== null && method !== 'subscriptions/listen' && !isDecided(method) && !isProtocol(method);
+}
+
 /** Whether a request wants to be told of changes of resources, and not only of lists. */
 export function isListening({ method, json }: Message): boolean {
   const resources = valueAt(json.value, 'params', 'notifications', 'resourceSubscriptions');

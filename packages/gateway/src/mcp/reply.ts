@@ -1,6 +1,9 @@
 import { DeedError, fromUtf8, parseStrictJson } from '@deed/evidence';
 import type { Acted } from '../action.ts';
 import { errorReply, errorResult, isModern, type Message } from './message.ts';
+import { isUnknown } from './methods.ts';
+
+const methodNotFound = -32601;
 
 /** The answer to a judged request, in the words of the protocol: of a call a result, whatever became of it. Without a newline. */
 export function replyTo(message: Message, acted: Acted): string {
@@ -17,7 +20,13 @@ export function replyTo(message: Message, acted: Acted): string {
       : [acted.kind === 'held' ? 'held' : acted.code, acted.message];
   const said = acted.kind === 'refused' ? `Deed refused this (${code}): ${text}` : `Deed: ${text}`;
   if (message.method === 'tools/call') return errorResult(id, said, isModern(message));
-  return errorReply(message.id, -32000, said, code).trimEnd();
+  const number = acted.kind === 'refused' && isUnknown(message) ? methodNotFound : -32000;
+  return errorReply(message.id, number, said, code).trimEnd();
+}
+
+/** The HTTP status of that answer: the newer era has one for a method that is not there. */
+export function statusOfReply(message: Message, acted: Acted): number {
+  return acted.kind === 'refused' && isModern(message) && isUnknown(message) ? 404 : 200;
 }
 
 /** An answer that was given to another request for the same call: its exact result or error, with this one's id. */

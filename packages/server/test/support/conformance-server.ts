@@ -7,12 +7,12 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import * as mcp from '@modelcontextprotocol/sdk/types.js';
 
 /** The smallest picture and sound there are. */
-const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
-const wav = 'UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=';
+export const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
+export const wav = 'UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=';
 
-const text = (said: string) => ({ type: 'text' as const, text: said });
-const image = { type: 'image' as const, data: png, mimeType: 'image/png' };
-const resource = (uri: string, said: string) => ({
+export const text = (said: string) => ({ type: 'text' as const, text: said });
+export const image = { type: 'image' as const, data: png, mimeType: 'image/png' };
+export const resource = (uri: string, said: string) => ({
   type: 'resource' as const,
   resource: { uri, mimeType: 'text/plain', text: said },
 });

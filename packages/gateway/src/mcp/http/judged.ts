@@ -16,7 +16,7 @@ import {
 } from '../calls.ts';
 import { errorReply, isModern, type Message, stringAt, valueAt } from '../message.ts';
 import { acknowledges, isListening } from '../methods.ts';
-import { replyTo } from '../reply.ts';
+import { replyTo, statusOfReply } from '../reply.ts';
 import { statusOfAnswer } from '../tool-link.ts';
 import { headerMismatch, parameterMismatch } from './mirrored.ts';
 import type { Outlet } from './outlet.ts';
@@ -286,7 +286,7 @@ export class JudgedCalls {
       if (outlet.isStream) await session.questions.over(acted.hold, (text) => outlet.tell(text));
     }
     if (acted.kind === 'answered' && acted.answer.bytes && outgoing?.message === message) return; // it passed as it came
-    outlet.finish(replyTo(message, acted));
+    outlet.finish(replyTo(message, acted), statusOfReply(message, acted));
   }
 
   private call(
