@@ -13,7 +13,10 @@ const signed = {
   'webhook-id': 'a'.repeat(64),
   'webhook-timestamp': '1700000000',
 };
-const headers: Readonly<Record<string, string>> = { ...signed, ...httpSignature({ url, headers: signed, body }, signing, Date.now()) };
+const headers: Readonly<Record<string, string>> = {
+  ...signed,
+  ...httpSignature({ url, headers: signed, body }, signing, Date.now()),
+};
 
 /** Whether the library of others says that a message is signed by the key that it names. */
 const holds = (message: { readonly url: string; readonly headers: Readonly<Record<string, string>> }) =>
