@@ -29,8 +29,15 @@ const env = Object.fromEntries(Object.entries(process.env).filter((entry): entry
 /** `${NAME}` stands for a variable of the environment, as in the files of real clients. */
 const filled = (text: string) => text.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => env[name] ?? '');
 
+/** What the program says on its stderr: shown if nothing comes of it. */
+const aside: Buffer[] = [];
+
 function transport(to: Start) {
-  if ('command' in to) return new StdioClientTransport({ command: to.command, args: [...to.args], env });
+  if ('command' in to) {
+    const made = new StdioClientTransport({ command: to.command, args: [...to.args], env, stderr: 'pipe' });
+    made.stderr?.on('data', (chunk: Buffer) => aside.push(chunk));
+    return made;
+  }
   const headers = Object.entries(to.headers ?? {}).map(([name, value]): [string, string] => [name, filled(value)]);
   return new StreamableHTTPClientTransport(new URL(filled(to.url)), {
     requestInit: { headers: Object.fromEntries(headers) },
@@ -40,7 +47,12 @@ function transport(to: Start) {
 // To find out which era a program speaks would start it twice.
 const mode = 'url' in start ? 'auto' : 'legacy';
 const client = new Client({ name: 'mcp-call', version: '0.1.0' }, { versionNegotiation: { mode } });
-await client.connect(transport(start));
+try {
+  await client.connect(transport(start));
+} catch (error) {
+  process.stderr.write(Buffer.concat(aside));
+  throw error;
+}
 try {
   if (tool === undefined) {
     const { tools } = await client.listTools();

@@ -14,6 +14,7 @@ import { planWrap, type Remark } from '../wrap/plan.ts';
 interface WrapFlags extends CommonOptions, AgentFlags {
   readonly secret?: readonly string[];
   readonly notSecret?: readonly string[];
+  readonly open?: readonly string[];
 }
 
 const fileArgument = [
@@ -25,7 +26,8 @@ export function wrapCommand(): Command {
   const made = command('wrap', "have every server of an MCP client's configuration run behind Deed")
     .argument(...fileArgument)
     .option('--secret <variable...>', 'variables that hold a secret, although they do not look so')
-    .option('--not-secret <variable...>', 'variables that hold none, although they look so');
+    .option('--not-secret <variable...>', 'variables that hold none, although they look so')
+    .option('--open <server...>', 'servers with an address at which nobody has to sign in');
   return agentOptions(made).action(async (file: string, flags: WrapFlags) => {
     const view = await wrap(readOwnFile(file), flags);
     print(view, flags.json, () => viewText(view));
@@ -50,8 +52,8 @@ async function wrap(file: OwnFile, flags: WrapFlags): Promise<WrapView> {
   if (ours.length > 0 && (await isWrapped(client, path))) {
     throw new ServerError('request', `${path} is wrapped already: deed mcp unwrap it first, to wrap what came to it`);
   }
-  const { secret = [], notSecret = [] } = flags;
-  const plan = planWrap({ dialect, entries, path, env: process.env, secret, notSecret });
+  const { secret = [], notSecret = [], open = [] } = flags;
+  const plan = planWrap({ dialect, entries, path, env: process.env, secret, notSecret, open });
   const { left, plain } = plan;
   const remaining = plain.map((one) => ({ ...one, secret: null }));
   if (plan.servers.length === 0) return { file: path, servers: [], left, secrets: remaining };
@@ -201,8 +203,10 @@ function restoredText(now: OwnFile, record: Wrap, keepChanges: boolean) {
 }
 
 function putBack(dialect: Dialect, text: string, was: Entry): string {
-  const address = addressOf(was);
-  if (address && dialect.withAddress) return dialect.withAddress(text, was.at, address);
+  if (addressOf(was)) {
+    const members = Object.fromEntries(dialect.addressMembers.map((member) => [member, was.value[member]]));
+    return dialect.withAddress(text, was.at, members);
+  }
   const { command: program, args = null, env = null } = stdioOf(was);
   return dialect.withStart(text, was.at, { command: program, args, env });
 }

@@ -41,7 +41,13 @@ export class AgentTools {
     const env = Object.fromEntries(
       Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
     );
-    await client.connect(new StdioClientTransport({ command, args, env, stderr: 'inherit' }));
+    const transport = new StdioClientTransport({ command, args, env, stderr: 'pipe' });
+    const aside: Buffer[] = []; // what the tool says to its user, shown if nothing comes of it
+    transport.stderr?.on('data', (chunk: Buffer) => aside.push(chunk));
+    await client.connect(transport).catch((error: unknown) => {
+      process.stderr.write(Buffer.concat(aside));
+      throw error;
+    });
     return new AgentTools(client);
   }
 

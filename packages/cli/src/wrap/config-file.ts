@@ -23,18 +23,32 @@ export function stdioOf({ at, value }: Entry): StdioEntry {
   throw new ServerError('request', `${at.join('.')}: ${z.prettifyError(parsed.error)}`);
 }
 
+const texts = z.record(z.string(), z.string()).optional();
 const address = z.looseObject({
   url: z.string().min(1),
   type: z.string().optional(),
-  headers: z.record(z.string(), z.string()).optional(),
+  headers: texts,
+  // As Codex says it.
+  http_headers: texts,
+  env_http_headers: texts,
+  bearer_token_env_var: z.string().optional(),
 });
 
 /** The members that say where it is reached, of one by Streamable HTTP; null for any other entry. */
 export function addressOf({ value }: Entry): Address | null {
   const parsed = address.safeParse(value);
   if (!parsed.success || value.command !== undefined) return null;
-  const { url, type, headers } = parsed.data;
-  return type === undefined || /^(streamable-?)?http$/i.test(type) ? { url, type, headers } : null;
+  const { url, type, headers, http_headers, env_http_headers, bearer_token_env_var: bearer } = parsed.data;
+  if (type !== undefined && !/^(streamable-?)?http$/i.test(type)) return null;
+  if ((headers ?? http_headers ?? env_http_headers ?? bearer) === undefined) return { url, headers: undefined };
+  const plain = Object.entries({ ...headers, ...http_headers }).map(([name, text]) => ({
+    name,
+    value: text,
+    variable: null,
+  }));
+  const named = Object.entries(env_http_headers ?? {}).map(([name, variable]) => ({ name, value: '', variable }));
+  const token = bearer === undefined ? [] : [{ name: 'Authorization', value: 'Bearer ', variable: bearer }];
+  return { url, headers: [...plain, ...named, ...token] };
 }
 
 /** The server that an entry has `deed mcp run` start: its name, `null` if it names a command, undefined if it is not behind Deed. */

@@ -18,9 +18,15 @@ export interface Start {
 /** Where an entry is reached, as its members say it. */
 export interface Address {
   readonly url: string;
-  /** Undefined: the entry has no such member. */
-  readonly type: string | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** What is shown there; undefined: the entry says nothing of that. */
+  readonly headers: readonly Header[] | undefined;
+}
+
+export interface Header {
+  readonly name: string;
+  readonly value: string;
+  /** Of a value that stands in the client's environment: the variable, whose value comes after `value`. */
+  readonly variable: string | null;
 }
 
 /** How a client writes its configuration. */
@@ -29,8 +35,10 @@ export interface Dialect {
   entries(text: string): readonly Entry[];
   /** The text with one entry changed, and nothing else. */
   withStart(text: string, at: readonly string[], start: Start): string;
-  /** The text with an entry that is started made one that is reached by its address; null where that is not known how. */
-  readonly withAddress: ((text: string, at: readonly string[], address: Address) => string) | null;
+  /** The members that say where an entry is reached. */
+  readonly addressMembers: readonly string[];
+  /** The text with an entry that is started made one that is reached by its address: what each of those members is, or undefined. */
+  withAddress(text: string, at: readonly string[], members: Readonly<Record<string, unknown>>): string;
   /** Whether `${NAME}` in a value stands for something else. */
   readonly hasVariables: boolean;
 }

@@ -5,8 +5,11 @@ import type { Dialect, Entry } from './dialect.ts';
 /** Where clients keep their servers: Claude Code and Cursor, VS Code, VS Code's settings; in Claude Code's own file also by project. */
 const places = [['mcpServers'], ['servers'], ['mcp', 'servers']] as const;
 
+const addressMembers = ['url', 'type', 'headers'];
+
 export const jsonDialect: Dialect = {
   hasVariables: true,
+  addressMembers,
   entries(text) {
     const { root } = parseJsonc(text);
     const projects = keysOf(findNodeAtLocation(root, ['projects'])).map((name) => ['projects', name, 'mcpServers']);
@@ -27,10 +30,9 @@ export const jsonDialect: Dialect = {
     }
     return env || has(now, [...at, 'env']) ? set(now, [...at, 'env'], env ?? {}) : now;
   },
-  withAddress(text, at, { url, type, headers }) {
-    let now = set(text, [...at, 'url'], url);
-    now = set(now, [...at, 'type'], type);
-    now = set(now, [...at, 'headers'], headers);
+  withAddress(text, at, members) {
+    let now = text;
+    for (const member of addressMembers) now = set(now, [...at, member], members[member]);
     for (const member of ['command', 'args', 'env']) now = set(now, [...at, member], undefined);
     return now;
   },

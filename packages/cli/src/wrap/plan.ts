@@ -32,6 +32,8 @@ export interface PlanOptions {
   /** Variables that are secret, or are not, whatever they look like. */
   readonly secret: readonly string[];
   readonly notSecret: readonly string[];
+  /** Servers with an address at which nobody has to sign in. */
+  readonly open: readonly string[];
 }
 
 /** An entry that cannot run behind Deed. */
@@ -109,35 +111,46 @@ function planEntry(entry: Entry, options: PlanOptions): PlannedEntry {
 }
 
 /** One that is reached by Streamable HTTP, with what it is shown in its headers. */
-function planAddress(entry: Entry, { dialect, path, env, secret, notSecret }: PlanOptions): PlannedEntry {
-  const address = dialect.withAddress && addressOf(entry);
-  if (!address) throw new Left('not a command but an address (SSE, or of a client whose entries Deed cannot rewrite)');
-  if (address.headers === undefined)
+function planAddress(entry: Entry, { dialect, path, env, secret, notSecret, open }: PlanOptions): PlannedEntry {
+  const address = addressOf(entry);
+  if (!address)
+    throw new Left('neither a command nor an address by Streamable HTTP (an older one, SSE, does not pass)');
+  const key = entry.at.at(-1) ?? '';
+  if (address.headers === undefined && !open.includes(key))
     throw new Left(
-      'an address without headers: its user may sign in through the client, which does not pass; else deed tool add --url',
+      `an address without headers: its user may sign in through the client, which does not pass; else --open ${key}`,
     );
   const folder = folderOf(entry.at, path);
-  const url = filled(address.url, folder, env);
+  const fill = (text: string) => (dialect.hasVariables ? filled(text, folder, env) : text);
+  const url = fill(address.url);
   if (secretIn(url, undefined) !== null) throw new Left('its address holds a secret: move it into a header');
   const headers: Record<string, string> = {};
   const secrets = new Map<string, string>();
   const stood: PlannedEntry['stood'][number][] = [];
-  for (const [name, written] of Object.entries(address.headers)) {
-    const text = filled(written, folder, env);
+  for (const { name, value: written, variable: from } of address.headers ?? []) {
+    const text = from === null ? fill(written) : written + setHere(from, env);
     const scheme = /^(Bearer|Basic|Token) +(?=\S)/i.exec(text)?.[0] ?? '';
     const value = text.slice(scheme.length);
-    const isOne = secret.includes(name) || scheme !== '' || (isSecret(name, value) && !notSecret.includes(name));
+    const isOne =
+      secret.includes(name) || scheme !== '' || ((from !== null || isSecret(name, value)) && !notSecret.includes(name));
     if (!isOne || value === '') headers[name] = text;
     else {
       const variable = freeName(`HEADER_${name.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_')}`, secrets);
       secrets.set(variable, value);
-      stood.push({ variable, what: `header ${name}` });
+      stood.push({ variable, what: from === null ? `header ${name}` : `${from} of the environment` });
       headers[name] = scheme + placeholderOf(variable);
     }
   }
   const held = [...secrets].map(([variable, value]) => ({ variable, value }));
-  const name = nameOf(entry.at.at(-1) ?? '');
+  const name = nameOf(key);
   return { server: { at: [...entry.at], name, argv: [], env: {}, cwd: null, url, headers, secrets: held }, stood };
+}
+
+/** @throws Left where it is not set here */
+function setHere(variable: string, env: PlanOptions['env']): string {
+  const value = env[variable];
+  if (value === undefined) throw new Left(`only the client knows what ${variable} is: set it here as well`);
+  return value;
 }
 
 /** Codex hands these on from its own environment, by name. */

@@ -4,11 +4,12 @@ import { broken } from '../jsonc.ts';
 import type { Dialect, Entry } from './dialect.ts';
 
 const root = 'mcp_servers';
+const addressMembers = ['url', 'bearer_token_env_var', 'http_headers', 'env_http_headers'];
 
 /** Codex: `[mcp_servers.NAME]`, in whichever of the ways that TOML has to write it. */
 export const tomlDialect: Dialect = {
   hasVariables: false,
-  withAddress: null,
+  addressMembers,
   entries(text) {
     const servers = rootValue(text)[root];
     if (typeof servers !== 'object' || servers === null) return [];
@@ -19,12 +20,21 @@ export const tomlDialect: Dialect = {
     );
   },
   withStart(text, at, { command, args, env }) {
-    let now = replaced(text, [...at, 'command'], command);
+    const address = find(text, [...at, 'url']);
+    let now = address
+      ? setBeside(text, [...at, 'url'], 'command', command)
+      : replaced(text, [...at, 'command'], command);
     now = args ? setBeside(now, [...at, 'command'], 'args', args) : removed(now, [...at, 'args']);
+    if (address) now = addressMembers.reduce((rest, member) => dropped(rest, [...at, member]), now);
     now = emptied(now, [...at, 'env']);
     if (!env) return now;
     const header = tableOf(now, [...at, 'env']);
     return header ? filled(now, header, env) : setBeside(now, [...at, 'command'], 'env', env);
+  },
+  withAddress(text, at, members) {
+    const there = addressMembers.filter((member) => members[member] !== undefined);
+    const now = there.reduceRight((all, member) => setBeside(all, [...at, 'command'], member, members[member]), text);
+    return ['command', 'args', 'env'].reduce((rest, member) => dropped(rest, [...at, member]), now);
   },
 };
 
@@ -145,6 +155,22 @@ function emptied(text: string, path: readonly string[]): string {
     (one) => one.path.length > path.length && JSON.stringify(one.path.slice(0, path.length)) === JSON.stringify(path),
   );
   return inner ? emptied(removed(text, inner.path), path) : text;
+}
+
+/** Takes out a member with all that is in it, however it is written; comments stay. */
+function dropped(text: string, path: readonly string[]): string {
+  const found = assignments(text).find(
+    (one) => JSON.stringify(one.path.slice(0, path.length)) === JSON.stringify(path) && !one.isInline,
+  );
+  if (found) return dropped(removed(text, found.path), path);
+  const inline = find(text, path);
+  if (inline) return removed(text, path);
+  const header = tableOf(text, path);
+  if (!header) return text;
+  const lineStart = text.lastIndexOf('\n', header.key.range[0] - 1) + 1;
+  const open = /^[ \t]*\[[ \t]*/.exec(text.slice(lineStart))?.[0] ?? '';
+  const close = /^[ \t]*\][ \t]*(\r?\n)?/.exec(text.slice(header.key.range[1]))?.[0] ?? '';
+  return splice(text, [lineStart, Math.max(lineStart + open.length, header.key.range[1] + close.length)], '');
 }
 
 /** JSON's strings are TOML's, but for U+007F. */

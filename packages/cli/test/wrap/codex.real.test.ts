@@ -19,6 +19,13 @@ const configs = {
     'mcp_servers = { a = { command = "node", args = ["x"], env = { K = "v" }, startup_timeout_sec = 20 } }\n',
 };
 
+const addresses = {
+  tables:
+    '[mcp_servers.a]\nurl = "https://example.com/mcp"\nbearer_token_env_var = "TOKEN"\nstartup_timeout_sec = 20\n[mcp_servers.a.http_headers]\nX-Org = "one"\n[mcp_servers.a.env_http_headers]\nX-Key = "KEY"\n[mcp_servers.b]\ncommand = "node"\n',
+  'dotted keys': '[mcp_servers]\na.url = "https://example.com/mcp"\na.http_headers.X-Org = "one"\nb.command = "node"\n',
+  'inline tables': 'mcp_servers = { a = { url = "https://example.com/mcp", http_headers = { X-Org = "one" } } }\n',
+};
+
 interface Listed {
   readonly name: string;
   readonly startup_timeout_sec: number | null;
@@ -52,5 +59,16 @@ describe.skipIf(codex === null)('Codex reads a configuration with', { timeout: 6
     expect(others).toEqual(before.slice(1));
     const { command, args: words = null, env = null } = stdioOf(entry);
     expect(listed(dialect.withStart(wrapped, entry.at, { command, args: words, env }))).toEqual(before);
+  });
+
+  test.each(Object.entries(addresses))('an address in %s, wrapped and put back', (_name, text) => {
+    const dialect = dialectOf('config.toml');
+    const [entry] = dialect.entries(text);
+    if (!entry) throw new Error('there is no server');
+    const before = listed(text);
+    const started = dialect.withStart(text, entry.at, { command: 'deed', args: ['mcp', 'run'], env: null });
+    expect(listed(started)[0]).toMatchObject({ name: 'a', transport: { command: 'deed', args: ['mcp', 'run'] } });
+    expect(listed(started).slice(1)).toEqual(before.slice(1));
+    expect(listed(dialect.withAddress(started, entry.at, entry.value))).toEqual(before);
   });
 });

@@ -121,13 +121,39 @@ test('an entry with an address becomes one that is started, and one with an addr
     '{\n  // ours\n  "mcpServers": {\n    "a": { "type": "http", "url": "https://example.com/mcp", "headers": { "A": "b" } }\n  }\n}\n';
   const [entry] = json.entries(text);
   if (!entry) throw new Error('there is no server');
-  const address = addressOf(entry);
-  if (!address) throw new Error('it has no address');
   const started = json.withStart(text, entry.at, { command: 'deed', args: ['mcp', 'run'], env: null });
   const [now] = json.entries(started);
   expect(now?.value).toEqual({ type: 'stdio', command: 'deed', args: ['mcp', 'run'] });
   expect(started).toContain('// ours');
-  const back = json.withAddress?.(started, entry.at, address) ?? '';
+  const back = json.withAddress(started, entry.at, entry.value);
   expect(json.entries(back)[0]?.value).toEqual(entry.value);
   expect(addressOf({ at: [], value: { url: 'https://example.com', type: 'sse' } })).toBe(null);
 });
+
+const tomlAddresses = {
+  'a table':
+    '# mine\n[mcp_servers.a]\nurl = "https://example.com/mcp" # there\nbearer_token_env_var = "TOKEN"\nstartup_timeout_sec = 20\n\n# shown\n[mcp_servers.a.http_headers]\nX-Org = "one" # ours\n"X-B" = "two"\n\n[mcp_servers.a.env_http_headers]\nX-Key = "KEY"\n\n[mcp_servers.b]\ncommand = "node"\n',
+  'dotted keys':
+    '[mcp_servers]\na.url = "https://example.com/mcp"\na.http_headers.X-Org = "one"\na.startup_timeout_sec = 20\na.env_http_headers = { X-Key = "KEY" }\nb.command = "node"\n',
+  'inline tables':
+    'mcp_servers = { a = { url = "https://example.com/mcp", http_headers = { X-Org = "one" }, startup_timeout_sec = 20 }, b = { command = "node" } }\r\n',
+  'the address alone': '[mcp_servers.a]\nurl = "https://example.com/mcp"',
+};
+
+test.each(Object.entries(tomlAddresses))(
+  'an entry of Codex with an address, written as %s, becomes one that is started, and one with an address again',
+  (_name, text) => {
+    const [entry, ...others] = toml.entries(text);
+    if (!entry) throw new Error('there is no server');
+    const started = toml.withStart(text, entry.at, { command: 'deed', args: ['mcp', 'run'], env: null });
+    const [now, ...after] = toml.entries(started);
+    const { startup_timeout_sec: seconds } = entry.value;
+    const kept = seconds === undefined ? {} : { startup_timeout_sec: seconds };
+    expect(now?.value, started).toEqual({ command: 'deed', args: ['mcp', 'run'], ...kept });
+    expect(after).toEqual(others);
+    for (const comment of text.match(/# \w+/g) ?? []) expect(started).toContain(comment);
+    expect(started).not.toContain('http_headers');
+    const back = toml.withAddress(started, entry.at, entry.value);
+    expect(toml.entries(back), back).toEqual(toml.entries(text));
+  },
+);

@@ -20,7 +20,7 @@ function plan(servers: object, over: Partial<Parameters<typeof planWrap>[0]> = {
   const dialect = dialectOf('.mcp.json');
   const entries = dialect.entries(JSON.stringify({ mcpServers: servers }));
   const path = join(home, 'project', '.mcp.json');
-  return planWrap({ dialect, entries, path, env, secret: [], notSecret: [], ...over });
+  return planWrap({ dialect, entries, path, env, secret: [], notSecret: [], open: [], ...over });
 }
 
 describe('a server of a configuration', () => {
@@ -93,6 +93,43 @@ describe('a server of a configuration', () => {
       },
     ]);
     expect(moved.map(({ what }) => what)).toEqual(['header Authorization', 'header X-Api-Key']);
+  });
+
+  it('of Codex that has an address is shown what stands in the environment, as long as it is known here', () => {
+    const dialect = dialectOf('config.toml');
+    const of = (members: string) => {
+      const entries = dialect.entries(`[mcp_servers.a]\nurl = "https://example.com/${ref('REGION')}"\n${members}`);
+      return plan({}, { dialect, entries });
+    };
+    const { servers, moved } = of(
+      'bearer_token_env_var = "GITHUB_TOKEN"\nhttp_headers = { X-Org = "one" }\nenv_http_headers = { X-Place = "REGION" }',
+    );
+    expect(servers).toMatchObject([
+      {
+        url: `https://example.com/${ref('REGION')}`,
+        headers: {
+          'X-Org': 'one',
+          'X-Place': ref('deed:HEADER_X_PLACE'),
+          Authorization: `Bearer ${ref('deed:HEADER_AUTHORIZATION')}`,
+        },
+        secrets: [
+          { variable: 'HEADER_X_PLACE', value: 'eu' },
+          { variable: 'HEADER_AUTHORIZATION', value: env.GITHUB_TOKEN },
+        ],
+      },
+    ]);
+    expect(moved.map(({ what }) => what)).toEqual(['REGION of the environment', 'GITHUB_TOKEN of the environment']);
+    expect(of('bearer_token_env_var = "NOBODY_SET_IT"').left).toMatchObject([
+      { what: 'only the client knows what NOBODY_SET_IT is: set it here as well' },
+    ]);
+    expect(of('').left).toMatchObject([{ what: expect.stringContaining('else --open a') }]);
+  });
+
+  it('that has an address and no headers is registered where its user says that nobody signs in there', () => {
+    const entries = { a: { type: 'http', url: 'https://example.com/mcp' }, b: { url: 'https://example.com/b' } };
+    const { servers, left } = plan(entries, { open: ['a'] });
+    expect(servers).toMatchObject([{ name: 'a', url: 'https://example.com/mcp', headers: {}, secrets: [] }]);
+    expect(left.map(({ at }) => at[1])).toEqual(['b']);
   });
 
   it('is left alone, with the reason, when it is an address, takes a file, has no program, or is behind Deed', () => {
