@@ -9,6 +9,7 @@ import { Client } from '../packages/cli/src/client.ts';
 import { fromUtf8, openPayload, type PayloadRef, verify } from '../packages/evidence/src/index.ts';
 import { type Worker, World } from '../packages/server/test/support/world.ts';
 import { proves } from './promises.ts';
+import { passOn } from './support/agent-model.mjs';
 import { type AgentClient, lackingFor, runSession, type Step } from './support/agent-sessions.ts';
 import { ofAgents } from './support/agents.ts';
 import { Cluster, postgresBinaries } from './support/postgres.ts';
@@ -21,6 +22,8 @@ const databases = postgresBinaries !== null && dbhub !== null;
 
 /** Where each client writes the id that the model gave the call. */
 const idNames: Readonly<Record<AgentClient, string>> = { 'Claude Code': 'claudecode/toolUseId', Codex: 'callId' };
+/** The provider that each asks, as Deed knows it. */
+const providers: Readonly<Record<AgentClient, string>> = { 'Claude Code': 'anthropic', Codex: 'openai' };
 const clients = Object.keys(idNames) as AgentClient[];
 const lacking = new Map(clients.map((client) => [client, lackingFor(client).length > 0]));
 
@@ -35,7 +38,7 @@ const git = (...args: readonly string[]) =>
   execFileSync('git', ['-C', repository, ...args], { encoding: 'utf8' }).trim();
 
 beforeAll(async () => {
-  world = await World.begin();
+  world = await World.begin({ listen: { host: '127.0.0.1', port: 0 } });
   [work, beside] = [join(world.base, 'project', 'work'), join(world.base, 'project', 'beside')];
   repository = join(work, 'repository');
   for (const folder of [repository, beside]) mkdirSync(folder, { recursive: true });
@@ -84,10 +87,24 @@ async function atWork(names: readonly string[]) {
 
 type AtWork = Worker & { readonly mcpServers: Readonly<Record<string, { command: string; args: string[] }>> };
 
-/** A session of a client that knows these servers and asks its user nothing. */
-function sessionOf(client: AgentClient, { task, mcpServers }: AtWork, steps: readonly Step[]): Promise<string> {
+/** A way from a client to its model through Deed, for a client and a model that are in another network. */
+async function modelWay(client: AgentClient, task: string, base: string) {
+  const [inside, outside] = [join(base, 'inside.sock'), join(base, 'outside.sock')];
+  const listening = new URL(world.serving.url ?? '');
+  const toDeed = await passOn([inside], { host: listening.hostname, port: Number(listening.port) });
+  const toModel = await passOn([0, '127.0.0.1'], { path: outside });
+  onTestFinished(() => [toDeed, toModel].forEach(({ stop }) => void stop()));
+  const name = providers[client];
+  await world.post('/v1/models', { name, url: `http://127.0.0.1:${toModel.port}` });
+  const { key } = await world.post('/v1/model-keys', { task });
+  return { inside, outside, path: `/model/${key}/${name}` };
+}
+
+/** A session of a client that knows these servers, asks its user nothing, and its model through Deed. */
+async function sessionOf(client: AgentClient, { task, mcpServers }: AtWork, steps: readonly Step[]): Promise<string> {
   const base = join(world.base, `${client}-${task}`.replace(' ', '-'));
   mkdirSync(base);
+  const model = await modelWay(client, task, base);
   const args =
     client === 'Codex'
       ? Object.entries(mcpServers).flatMap(([name, { command, args }]) => {
@@ -101,8 +118,14 @@ function sessionOf(client: AgentClient, { task, mcpServers }: AtWork, steps: rea
         })
       : ['--mcp-config', JSON.stringify({ mcpServers }), '--strict-mcp-config', '--allowedTools'];
   if (client === 'Codex')
-    return runSession(client, { base, project: work, steps, args: args.flatMap((set) => ['-c', set]) });
-  return runSession(client, { base, project: work, steps, args: [...args, steps.map(({ name }) => name).join(',')] });
+    return runSession(client, { base, project: work, steps, model, args: args.flatMap((set) => ['-c', set]) });
+  return runSession(client, {
+    base,
+    project: work,
+    steps,
+    model,
+    args: [...args, steps.map(({ name }) => name).join(',')],
+  });
 }
 
 function textOf(ref: PayloadRef | null | undefined): string {
@@ -142,7 +165,7 @@ async function verdictOf(task: string) {
 
 describe.each(clients)('%s', { timeout: 120_000 }, (client) => {
   test.skipIf(lacking.get(client))(
-    'has each call to a server of others on a receipt, with the id that its model gave it, its arguments and its result',
+    'has each call to a server of others on a receipt, with its arguments, its result, and exactly the prompt that led to it',
     async () => {
       const by = client.replace(' ', '-');
       const [written, refused] = [join(repository, `${by}.txt`), join(beside, `${by}.txt`)];
@@ -167,6 +190,8 @@ describe.each(clients)('%s', { timeout: 120_000 }, (client) => {
         ...{ observed: 'gateway-observed', status: 'ok', ...call(at) },
       }));
       expect(done).toMatchObject(expected);
+      const prompts = world.of(worker.task, 'intent').map(({ body }) => body.prompt);
+      expect(prompts).toMatchObject(expected.map(({ id }) => ({ link: 'exact', call: id, exchange: { kept: true } })));
       expect(refusals).toMatchObject([{ reason: 'outside-grant', ...call(1) }]);
 
       expect(readFileSync(written, 'utf8')).toBe('one\n');

@@ -41,13 +41,15 @@ export interface SessionOptions {
   readonly steps: readonly Step[];
   /** More arguments for the client. */
   readonly args?: readonly string[];
+  /** Where the client reaches its model, and where the model is reached; absent: they speak to each other. */
+  readonly model?: { readonly inside: string; readonly outside: string; readonly path: string } | undefined;
 }
 
 /** A headless session in which the model makes these calls, one after the other. @returns what the client prints */
 export async function runSession(client: AgentClient, options: SessionOptions): Promise<string> {
-  const { base, project, steps, args = [] } = options;
+  const { base, project, steps, args = [], model } = options;
   const script = join(mkdtempSync(join(base, 'script-')), 'script.json');
-  writeFileSync(script, JSON.stringify({ steps, args }));
+  writeFileSync(script, JSON.stringify({ steps, args, model }));
   const home = join(base, 'home');
   mkdirSync(home, { recursive: true });
   const env = { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8' };

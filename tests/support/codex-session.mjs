@@ -1,5 +1,5 @@
 // One headless session of Codex with a scripted model, on a machine without any other network. Run inside a network namespace.
-// Arguments: a folder with both packages, a JSON file {steps, args}. Prints what Codex prints: one JSON object a line.
+// Arguments: a folder with both packages, a JSON file {steps, args, model}. Prints what Codex prints: one JSON object a line.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -7,9 +7,10 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { addressOf } from './agent-model.mjs';
 
 const [agents = '', scriptFile = ''] = process.argv.slice(2);
-const { steps, args } = JSON.parse(readFileSync(scriptFile, 'utf8'));
+const { steps, args, model } = JSON.parse(readFileSync(scriptFile, 'utf8'));
 const require = createRequire(join(agents, 'package.json'));
 const { LLMock } = await import(pathToFileURL(require.resolve('@copilotkit/aimock')).href);
 
@@ -31,16 +32,18 @@ const way = createServer(async (request, response) => {
   response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' }).end(text);
 });
 await once(way.listen(0, '127.0.0.1'), 'listening');
+const address = await addressOf(way.address().port, model);
 
 const provider = [
   ...['model="gpt-5.1"', 'model_provider="scripted"', 'model_providers.scripted.name="scripted"'],
-  `model_providers.scripted.base_url="http://127.0.0.1:${way.address().port}/v1"`,
+  `model_providers.scripted.base_url="${address.url}/v1"`,
   ...['model_providers.scripted.wire_api="responses"', 'model_providers.scripted.supports_websockets=false'],
 ].flatMap((setting) => ['-c', setting]);
 const codex = join(agents, 'node_modules', '.bin', 'codex');
 const command = ['exec', '--json', '--skip-git-repo-check', ...provider, ...args, 'do it'];
 const child = spawn(codex, command, { stdio: ['ignore', 'inherit', 'inherit'] });
 child.once('exit', async (code) => {
+  address.stop();
   way.closeAllConnections();
   way.close();
   await mock.stop();
