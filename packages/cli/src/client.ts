@@ -38,12 +38,12 @@ export class Client {
     return this.send('POST', path, {});
   }
 
-  /** Opens a connection for a shim. @throws ServerError no-server, or with the server's own code and words */
-  async openMcp(tool: ToolChoice, task: string | null): Promise<Duplex> {
+  /** Opens a connection for a shim, which tells lines of the tool's stderr from messages if it asks for them. @throws ServerError no-server, or with the server's own code and words */
+  async openMcp(tool: ToolChoice, task: string | null, stderr: 'lines' | 'none' = 'none'): Promise<Duplex> {
     const headers = {
       connection: 'Upgrade',
       upgrade: mcpProtocol,
-      'deed-stderr': 'lines',
+      'deed-stderr': stderr,
       ...('name' in tool
         ? { 'deed-server': tool.name }
         : { 'deed-command': Buffer.from(JSON.stringify(tool.argv)).toString('base64url') }),

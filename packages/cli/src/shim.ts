@@ -43,7 +43,7 @@ export interface ShimOptions {
  * It holds the agent's key and nothing else.
  */
 export async function runShim({ client, tool, agent, input, output, errors }: ShimOptions): Promise<void> {
-  const stream = await client.openMcp(tool, agent?.task ?? null);
+  const stream = await client.openMcp(tool, agent?.task ?? null, 'lines');
   const tokens = agent && new TaskTokens(client, agent);
   let queue: Promise<void> = Promise.resolve();
   let failed: unknown;
