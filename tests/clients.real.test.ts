@@ -10,7 +10,7 @@ import { fromUtf8, openPayload, type PayloadRef, verify } from '../packages/evid
 import { type Worker, World } from '../packages/server/test/support/world.ts';
 import { proves } from './promises.ts';
 import { passOn } from './support/agent-model.mjs';
-import { type AgentClient, lackingFor, runSession, type Step } from './support/agent-sessions.ts';
+import { type AgentClient, inItsNetwork, lackingFor, runSession, type Step } from './support/agent-sessions.ts';
 import { ofAgents } from './support/agents.ts';
 import { Cluster, postgresBinaries } from './support/postgres.ts';
 
@@ -244,6 +244,18 @@ const endless = {
     return { name: 'mcp__orders__execute_sql', arguments: { sql }, underWay };
   },
 } as const;
+
+test.skipIf(!databases || [...lacking.values()].includes(true))(
+  'a client has no way but through Deed: in its network there is not even the database that its calls reach',
+  async () => {
+    const ends =
+      ".on('connect', () => process.exit(console.log('there'))).on('error', ({ code }) => console.log(code))";
+    const script = `require('node:net').connect(${cluster.port}, '127.0.0.1')${ends}`;
+    expect(execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' })).toBe('there\n');
+    expect(await inItsNetwork(world.base, process.execPath, '-e', script)).toBe('ECONNREFUSED\n');
+    expect(await inItsNetwork(world.base, 'ip', '-o', 'link')).toMatch(/^1: lo: .*\n$/);
+  },
+);
 
 const killed = [
   { server: 'files', client: 'Codex', program: 'server-filesystem' },

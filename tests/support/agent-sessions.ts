@@ -33,6 +33,11 @@ export function lackingFor(client: AgentClient): readonly string[] {
   return lacking;
 }
 
+/** Runs a program in a network like those of the clients. @returns what it prints */
+export async function inItsNetwork(cwd: string, ...command: readonly string[]): Promise<string> {
+  return (await promisify(execFile)('unshare', [...isolated, ...command], { cwd })).stdout;
+}
+
 export interface SessionOptions {
   /** A folder to keep the client's home and the script in. */
   readonly base: string;

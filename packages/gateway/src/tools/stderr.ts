@@ -4,6 +4,8 @@ import { LineSplitter } from '../mcp/lines.ts';
 const maxShownBytes = 64 * 1024;
 /** A value as short as this is in too many words to hide anything by going. */
 const minHiddenLength = 8;
+/** What stands in half of all that programs say, and tells nothing. */
+const harmless: readonly string[] = ['HOME', 'PATH'];
 
 /**
  * Takes what a tool writes to its stderr and shows it line by line, without the values of its variables: there stands the variable's
@@ -14,7 +16,7 @@ export function stderrLines(
   show: (line: Uint8Array) => void,
 ): (chunk: Uint8Array) => void {
   const hidden = Object.entries(variables)
-    .filter(([, value]) => value.length >= minHiddenLength)
+    .filter(([name, value]) => value.length >= minHiddenLength && !harmless.includes(name))
     .flatMap(([name, value]) => [value, encodeURIComponent(value)].map((form) => ({ name, bytes: latin(form) })))
     .sort((a, b) => b.bytes.length - a.bytes.length); // one may stand within another
   const splitter = new LineSplitter(

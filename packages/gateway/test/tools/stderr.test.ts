@@ -21,6 +21,10 @@ test('of two values of which one holds the other neither is shown, and a value t
   expect(shown(both, '$&12345678$& and 12345678\n')).toEqual(['[LONG] and [SHORT]']);
 });
 
+test('the folder that everything lies in stays readable', () => {
+  expect(shown({ HOME: '/home/somebody' }, 'reading /home/somebody/notes\n')).toEqual(['reading /home/somebody/notes']);
+});
+
 test('a line without end is left out, and said to be', () => {
   expect(shown({}, 'a'.repeat(70_000), 'b\nnext\n')).toEqual(['deed: a line above 65536 bytes was left out', 'next']);
 });
