@@ -22,7 +22,7 @@ test('of two values of which one holds the other neither is shown, and a value t
 });
 
 test('the folder that everything lies in stays readable', () => {
-  expect(shown({ HOME: '/home/somebody' }, 'reading /home/somebody/notes\n')).toEqual(['reading /home/somebody/notes']);
+  expect(shown({ HOME: '/srv/somebody' }, 'reading /srv/somebody/notes\n')).toEqual(['reading /srv/somebody/notes']);
 });
 
 test('a line without end is left out, and said to be', () => {
