@@ -4,7 +4,9 @@
  */
 
 import { runParts } from '../parts.ts';
+import { cost, memory } from './cost.ts';
 import { http } from './http.ts';
+import { relay } from './relay.ts';
 import { stdio } from './stdio.ts';
 
-await runParts({ stdio, http });
+await runParts({ stdio, http, relay, cost, memory });

@@ -19,6 +19,8 @@ export interface Place {
   /** Where it listens. */
   readonly url: string;
   readonly folder: string;
+  /** Of the server. */
+  readonly pid: number;
   /** An enrolled agent's open task, and the arguments by which `deed mcp run` acts in it. */
   worker(server: string): Promise<{ readonly task: string; readonly flags: readonly string[] }>;
   /** The command line of `deed mcp run`. */
@@ -61,6 +63,7 @@ export async function makePlace(): Promise<Place> {
     client,
     url,
     folder,
+    pid: child.pid ?? 0,
     async worker(server) {
       const { code, origin } = await client.post<{ code: string; origin: string }>('/v1/agents/invite', {
         name: 'bench',

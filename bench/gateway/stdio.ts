@@ -8,7 +8,7 @@ const echo = [process.execPath, fileURLToPath(new URL('echo.mjs', import.meta.ur
 const text = 'x'.repeat(64);
 
 /** A client of a server that is started: one call at a time. */
-class Pipe {
+export class Pipe {
   private readonly child;
   private next = 0;
   private answered: (line: string) => void = () => {};

@@ -1,0 +1,86 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makePlace, type Place } from './place.ts';
+import { Pipe } from './stdio.ts';
+
+const calls = 5_000;
+const many = 100_000;
+const steps = 5;
+const echo = [process.execPath, fileURLToPath(new URL('echo.mjs', import.meta.url))];
+/** Of /proc/PID/stat. */
+const ticksPerSecond = 100;
+
+/** What a call costs the server at each tier: its CPU, and what is stored. */
+export async function cost(): Promise<readonly (readonly string[])[]> {
+  const place = await makePlace();
+  await place.client.post('/v1/tools', { name: 'echo', kind: 'plain', argv: echo, env: {} });
+  const rows: (readonly string[])[] = [
+    [
+      `${calls} calls over stdio by an enrolled agent`,
+      'server CPU ms a call',
+      'stored bytes a call',
+      'of it entries and state',
+    ],
+  ];
+  try {
+    for (const tier of ['observe', 'record', 'attest']) {
+      const { flags } = await place.worker('echo');
+      const pipe = new Pipe(place.shim('echo', flags));
+      await pipe.call(`${tier}_echo`);
+      const before = await settled(place);
+      for (let i = 0; i < calls; i++) await pipe.call(`${tier}_echo`);
+      const after = await settled(place);
+      pipe.end();
+      const [cpu, stored, log] = [after.cpuMs - before.cpuMs, after.stored - before.stored, after.log - before.log];
+      rows.push([
+        tier,
+        (cpu / calls).toFixed(2),
+        Math.round(stored / calls).toString(),
+        Math.round(log / calls).toString(),
+      ]);
+    }
+    return rows;
+  } finally {
+    await place.end();
+  }
+}
+
+/** Whether the server's memory grows with the calls that it has seen. */
+export async function memory(): Promise<readonly (readonly string[])[]> {
+  const place = await makePlace();
+  await place.client.post('/v1/tools', { name: 'echo', kind: 'plain', argv: echo, env: {} });
+  const { flags } = await place.worker('echo');
+  const pipe = new Pipe(place.shim('echo', flags));
+  const rows: (readonly string[])[] = [['calls at tier observe over stdio, one task', 'resident MB of the server']];
+  try {
+    for (let step = 0; step <= steps; step++) {
+      rows.push([String((many / steps) * step), String(Math.round(residentKb(place.pid) / 1024))]);
+      for (let i = 0; step < steps && i < many / steps; i++) await pipe.call('observe_echo');
+    }
+    return rows;
+  } finally {
+    pipe.end();
+    await place.end();
+  }
+}
+
+/** After everything so far is written. */
+async function settled(place: Place) {
+  await place.client.post('/v1/grants/waive', { days: 1 });
+  const fields = readFileSync(`/proc/${place.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  const cpuMs = ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;
+  const data = join(place.folder, 'data');
+  const payloads = bytesIn(join(data, 'objects'));
+  const stored = bytesIn(data);
+  return { cpuMs, stored, log: stored - payloads };
+}
+
+function bytesIn(folder: string): number {
+  const items = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return items.reduce((sum, item) => sum + (item.isFile() ? statSync(join(item.parentPath, item.name)).size : 0), 0);
+}
+
+function residentKb(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
