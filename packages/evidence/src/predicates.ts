@@ -394,6 +394,14 @@ export const predicates = {
     /** Brokers whose static secret the task was handed: closing it revoked nothing there. */
     debts: z.array(name),
   }),
+  'prompt-confirmed': z.strictObject({
+    action: id('action'),
+    intent: sha256Hex,
+    /** The model's own id of the call, as the next turn tells it. */
+    call: name,
+    /** The exchange in which the model was told the result of that call. */
+    exchange: payloadRef,
+  }),
   'observe-gap': z.strictObject({ since: timestamp, detail: name }),
   'events-ingested': z.strictObject({
     source: name,

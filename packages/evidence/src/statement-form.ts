@@ -96,6 +96,7 @@ const afterPredicates: ReadonlySet<string> = new Set([
   'outcome',
   'refusal',
   'observe-gap',
+  'prompt-confirmed',
   'finding',
   'confirmed',
   'reconciled',

@@ -17,6 +17,7 @@ import { makeCase } from './support/case-maker.ts';
 import { tellEnded } from './support/delegation.ts';
 import { tellErased, tellExported, tellHold } from './support/erasure.ts';
 import { first, tellChange } from './support/people.ts';
+import { tellConfirmed } from './support/prompts.ts';
 import { start } from './support/props.ts';
 import { receiptOf } from './support/receipt-maker.ts';
 import { parts, type Story } from './support/story.ts';
@@ -213,6 +214,7 @@ function addRareKinds(story: Story): void {
   tellHold(story, 'placed', hold);
   tellHold(story, 'released', hold);
   tellErased(story, [story.records.get('write')?.sha256 ?? ''], { body: { copies: [tellExported(story)] } });
+  tellConfirmed(story, { call: 'toolu_1', told: ['toolu_1', 'written'], beganMs: 0, body: {} });
   story.record({
     step: 'gap',
     predicate: 'observe-gap',

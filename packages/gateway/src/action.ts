@@ -34,7 +34,7 @@ export interface WalkOptions extends HoldsOptions {
   /** Whether an attest action waits for one too (`closed`). An approve action always does. */
   readonly attest: 'open' | 'closed';
   /** Which prompt led to a call, where the model relay saw it. */
-  readonly prompts?: Pick<Prompts, 'cite'>;
+  readonly prompts?: Pick<Prompts, 'cite' | 'intended' | 'answered'>;
 }
 
 /** The way of one action through the house: receive, authorize, approve, record, dispatch, record, reply. */
@@ -106,6 +106,7 @@ export class Walk {
     const prompt = await this.promptOf(admitted, call);
     const context = { ...(prompt ? { prompt } : {}), ...claimedTrace(call.trace) };
     const intent = actions.intend(admitted, { ...proposal, ...context }, verdict, approvals);
+    if (prompt) this.options.prompts?.intended(admitted.task.id, prompt, intent.digest);
     const ending = { verdict, cites: intent.digest, approvals };
     const checkpoint = await this.recorded(intent, verdict, ending);
     if (state || checkpoint) await compareOperands(proposal, call, state, ending); // time went by
@@ -125,6 +126,7 @@ export class Walk {
       effects,
       anchor,
     });
+    if (prompt) this.options.prompts?.answered(admitted.task.id, intent.digest, answer.bytes);
     if (verdict.tier !== 'observe') await outcome.durable;
     return { kind: 'answered', answer };
   }

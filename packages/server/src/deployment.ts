@@ -166,7 +166,9 @@ export async function openDeployment(options: OpenOptions): Promise<Deployment> 
     const pins = new Pins(db, ledger, { agent: 'none', tool: 'same-uid' });
     const implicitTask = () => new ImplicitTask(authority, 'a session of Claude Code, told by its hooks,');
     const { attest } = config;
-    const prompts = new Prompts();
+    const prompts = new Prompts(
+      (intent, call, exchange) => void authority.actions.confirmPrompt(intent, call, exchange),
+    );
     authority.tasks.onClose((task) => prompts.forget(task));
     const page = () => approvalsUrl(options);
     const walk = new Walk({ authority, now, holdMs, witnessMs, attest, prompts, page });

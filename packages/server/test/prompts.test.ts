@@ -74,8 +74,9 @@ async function call(worker: Worker, args: object, toolUseId?: string) {
   await connection.send(
     JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'echo', arguments: args, ...meta } }),
   );
-  spoken(await connection.answer(id));
+  const { text } = spoken(await connection.answer(id));
   connection.close();
+  return text;
 }
 
 const promptsOf = (task: string) => world.of(task, 'intent').map(({ body }) => body.prompt);
@@ -197,4 +198,50 @@ test('with an exchange its pieces are erased, but for those that another one has
   const { vault } = world.serving.deployment.authority;
   for (const name of ofFirst) expect(vault.has(name)).toBe(ofSecond.includes(name));
   expect(ofSecond.every((name) => vault.has(name))).toBe(true);
+});
+
+/** The next turn of a conversation: what the calls of the model gave. */
+const results = (...told: readonly (readonly [id: string, text: string])[]) =>
+  JSON.stringify({
+    model: 'm',
+    messages: told.map(([id, text]) => ({
+      role: 'user',
+      content: [{ type: 'tool_result', tool_use_id: id, content: [{ type: 'text', text }] }],
+    })),
+  });
+
+test('the next turn confirms which call it was, where it can be no other', async () => {
+  const worker = await world.worker();
+  script = () => ({ text: asks(['toolu_f', { f: 1 }], ['toolu_g', { g: 1 }], ['toolu_h', { g: 1 }]) });
+  await ask(worker, turns(1));
+  const [one, two] = [await call(worker, { f: 1 }), await call(worker, { g: 1 })];
+  const confirmed = () => world.of(worker.task, 'prompt-confirmed').map(({ body }) => [body.call, body.exchange.kept]);
+  script = () => ({ text: asks() });
+  await ask(worker, results(['toolu_f', 'something else']));
+  await world.settled();
+  expect(confirmed()).toEqual([]);
+  await ask(worker, results(['toolu_f', one], ['toolu_h', two]));
+  await ask(worker, results(['toolu_f', one], ['toolu_h', two]));
+  await world.settled();
+  expect(confirmed()).toEqual([
+    ['toolu_f', true],
+    ['toolu_h', true],
+  ]);
+  const { verdict, reasons, actions } = await caseOf(worker.task);
+  expect({ verdict, reasons, links: actions.map(({ prompt }) => prompt) }).toEqual({
+    verdict: 'VERIFIED',
+    reasons: [],
+    links: ['confirmed', 'confirmed'],
+  });
+});
+
+test('results that several calls may have given confirm none of them', async () => {
+  const worker = await world.worker();
+  script = () => ({ text: asks(['toolu_k', { k: 1 }], ['toolu_l', { k: 1 }]) });
+  await ask(worker, turns(1));
+  const [one, two] = [await call(worker, { k: 1 }), await call(worker, { k: 1 })];
+  script = () => ({ text: asks() });
+  await ask(worker, results(['toolu_k', one], ['toolu_l', two]));
+  await world.settled();
+  expect(world.of(worker.task, 'prompt-confirmed')).toEqual([]);
 });

@@ -1,12 +1,13 @@
 import type { RefusalReason } from '@deed/evidence';
 import type { Recorded } from '@deed/ledger';
 import { AuthorityError } from '../errors.ts';
+import { serverAct } from '../ground.ts';
 import { type AdmitParts, admit, authenticate, type TokenCaller } from './admit.ts';
 import { type Conclusion, conclude } from './conclude.ts';
 import { decide } from './decide.ts';
 import { type IntendParts, intend } from './intend.ts';
 import type { IntentState } from './intents.ts';
-import type { Admitted, Caller, Proposal, Refusable, Verdict } from './proposal.ts';
+import type { Admitted, Caller, PromptCited, Proposal, Refusable, Verdict } from './proposal.ts';
 import type { RefusalExtra } from './refusals.ts';
 
 /** The steps of the way of one action, in the order in which the gateway takes them. */
@@ -59,6 +60,25 @@ export class Actions {
   begun(task: string, action: string): Readonly<IntentState> | null {
     const intent = this.parts.intents.ofAction(action);
     return intent?.task === task ? intent : null;
+  }
+
+  /**
+   * Records which call of the model's an action was that its client did not name, as a later turn says.
+   * @throws AuthorityError unknown-intent
+   */
+  confirmPrompt(digest: string, call: string, exchange: NonNullable<PromptCited['exchange']>): Recorded {
+    const { ground, intents } = this.parts;
+    const intent = intents.get(digest);
+    if (!intent) throw new AuthorityError('unknown-intent', `there is no intent ${digest}`);
+    const { task, action, record, tier } = intent;
+    const stage = (bytes: Uint8Array, type: string) => ground.vault.stage(task, bytes, type, tier !== 'observe');
+    return ground.record({
+      ...serverAct,
+      predicate: 'prompt-confirmed',
+      place: { task, chain: 'after' },
+      subject: { name: `action:${action}`, sha256: record },
+      body: { action, intent: digest, call, exchange: exchange(stage) },
+    });
   }
 
   /** Records what came of it. @see conclude */

@@ -8,7 +8,7 @@ import type { StatementWith } from '../statement.ts';
 import { checkApprovals, checkAuthor } from './approvals.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
 import { checkHookOutcome } from './hooks.ts';
-import { checkPrompt } from './prompts.ts';
+import { checkConfirmed, checkPrompt } from './prompts.ts';
 import { provenCheckpoint, readProof } from './proofs.ts';
 import { checkToldOutcome } from './told.ts';
 
@@ -46,6 +46,9 @@ export function checkActions(exam: Examination): string | null {
   }
   for (const refusal of exam.all('refusal')) {
     exam.attempt(label(refusal), () => checkRefusal(exam, refusal, approvals));
+  }
+  for (const confirmed of exam.all('prompt-confirmed')) {
+    exam.attempt(label(confirmed), () => checkConfirmed(exam, confirmed));
   }
   checkCitations(exam);
   return `${exam.all('intent').length} intents`;

@@ -183,7 +183,7 @@ function intentReport(exam: Examination, intent: Logged<StatementWith<'intent'>>
     ...agentOf(exam, intent),
     authority: parts.join('; '),
     resource: resourceOf(exam, body.record, `${body.tool.server}/${body.tool.name}`),
-    prompt: body.prompt?.link ?? null,
+    prompt: exam.confirmedPrompts.has(digest) ? 'confirmed' : (body.prompt?.link ?? null),
     trace: body.trace ?? null,
     result: resultOf(exam, outcome?.statement, refusal?.statement),
     layers: layersOf(exam, intent, outcome),

@@ -79,6 +79,8 @@ export class Examination {
   readonly faded = new Map<string, string>();
   /** Outcomes whose effects the touched system's own record confirmed. */
   readonly corroborated = new Set<string>();
+  /** Intents of which the next turn says which call of the model's they were, and that call. */
+  readonly confirmedPrompts = new Map<string, string>();
   /** Events of the task's credentials that no reconciliation has looked at yet. */
   unjudgedEvents = 0;
   check = '';

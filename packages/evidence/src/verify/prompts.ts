@@ -5,6 +5,7 @@ import { type Json, parseStrictJson } from '../json.ts';
 import { asksFor } from '../model/asks-for.ts';
 import { type ExchangeRecord, joinBody, parseExchange, pieceType } from '../model/exchange.ts';
 import { membersOf } from '../model/json-value.ts';
+import { tellsOf, toldResults } from '../model/told-results.ts';
 import { type AskedCall, askedCalls, protocolOf } from '../model/tool-calls.ts';
 import type { StatementWith } from '../statement.ts';
 import { type Examination, type Logged, need } from './examination.ts';
@@ -51,13 +52,57 @@ export function checkPrompt(exam: Examination, { statement }: Intent): void {
   need(fits === (link !== 'altered'), `the exchange asks for ${fits ? 'this' : 'another'} call`);
 }
 
+/**
+ * A later turn says which call it was: the client told the model the result of a call by its id, and in that is what the tool had answered.
+ * Once for an intent, which named no call, or an inferred one; after its outcome.
+ * @throws EvidenceError case, statement, json, encoding
+ */
+export function checkConfirmed(
+  exam: Examination,
+  { statement, index }: Logged<StatementWith<'prompt-confirmed'>>,
+): void {
+  const { intent: digest, action, call: id, exchange: ref } = statement.body;
+  const intent = exam.find(digest, 'intent');
+  if (!intent) throw new EvidenceError('case', 'it confirms an intent that is not here');
+  const { prompt, record: recordRef } = intent.statement.body;
+  need(intent.statement.body.action === action && intent.index < index, 'it confirms another action');
+  need(!exam.confirmedPrompts.has(digest), 'its prompt was confirmed before');
+  const isOpen = prompt?.link === 'ambiguous' || (prompt?.link === 'inferred' && prompt.call === id);
+  need(isOpen, 'it confirms a prompt that is known, or none');
+  const outcome = exam.all('outcome').find((each) => each.statement.body.intent === digest && each.index < index);
+  if (!outcome) throw new EvidenceError('case', 'it confirms what had no outcome');
+  exam.confirmedPrompts.set(digest, id);
+  const [asked, record] = [exam.payload(prompt?.exchange ?? null), exam.payload(recordRef)];
+  const calls = asked ? callsIn(exam, parseExchange(asked)) : undefined;
+  if (calls && record) {
+    const { tool, arguments: text } = parseActionRecord(record);
+    const given = parseStrictJson(text).value;
+    const fits = calls.some((call) => call.id === id && asksFor(call, tool, given));
+    need(fits, 'its prompt asks for no such call of this id');
+  }
+  const bytes = exam.payload(ref);
+  const answer = exam.payload(outcome.statement.body.result);
+  if (!bytes || !answer) return;
+  const { target, request, began } = parseExchange(bytes);
+  need(began >= outcome.statement.time, 'the turn began before the outcome');
+  const protocol = protocolOf(target);
+  if (!protocol) throw new EvidenceError('case', 'the exchange is none with a model');
+  const body = joinBody(request.body, pieceIn(exam));
+  if (!body) return;
+  const told = toldResults(protocol, fromUtf8(body)).some((each) => each.id === id && tellsOf(each, answer));
+  need(told, 'the turn does not tell the model of this result');
+}
+
 /** The calls that an exchange's answer asks for; undefined where its pieces are not here, or were not kept. */
 function callsIn(exam: Examination, { target, response }: ExchangeRecord): readonly AskedCall[] | undefined {
   const protocol = protocolOf(target);
   if (!protocol || !response) throw new EvidenceError('case', 'the exchange is none with a model');
-  const piece = (sha256: string) => exam.payload({ sha256, size: 0, type: pieceType, kept: true });
-  const body = joinBody(response.body, piece);
+  const body = joinBody(response.body, pieceIn(exam));
   return body && askedCalls(protocol, fromUtf8(body));
+}
+
+function pieceIn(exam: Examination): (sha256: string) => Uint8Array | undefined {
+  return (sha256) => exam.payload({ sha256, size: 0, type: pieceType, kept: true });
 }
 
 /** The id that the client's own message gives its call; null without one. */

@@ -51,7 +51,7 @@ export interface ActionReport {
   readonly authority: string;
   readonly resource: string;
   /** How it hangs together with what a model was asked and answered; null where nothing is known of that. */
-  readonly prompt: PromptLink | null;
+  readonly prompt: PromptLink | 'confirmed' | null;
   /** Where its caller says that it stands in a trace (W3C): a claim. */
   readonly trace: { readonly traceId: string; readonly spanId: string } | null;
   readonly result: string;
@@ -59,10 +59,11 @@ export interface ActionReport {
 }
 
 /** What a link to a prompt means, for readers. */
-export const promptWords: Readonly<Record<PromptLink, string>> = {
+export const promptWords: Readonly<Record<PromptLink | 'confirmed', string>> = {
   exact: 'exact: the model asked for this very call, which the client names by its id',
   inferred: 'inferred: the one call like it that the model had asked for; the client names none',
   ambiguous: 'ambiguous: the model had asked for several calls like it; the client names none',
+  confirmed: 'confirmed: the client names none, and told the model the result of this very call in its next turn',
   altered: 'altered: by this id the model had asked for another call',
 };
 

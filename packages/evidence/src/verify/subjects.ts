@@ -69,6 +69,7 @@ function subjectOf(statement: Statement): Subject {
         sha256: body.record?.sha256 ?? body.authority?.evidence?.sha256 ?? toHex(sha256(utf8(body.action))),
       };
     case 'outcome':
+    case 'prompt-confirmed':
       return { name: `action:${body.action}` };
     case 'confirmed':
       return { name: `action:${body.action}`, sha256: body.outcome };
@@ -113,7 +114,8 @@ export function toldElsewhere(exam: Examination, { statement }: Logged): string 
   const opened = exam
     .all('task-opened')
     .find(({ statement }) => 'task' in position && statement.series === position.task);
-  if (predicate === 'outcome') return exam.find(body.intent, 'intent')?.statement.body.record.sha256;
+  if (predicate === 'outcome' || predicate === 'prompt-confirmed')
+    return exam.find(body.intent, 'intent')?.statement.body.record.sha256;
   if (predicate === 'reconciled') return opened?.statement.digest;
   if (predicate === 'task-closed' || predicate === 'observe-gap') return opened?.statement.body.objective.sha256;
   if (predicate !== 'revoked') return undefined;

@@ -1,7 +1,7 @@
 import { utf8 } from '../../src/encoding.ts';
 import { cutRequest } from '../../src/model/cut.ts';
 import { type ExchangeBody, encodeExchange, exchangeType, pieceType } from '../../src/model/exchange.ts';
-import { all, at, inCall } from './bends.ts';
+import { after, all, at, inCall } from './bends.ts';
 import { digestOf } from './props.ts';
 import type { Bend, Story } from './story.ts';
 
@@ -65,4 +65,58 @@ export function bodyOf({ log }: Story, text: string): ExchangeBody {
     decoded: false,
     pieces: pieces.map(({ sha256, size }) => ({ sha256, size })),
   };
+}
+
+export interface Confirmation {
+  readonly call?: string;
+  /** What the model is told, and of which call. */
+  readonly told?: readonly [id: string, text: string];
+  readonly beganMs?: number;
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
+/** The tool answered this, and the next turn tells the model. */
+export function confirmed({
+  call = 'toolu_1',
+  told = ['toolu_1', 'written'],
+  beganMs = 0,
+  body = {},
+}: Confirmation = {}): Bend {
+  return all(
+    at('write:outcome', (draft, { log }) => {
+      const answer = { jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'written' }] } };
+      draft.body.result = log.payload(JSON.stringify(answer), 'application/json');
+    }),
+    after('write:outcome', (story) => tellConfirmed(story, { call, told, beganMs, body })),
+  );
+}
+
+export function tellConfirmed(story: Story, { call, told, beganMs, body }: Required<Confirmation>): void {
+  const [id, text] = told;
+  const content = [{ type: 'tool_result', tool_use_id: id, content: [{ type: 'text', text }] }];
+  const request = { model: 'm', messages: [{ role: 'user', content }] };
+  const record = {
+    v: 1 as const,
+    provider: 'anthropic',
+    method: 'POST',
+    target: '/v1/messages',
+    began: story.time(beganMs),
+    ended: story.time(beganMs + 1000),
+    end: 'complete' as const,
+    request: { headers: [], body: bodyOf(story, JSON.stringify(request)) },
+    response: { status: 200, headers: [], body: bodyOf(story, '{"type":"message","content":[]}') },
+  };
+  story.record({
+    step: 'prompt-confirmed',
+    predicate: 'prompt-confirmed',
+    place: { task: story.task, chain: 'after' },
+    subject: { name: `action:${story.actions.write}`, sha256: story.records.get('write')?.sha256 ?? '' },
+    body: {
+      action: story.actions.write,
+      intent: story.digest('write:intent'),
+      call,
+      exchange: story.log.payload(encodeExchange(record), exchangeType),
+      ...body,
+    },
+  });
 }

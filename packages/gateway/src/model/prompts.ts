@@ -1,5 +1,5 @@
 import type { PromptCited } from '@deed/authority';
-import { type AskedCall, askedCalls, asksFor, type Json, protocolOf } from '@deed/evidence';
+import { type AskedCall, askedCalls, asksFor, type Json, protocolOf, tellsOf, toldResults } from '@deed/evidence';
 import { decoded } from './decoded.ts';
 import { keepExchange, maxBodyBytes } from './keep-exchange.ts';
 import type { Exchange, Passage } from './relay.ts';
@@ -35,7 +35,19 @@ interface Seen {
   readonly used: Set<AskedCall>;
 }
 
+/** An action whose client named no call, from its intent until a turn says which it was. */
+interface Unnamed {
+  /** Digest of the intent. */
+  readonly intent: string;
+  /** The ids of the calls that it may have been. */
+  readonly calls: ReadonlySet<string>;
+  /** What its tool answered; null until it did. */
+  answer: Uint8Array | null;
+}
+
 interface Pool {
+  /** By the digest of the intent. */
+  readonly unnamed: Map<string, Unnamed>;
   readonly seen: Seen[];
   bytes: number;
   /** An answer could not be read, or was forgotten: it may have asked for anything, so nothing is inferred any more. */
@@ -43,6 +55,11 @@ interface Pool {
   /** How many actions were one of several equal calls, by those. */
   readonly shared: Map<AskedCall, number>;
 }
+
+export type Confirm = (intent: string, call: string, exchange: NonNullable<PromptCited['exchange']>) => void;
+
+/** Most actions of one task that wait for a turn that names their call. */
+const maxUnnamed = 1_000;
 
 /** Those who came with a key of nobody in particular. */
 const nobody = '';
@@ -53,6 +70,14 @@ const nobody = '';
  */
 export class Prompts {
   private readonly pools = new Map<string, Pool>();
+  /** Which calls a prompt that was cited without a name may be. */
+  private readonly among = new WeakMap<PromptCited, ReadonlySet<string>>();
+  /** Records that a turn said which call an intent was. */
+  private readonly confirm: Confirm;
+
+  constructor(confirm: Confirm = () => {}) {
+    this.confirm = confirm;
+  }
 
   /** @param task whose key it came with; null: of nobody in particular */
   follow(task: string | null, provider: string, target: string): Follower {
@@ -71,6 +96,7 @@ export class Prompts {
         if (seen.calls === null && exchange.status === 200) pool.blind = true;
         pool.bytes += sizeOf(exchange);
         bound(pool);
+        this.turn(pool, seen);
       },
     };
   }
@@ -78,6 +104,42 @@ export class Prompts {
   /** The prompt that led to a call in this task; undefined where none is known. Waits a moment for the end of its answer. */
   async cite(task: string, said: CallSaid): Promise<PromptCited | undefined> {
     return said.id === null ? this.infer(task, said) : this.named(task, said.id, said);
+  }
+
+  /** A prompt was named by this intent. */
+  intended(task: string, cited: PromptCited, intent: string): void {
+    const [calls, pool] = [this.among.get(cited), this.pools.get(task)];
+    if (calls && pool && pool.unnamed.size < maxUnnamed) pool.unnamed.set(intent, { intent, calls, answer: null });
+  }
+
+  /** The tool answered the call of this intent. */
+  answered(task: string, intent: string, answer: Uint8Array | null): void {
+    const pool = this.pools.get(task);
+    const unnamed = pool?.unnamed.get(intent);
+    if (unnamed && answer) unnamed.answer = answer;
+    else pool?.unnamed.delete(intent);
+  }
+
+  /** What a turn tells the model of its calls says which of them an action was, where it can be no other. */
+  private turn(pool: Pool, seen: Seen): void {
+    const text = requestOf(seen);
+    const exchange = keeper(seen);
+    const protocol = protocolOf(seen.target);
+    if (text === null || !exchange || !protocol || pool.unnamed.size === 0) return;
+    const told = toldResults(protocol, text);
+    const fitting = (unnamed: Unnamed) =>
+      told.filter((each) => unnamed.calls.has(each.id) && unnamed.answer && tellsOf(each, unnamed.answer));
+    const found = [...pool.unnamed.values()].map((unnamed) => ({
+      unnamed,
+      ids: new Set(fitting(unnamed).map(({ id }) => id)),
+    }));
+    for (const { unnamed, ids } of found) {
+      const [id, ...others] = ids;
+      const isOnly = found.every((other) => other.unnamed === unnamed || !other.ids.has(id ?? ''));
+      if (id === undefined || others.length > 0 || !isOnly) continue;
+      pool.unnamed.delete(unnamed.intent);
+      this.confirm(unnamed.intent, id, exchange);
+    }
   }
 
   forget(task: string): void {
@@ -105,15 +167,24 @@ export class Prompts {
     if (!first) return undefined;
     if (others.length === 0) {
       first.seen.used.add(first.call);
-      return { link: 'inferred', call: first.call.id, exchange: keeper(first.seen) };
+      return this.unnamed({ link: 'inferred', call: first.call.id, exchange: keeper(first.seen) }, [first.call]);
     }
     share(pool, left);
     const isOne = left.every(({ seen }) => seen === first.seen);
-    return { link: 'ambiguous', call: null, exchange: isOne ? keeper(first.seen) : null };
+    const cited = { link: 'ambiguous' as const, call: null, exchange: isOne ? keeper(first.seen) : null };
+    return this.unnamed(
+      cited,
+      left.map(({ call }) => call),
+    );
+  }
+
+  private unnamed(cited: PromptCited, among: readonly AskedCall[]): PromptCited {
+    this.among.set(cited, new Set(among.map(({ id }) => id)));
+    return cited;
   }
 
   private poolOf(task: string): Pool {
-    const pool = this.pools.get(task) ?? { seen: [], bytes: 0, blind: false, shared: new Map() };
+    const pool = this.pools.get(task) ?? { unnamed: new Map(), seen: [], bytes: 0, blind: false, shared: new Map() };
     this.pools.set(task, pool);
     return pool;
   }
@@ -154,6 +225,12 @@ function callsOf({ target, passage, exchange }: Seen): readonly AskedCall[] | nu
   const text = new TextDecoder().decode(plain.bytes);
   const calls = askedCalls(protocol, text);
   return exchange ? calls : calls.filter(({ id }) => id !== '');
+}
+
+/** What the model was asked, as text; null where that cannot be read. */
+function requestOf({ exchange }: Seen): string | null {
+  const plain = exchange?.request.bytes && decoded(exchange.request.bytes, exchange.requestHeaders, maxBodyBytes);
+  return plain ? new TextDecoder().decode(plain.bytes) : null;
 }
 
 /** True once it ended: what it is can be said then. */

@@ -42,6 +42,8 @@ export function tell(statement: Statement): string {
       return `${body.reason}: ${body.detail}`;
     case 'task-closed':
       return `${body.reason}, ${body.count} statements`;
+    case 'prompt-confirmed':
+      return `${body.action} was the call ${body.call} of its model`;
     case 'observe-gap':
       return `since ${body.since}: ${body.detail}`;
     case 'events-ingested':

@@ -3,7 +3,7 @@ import { actors, newNoteSigner, origin } from '../../support/actors.ts';
 import { acted, observedAs } from '../../support/api.ts';
 import { after, all, at, type BentCases, inCall, inHeader, set } from '../../support/bends.ts';
 import { told } from '../../support/hooks.ts';
-import { bodyOf, prompted } from '../../support/prompts.ts';
+import { bodyOf, confirmed, prompted, tellConfirmed } from '../../support/prompts.ts';
 import { digestOf, start } from '../../support/props.ts';
 import type { Story } from '../../support/story.ts';
 
@@ -122,6 +122,59 @@ export const actions: BentCases = {
     }),
     check: 'actions',
     says: /its pieces are not what passed/,
+  },
+  'a prompt that is confirmed and was known': {
+    bend: all(prompted(), confirmed()),
+    check: 'actions',
+    says: /confirms a prompt that is known, or none/,
+  },
+  'a prompt that is confirmed as another call than it names': {
+    bend: all(prompted({ link: 'inferred' }), confirmed({ call: 'toolu_2', told: ['toolu_2', 'written'] })),
+    check: 'actions',
+    says: /confirms a prompt that is known, or none/,
+  },
+  'a prompt of several calls that is confirmed as one that the model did not ask for': {
+    bend: all(
+      prompted({
+        link: 'ambiguous',
+        call: null,
+        asked: [1, 2].map((n) => [`toolu_${n}`, 'write_file', { content: 'mended', path: 'docs/index.md' }] as const),
+      }),
+      confirmed({ call: 'toolu_3', told: ['toolu_3', 'written'] }),
+    ),
+    check: 'actions',
+    says: /asks for no such call of this id/,
+  },
+  'a prompt that is confirmed by the result of another call': {
+    bend: all(prompted({ link: 'inferred' }), confirmed({ told: ['toolu_2', 'written'] })),
+    check: 'actions',
+    says: /does not tell the model of this result/,
+  },
+  'a prompt that is confirmed by another result': {
+    bend: all(prompted({ link: 'inferred' }), confirmed({ told: ['toolu_1', 'refused'] })),
+    check: 'actions',
+    says: /does not tell the model of this result/,
+  },
+  'a prompt that is confirmed by a turn from before its outcome': {
+    bend: all(prompted({ link: 'inferred' }), confirmed({ beganMs: -60_000 })),
+    check: 'actions',
+    says: /the turn began before the outcome/,
+  },
+  'a prompt that is confirmed twice': {
+    bend: all(
+      prompted({ link: 'inferred' }),
+      confirmed(),
+      after('write:outcome', (story) =>
+        tellConfirmed(story, { call: 'toolu_1', told: ['toolu_1', 'written'], beganMs: 0, body: {} }),
+      ),
+    ),
+    check: 'actions',
+    says: /was confirmed before/,
+  },
+  'a prompt that is confirmed of another action': {
+    bend: all(prompted({ link: 'inferred' }), confirmed({ body: { action: newId('action', start) } })),
+    check: 'actions',
+    says: /confirms another action/,
   },
   'a prompt to something that is no model': {
     bend: prompted({

@@ -4,7 +4,7 @@ import { acted, executed } from '../../support/api.ts';
 import { after, all, at, inCall, set, skip } from '../../support/bends.ts';
 import { told } from '../../support/hooks.ts';
 import { implicit } from '../../support/implicit.ts';
-import { prompted } from '../../support/prompts.ts';
+import { confirmed, prompted } from '../../support/prompts.ts';
 import { commit } from '../../support/props.ts';
 import type { Bend, Story } from '../../support/story.ts';
 import { byWorkload, issuerKey } from '../../support/workload.ts';
@@ -45,6 +45,7 @@ export const honest: Readonly<Record<string, Bend>> = {
   ),
   'a call that the client links to its prompt': prompted(),
   'a call whose prompt is inferred': prompted({ link: 'inferred' }),
+  'a call whose prompt is inferred, and confirmed by the next turn': all(prompted({ link: 'inferred' }), confirmed()),
   'a call of which the model asked for two': prompted({
     link: 'ambiguous',
     call: null,
