@@ -1,6 +1,7 @@
+import { AuthorityError } from '@deed/authority';
 import { openPayload, verify } from '@deed/evidence';
 import { placeholderOf } from '@deed/gateway';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { exportCase } from '../src/case-export.ts';
 import { answers } from '../src/http/openapi.ts';
 import { approvingPolicy } from './support/policy.ts';
@@ -297,6 +298,22 @@ describe('a call that the gateway makes', () => {
       undefined,
     ]);
     expect(await verdictOf(worker.task)).toEqual(verified);
+  });
+
+  test('is not made again under its key where its outcome could not be recorded', async () => {
+    const worker = await world.worker(allow);
+    const idempotencyKey = key();
+    const { actions } = world.serving.deployment.authority;
+    const conclude = vi.spyOn(actions, 'conclude').mockImplementationOnce(() => {
+      throw new AuthorityError('outcome', 'the disk is full');
+    });
+    expect(await execute(worker, { idempotencyKey })).toMatchObject({
+      status: 403,
+      body: { detail: 'the disk is full' },
+    });
+    conclude.mockRestore();
+    expect(await execute(worker, { idempotencyKey })).toMatchObject({ status: 200, body: { state: 'begun' } });
+    expect(bank.asked).toHaveLength(1);
   });
 
   test('carries the credential that the agent never holds', async () => {

@@ -187,9 +187,14 @@ export class ApiDesk {
     return answer;
   }
 
-  /** A call that was refused began nothing: its key is free, and who asks how it stands is told. */
+  /**
+   * Of a call that was refused nothing was done: its key is free, and who asks how it stands is told. One that was begun and not
+   * ended by a refusal may have been done, whatever failed afterwards: its key stays.
+   */
   private remembered(task: string, answered: ApiAnswer): ApiAnswer {
     if (answered.kind !== 'refused') return answered;
+    const begun = this.options.authority.actions.begun(task, answered.action);
+    if (begun && (begun.ended === null || begun.status !== null)) return answered;
     this.options.keyed.free(answered.action);
     if (this.refused.size >= maxOpen) this.refused.delete(this.refused.keys().next().value ?? '');
     this.refused.set(refusalKey(task, answered.action), answered);

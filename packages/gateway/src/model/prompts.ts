@@ -9,6 +9,8 @@ const waitMs = 2_000;
 /** Most exchanges that are remembered of one task, and most bytes of bodies. */
 const maxExchanges = 64;
 const maxBytes = 64 * 1024 * 1024;
+/** Most bytes of bodies of all tasks together. */
+const maxTotalBytes = 256 * 1024 * 1024;
 
 /** A call as it reached the gateway, as far as a model could have asked for it. */
 export interface CallSaid {
@@ -95,7 +97,8 @@ export class Prompts {
         seen.calls = callsOf(seen);
         if (seen.calls === null && exchange.status === 200) pool.blind = true;
         pool.bytes += sizeOf(exchange);
-        bound(pool);
+        bound(pool, maxBytes);
+        this.boundAll();
         this.turn(pool, seen);
       },
     };
@@ -183,6 +186,13 @@ export class Prompts {
     return cited;
   }
 
+  /** Whoever has most gives up half. */
+  private boundAll(): void {
+    const all = [...this.pools.values()].sort((a, b) => b.bytes - a.bytes);
+    const [largest] = all;
+    if (largest && all.reduce((sum, { bytes }) => sum + bytes, 0) > maxTotalBytes) bound(largest, largest.bytes / 2);
+  }
+
   private poolOf(task: string): Pool {
     const pool = this.pools.get(task) ?? { unnamed: new Map(), seen: [], bytes: 0, blind: false, shared: new Map() };
     this.pools.set(task, pool);
@@ -253,8 +263,8 @@ function sizeOf({ request, response }: Exchange): number {
 }
 
 /** The oldest go first; with a call that nobody made yet goes the certainty that there is no other. */
-function bound(pool: Pool): void {
-  while (pool.seen.length > maxExchanges || pool.bytes > maxBytes) {
+function bound(pool: Pool, most: number): void {
+  while (pool.seen.length > maxExchanges || pool.bytes > most) {
     const at = pool.seen.findIndex(({ exchange }) => exchange !== null);
     const [gone] = at < 0 ? [] : pool.seen.splice(at, 1);
     if (!gone?.exchange) return;

@@ -132,6 +132,22 @@ describe('a call is linked to the prompt that led to it', () => {
     expect(await linkOf(prompts, said('echo', {}), 'other')).toBeUndefined();
   });
 
+  it('within a bound for all tasks together: who has most gives up', async () => {
+    const prompts = new Prompts();
+    const large = captured('x'.repeat(15 * 1024 * 1024));
+    const send = (task: string, n: number) => {
+      const exchange = asking([{ id: `call_${n}`, name: 'echo', input: { n } }], { request: large });
+      prompts.follow(task, 'anthropic', '/v1/messages').ended(exchange);
+    };
+    for (let n = 0; n < 20; n++) send(`task_${n % 10}`, n);
+    const found = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => linkOf(prompts, said('echo', { n }, `call_${n}`), `task_${n % 10}`)),
+    );
+    const left = found.filter((link) => link !== undefined).length;
+    expect(left).toBeGreaterThan(10);
+    expect(left * large.sizeBytes).toBeLessThanOrEqual(256 * 1024 * 1024);
+  });
+
   it('within what is remembered, and nothing is inferred beyond that', async () => {
     const prompts = new Prompts();
     for (let n = 0; n < 70; n++) told(prompts, 'tsk', { id: `call_${n}`, name: 'echo', input: { n } });
