@@ -14,6 +14,10 @@ import type { Exchange } from './relay.ts';
 /** Longest body that is kept, in bytes, without its content coding. */
 export const maxBodyBytes = 16 * 1024 * 1024;
 
+/** What a record holds of a header and of a target, and how many headers. */
+const maxText = 8192;
+const maxHeaders = 64;
+
 type Stage = (bytes: Uint8Array, type: string) => PayloadRef;
 
 /**
@@ -25,17 +29,26 @@ export function keepExchange(provider: string, exchange: Exchange, stage: Stage)
   const { requestHeaders, request, responseHeaders, response } = exchange;
   const record = {
     v: 1 as const,
-    ...{ provider, method, target },
+    ...{ provider, method: method.slice(0, 32), target: target.slice(0, maxText) },
     began: new Date(beganMs).toISOString(),
     ended: new Date(endedMs).toISOString(),
     end,
-    request: { headers: [...requestHeaders], body: keepBody(request, requestHeaders, cutRequest, stage) },
+    request: { headers: keepHeaders(requestHeaders), body: keepBody(request, requestHeaders, cutRequest, stage) },
     response:
       status === undefined
         ? null
-        : { status, headers: [...responseHeaders], body: keepBody(response, responseHeaders, (all) => [all], stage) },
+        : {
+            status,
+            headers: keepHeaders(responseHeaders),
+            body: keepBody(response, responseHeaders, (all) => [all], stage),
+          },
   };
   return stage(encodeExchange(record), exchangeType);
+}
+
+/** What is longer than a record holds is cut: it is no reason to refuse the call. */
+function keepHeaders(headers: readonly Header[]): Header[] {
+  return headers.slice(0, maxHeaders).map(({ name, value }) => ({ name, value: value.slice(0, maxText) }));
 }
 
 function keepBody(

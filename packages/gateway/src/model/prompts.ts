@@ -9,6 +9,8 @@ const waitMs = 2_000;
 /** Most exchanges that are remembered of one task, and most bytes of bodies. */
 const maxExchanges = 64;
 const maxBytes = 64 * 1024 * 1024;
+/** Longest id of a call. */
+const maxId = 512;
 /** Most bytes of bodies of all tasks together. */
 const maxTotalBytes = 256 * 1024 * 1024;
 
@@ -234,7 +236,7 @@ function callsOf({ target, passage, exchange }: Seen): readonly AskedCall[] | nu
   if (!protocol || !plain) return null;
   const text = new TextDecoder().decode(plain.bytes);
   const calls = askedCalls(protocol, text);
-  return exchange ? calls : calls.filter(({ id }) => id !== '');
+  return calls.filter(({ id }) => id.length <= maxId); // a longer one no statement holds
 }
 
 /** What the model was asked, as text; null where that cannot be read. */

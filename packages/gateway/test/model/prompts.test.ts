@@ -132,6 +132,26 @@ describe('a call is linked to the prompt that led to it', () => {
     expect(await linkOf(prompts, said('echo', {}), 'other')).toBeUndefined();
   });
 
+  it('whatever headers and ids a provider makes up', async () => {
+    const prompts = new Prompts();
+    const header = { name: 'content-type', value: 'x'.repeat(20_000) };
+    const headers = Array.from({ length: 100 }, () => header);
+    const calls = [
+      { id: 'a'.repeat(600), name: 'echo', input: { long: true } },
+      { id: 'a', name: 'echo', input: { n: 1 } },
+    ];
+    const odd = asking(calls, { responseHeaders: headers, target: `/v1/messages?beta=${'x'.repeat(20_000)}` });
+    prompts.follow('tsk', 'anthropic', '/v1/messages').ended(odd);
+    expect(await linkOf(prompts, said('echo', { long: true }))).toBeUndefined();
+    const cited = await prompts.cite('tsk', said('echo', { n: 1 }));
+    const staged: string[] = [];
+    cited?.exchange?.((bytes, type) => {
+      staged.push(type);
+      return { sha256: 'a'.repeat(64), size: bytes.length, type, kept: true };
+    });
+    expect(staged.at(-1)).toBe('application/vnd.deed.exchange+json');
+  });
+
   it('within a bound for all tasks together: who has most gives up', async () => {
     const prompts = new Prompts();
     const large = captured('x'.repeat(15 * 1024 * 1024));
