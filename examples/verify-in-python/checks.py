@@ -232,7 +232,8 @@ def told(case: Case, s: Statement, outcome: Statement) -> None:
     outcome.demand(own if word else not own or (outcome["status"], kind) == ("unknown", None), "not its agent's word")
     if word and event is not None:
         message = read_json(held(case, outcome, case.named[s["task"]]["agent"], read_json(event))[0]["message"])
-        fits = [message.get(one) for one in ("request", "action", "status")] == ["result", s["action"], outcome["status"]]
+        word = [message.get(one) for one in ("request", "action", "status")]
+        fits = word == ["result", s["action"], outcome["status"]]
         outcome.demand(fits, "it told something else")
     if event is None or kind != "application/vnd.deed.hook+json":
         return

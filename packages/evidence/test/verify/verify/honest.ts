@@ -10,6 +10,8 @@ import type { Bend, Story } from '../../support/story.ts';
 import { byWorkload, issuerKey } from '../../support/workload.ts';
 import { revokedName } from '../forged/enrolments.ts';
 
+const trace = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' };
+
 export const honest: Readonly<Record<string, Bend>> = {
   'a call that the client made itself, as it told a hook before and after': told(),
   'a call that another hook changed, of which it is unknown what came': told({ tool_input: {} }, 'unknown'),
@@ -51,6 +53,16 @@ export const honest: Readonly<Record<string, Bend>> = {
     call: null,
     asked: [1, 2].map((n) => [`toolu_${n}`, 'write_file', { content: 'mended', path: 'docs/index.md' }] as const),
   }),
+  'a call of which the model asked for two, and the next turn says which': all(
+    prompted({
+      link: 'ambiguous',
+      call: null,
+      asked: [1, 2].map((n) => [`toolu_${n}`, 'write_file', { content: 'mended', path: 'docs/index.md' }] as const),
+    }),
+    confirmed(),
+  ),
+  'a call that stands in a trace, as its caller says': set('write:intent', 'trace', trace),
+  'a call with its prompt, in a trace': all(prompted(), set('write:intent', 'trace', trace)),
   'a call that fits the prompts of several exchanges': prompted({ link: 'ambiguous', call: null, exchange: null }),
   'a call that is another than the model asked for': prompted({
     link: 'altered',
