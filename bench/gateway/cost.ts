@@ -16,12 +16,7 @@ export async function cost(): Promise<readonly (readonly string[])[]> {
   const place = await makePlace();
   await place.client.post('/v1/tools', { name: 'echo', kind: 'plain', argv: echo, env: {} });
   const rows: (readonly string[])[] = [
-    [
-      `${calls} calls over stdio by an enrolled agent`,
-      'server CPU ms a call',
-      'stored bytes a call',
-      'of it entries and state',
-    ],
+    [`${calls} calls over stdio by an enrolled agent`, 'server CPU ms a call', 'stored bytes a call'],
   ];
   try {
     for (const tier of ['observe', 'record', 'attest']) {
@@ -32,13 +27,8 @@ export async function cost(): Promise<readonly (readonly string[])[]> {
       for (let i = 0; i < calls; i++) await pipe.call(`${tier}_echo`);
       const after = await settled(place);
       pipe.end();
-      const [cpu, stored, log] = [after.cpuMs - before.cpuMs, after.stored - before.stored, after.log - before.log];
-      rows.push([
-        tier,
-        (cpu / calls).toFixed(2),
-        Math.round(stored / calls).toString(),
-        Math.round(log / calls).toString(),
-      ]);
+      const [cpu, stored] = [after.cpuMs - before.cpuMs, after.stored - before.stored];
+      rows.push([tier, (cpu / calls).toFixed(2), Math.round(stored / calls).toString()]);
     }
     return rows;
   } finally {
@@ -68,12 +58,18 @@ export async function memory(): Promise<readonly (readonly string[])[]> {
 /** After everything so far is written. */
 async function settled(place: Place) {
   await place.client.post('/v1/grants/waive', { days: 1 });
-  const fields = readFileSync(`/proc/${place.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  const cpuMs = ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;
-  const data = join(place.folder, 'data');
-  const payloads = bytesIn(join(data, 'objects'));
-  const stored = bytesIn(data);
-  return { cpuMs, stored, log: stored - payloads };
+  const ticks = tree(place.pid).map((pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return Number(fields[11]) + Number(fields[12]);
+  });
+  const cpuMs = (ticks.reduce((sum, one) => sum + one, 0) * 1000) / ticksPerSecond;
+  return { cpuMs, stored: bytesIn(join(place.folder, 'data')) };
+}
+
+/** A process and those that it started. */
+function tree(pid: number): readonly number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  return [pid, ...children.flatMap(tree)];
 }
 
 function bytesIn(folder: string): number {
@@ -81,6 +77,9 @@ function bytesIn(folder: string): number {
   return items.reduce((sum, item) => sum + (item.isFile() ? statSync(join(item.parentPath, item.name)).size : 0), 0);
 }
 
-function residentKb(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+function residentKb(root: number): number {
+  const sizes = tree(root).map((pid) =>
+    Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]),
+  );
+  return Math.max(...sizes);
 }
