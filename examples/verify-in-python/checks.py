@@ -63,6 +63,8 @@ def judged(case: Case) -> None:
     """What the checks below do not know, and must not pass over."""
     unknown = {"delegation": case.all("hop", "hop-accepted", "hop-ended"),
                "a prompt": [s for s in case.all("intent") if s["prompt"]],
+               "a finding that was changed": case.all("finding-changed"),
+               "a contract": [s for s in case.all("confirmed") if s["contract"]],
                "a workload token": [s for s in case.all("agent-enrolled") if s["how"] != "one-time-code"]}
     case.folk = history(case)
     for what, found in unknown.items():

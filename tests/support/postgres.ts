@@ -49,7 +49,8 @@ export class Cluster {
     this.stopServer = stop;
   }
 
-  static async start(): Promise<Cluster> {
+  /** @param over settings of the server beside its own */
+  static async start(over: Readonly<Record<string, string>> = {}): Promise<Cluster> {
     if (!postgresBinaries) throw new Error('no PostgreSQL server here');
     const dir = mkdtempSync(join(tmpdir(), 'deed-pg-'));
     const port = await freePort();
@@ -68,6 +69,7 @@ export class Cluster {
     const settings = {
       ...{ listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: '', fsync: 'off' },
       ...{ log_statement: 'all', log_connections: 'on', log_line_prefix: '%u %d %a | ' },
+      ...over,
     };
     const argv = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const server = spawn(postgresBinaries.postgres, ['-D', data, ...argv], {

@@ -17,6 +17,7 @@ export type {
 } from './brokers/broker.ts';
 export { type GitForgeOptions, gitForgeBroker } from './brokers/git-forge.ts';
 export { type GithubAppOptions, githubAppBroker } from './brokers/github-app.ts';
+export { type HttpKeysOptions, httpKeysBroker } from './brokers/http-keys.ts';
 export { type PostgresOptions, postgresBroker } from './brokers/postgres.ts';
 export { openSealedFiles, type SealedFiles } from './brokers/sealed-files.ts';
 export { openStaticSecrets, type StaticSecrets, secretsKeyOf, staticBroker } from './brokers/static.ts';
@@ -85,4 +86,4 @@ export { makeAssertion, makeProof } from './tokens/proof.ts';
 export { maxTokenSeconds } from './tokens/task-token.ts';
 export type { IssuedToken } from './tokens/tokens.ts';
 export { deploymentTask, readTaskKey, TaskKeys } from './vault/task-keys.ts';
-export { openVault, type Vault } from './vault/vault.ts';
+export { contentOf, openVault, type Vault } from './vault/vault.ts';

@@ -1,5 +1,6 @@
 import { type ActionReport, type HopReport, layerNames, promptWords, type Report, type Verdict } from '@deed/evidence';
 import { bold, dim, green, red, wrap, yellow } from './output.ts';
+import { visible } from './visible.ts';
 
 const width = 96;
 const marks = { ok: green('ok  '), failed: red('FAIL'), 'not-reached': dim('--  ') } as const;
@@ -29,10 +30,12 @@ export function reportText(report: Report, options: { readonly checks: boolean }
   if (report.hops.length > 0) parts.push(`${bold('Passed on')}\n${report.hops.map(hopText).join('\n')}`);
   if (report.actions.length > 0) parts.push(report.actions.map(actionText).join('\n\n'));
   if (report.findings.length > 0) {
-    const findings = report.findings.map(({ type, severity, why, todo }) =>
-      [`${yellow(bold(type))} (${severity})`, wrap(why, width - 2, '  '), wrap(`To do: ${todo}`, width - 2, '  ')].join(
-        '\n',
-      ),
+    const findings = report.findings.map(({ type, severity, why, todo, state, until }) =>
+      [
+        `${yellow(bold(type))} (${severity})${state === 'open' ? '' : `, ${state}${until === null ? '' : ` until ${until}`}`}`,
+        wrap(why, width - 2, '  '),
+        wrap(`To do: ${todo}`, width - 2, '  '),
+      ].join('\n'),
     );
     parts.push(`${bold('Findings')}\n${findings.join('\n')}`);
   }
@@ -67,6 +70,7 @@ function actionText(action: ActionReport): string {
       : []),
     ...(action.prompt ? [field('prompt', promptWords[action.prompt])] : []),
     field('result', action.result),
+    ...action.records.map((record) => field('recorded', visible(record))),
     field('layers', by('present').join(', ') || 'none'),
     ...(missing.length > 0 ? [field('missing', missing.join('; '))] : []),
   ];

@@ -31,6 +31,7 @@ describe('the command table', () => {
       'deed demo',
       'deed case page',
       'deed case bundle',
+      'deed case graph',
       'deed verify',
       'deed policy check',
       'deed policy test',

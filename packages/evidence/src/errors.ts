@@ -12,6 +12,7 @@ export type EvidenceErrorCode =
   | 'timestamp' // not an RFC 3161 timestamp of these bytes, or one that does not hold
   | 'trust' // a trust file that cannot be read
   | 'container' // not a case file in its one form
+  | 'mapping' // a mapping of a source, or a contract of effects, that is not in form
   | 'people' // a change among the people that nobody may order, or that those who did may not
   | 'case' // a case whose parts do not fit
   | 'limit'; // larger than the stated limit

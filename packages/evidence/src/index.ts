@@ -13,8 +13,30 @@ export * from './credential.ts';
 export * from './dsse.ts';
 export * from './encoding.ts';
 export * from './errors.ts';
+export {
+  type ActionDocument,
+  actionDocument,
+  type Contract,
+  compileContract,
+  contractForm,
+  type Expecting,
+  parseContract,
+} from './events/contract.ts';
+export { differences, type ExpectedEffect, isSame, type Pair, valueIn } from './events/expected.ts';
+export {
+  compileMapping,
+  type Mapping,
+  mappingForm,
+  parseMapping,
+  type Reader,
+} from './events/mapping.ts';
+export { type PgMessage, readPgMessage } from './events/pgoutput.ts';
+export { encodePostgresRecord, type PostgresRecord, readPostgresEvent, stampPrefix } from './events/postgres-event.ts';
+export type * from './events/source-event.ts';
+export { readTime } from './events/time.ts';
 export * from './export/case-bundle.ts';
 export * from './export/sigstore-bundle.ts';
+export * from './finding-word.ts';
 export * from './forge-record.ts';
 export * from './hold.ts';
 export * from './hop.ts';
@@ -74,12 +96,13 @@ export {
 } from './time/timestamp.ts';
 export { type AuditInput, type AuditReport, auditLog } from './verify/audit.ts';
 export { type FileKind, fileKind } from './verify/file-kind.ts';
+export { type CaseGraph, caseGraph, type GraphEdge, type GraphNode } from './verify/graph.ts';
 export { type HeadReport, verifyHead } from './verify/head.ts';
 export { logKeysOf } from './verify/log-keys.ts';
 export { type LogProofOptions, type LogProofReport, verifyLogProof } from './verify/log-proof.ts';
 export { callIdKeys } from './verify/prompts.ts';
 export { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './verify/receipt.ts';
 export * from './verify/report.ts';
-export { verify } from './verify/verify.ts';
+export { type CaseOptions, verify } from './verify/verify.ts';
 export { type Asserted, type Assertion, openAssertion } from './webauthn.ts';
 export * from './word.ts';

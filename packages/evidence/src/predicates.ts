@@ -163,6 +163,8 @@ export const promptLinks = [
 ] as const;
 export type PromptLink = (typeof promptLinks)[number];
 
+/** What a person may say of a finding. */
+export const findingStates = ['open', 'explained', 'accepted', 'resolved'] as const;
 export const findingTypes = [
   'hidden_side_effect',
   'phantom_action',
@@ -403,9 +405,19 @@ export const predicates = {
     exchange: payloadRef,
   }),
   'observe-gap': z.strictObject({ since: timestamp, detail: name }),
+  'effects-declared': z.strictObject({
+    server: name,
+    /** The contract, verbatim: what the calls of the server's tools are to leave in the records of other systems. */
+    contract: payloadRef,
+  }),
   'events-ingested': z.strictObject({
     source: name,
-    reader: z.strictObject({ name, version: name }),
+    reader: z.strictObject({
+      name,
+      version: name,
+      /** The mapping by which its records were read, verbatim. Absent: the reader has a rule of its own. */
+      mapping: payloadRef.optional(),
+    }),
     batch: z.strictObject({ root: sha256Hex, credentials: count, events: count }),
     position: z.strictObject({ from: name, to: name }),
     watermark: timestamp,
@@ -422,12 +434,28 @@ export const predicates = {
     events: z.array(eventRef),
     credential: sha256Hex.nullable(),
   }),
+  'finding-changed': z.strictObject({
+    finding: id('finding'),
+    state: z.enum([...findingStates, 'superseded']),
+    /** Until when the risk is accepted. */
+    until: timestamp.nullable(),
+    reason: name,
+    /** The operator who says so; null: the server, because of what it cites. */
+    by: id('person').nullable(),
+    /** Digest of the confirmed that explains since what the finding missed. */
+    cites: sha256Hex.nullable(),
+    word: word.nullable(),
+  }),
   confirmed: z.strictObject({
     action: id('action'),
     outcome: sha256Hex,
     events: z.array(eventRef).min(1),
-    how: z.enum(['exact']),
+    how: z.enum(['exact', 'compared', 'counted']),
     key: z.array(name).min(1),
+    /** Digest of the effects-declared by which it was expected. Absent: by the commit ids of a push. */
+    contract: sha256Hex.optional(),
+    /** By how much the clock of the source was taken to differ at the most, in milliseconds. Beside `contract`. */
+    skewMs: count.optional(),
   }),
   reconciled: z.strictObject({
     rules: name,
@@ -444,6 +472,8 @@ export const predicates = {
     confirmed: count,
     pending: count,
     findings: z.array(z.strictObject({ finding: id('finding'), type: z.enum(findingTypes) })),
+    /** Events that tools leave behind beside their calls, as their contracts say. Absent: none. */
+    ambient: z.array(eventRef).min(1).max(10_000).optional(),
   }),
   'case-exported': z.strictObject({
     case: id('case'),

@@ -98,6 +98,7 @@ const afterPredicates: ReadonlySet<string> = new Set([
   'observe-gap',
   'prompt-confirmed',
   'finding',
+  'finding-changed',
   'confirmed',
   'reconciled',
   'case-exported',
@@ -112,11 +113,13 @@ const namedSeries: Readonly<Record<string, string>> = {
   revoked: 'agents',
   'policy-activated': 'policy',
   'tool-pinned': 'tools',
+  'effects-declared': 'tools',
   'grant-decision': 'grants',
   'configuration-stated': 'deployment',
   administered: 'deployment',
   'rejects-counted': 'deployment',
   finding: 'deployment', // one about no task
+  'finding-changed': 'deployment', // of one about no task
   erased: 'deployment', // of payloads of no task
 };
 

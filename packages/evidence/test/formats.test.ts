@@ -14,6 +14,7 @@ import { verifyLogProof } from '../src/verify/log-proof.ts';
 import { verifyReceipt } from '../src/verify/receipt.ts';
 import { actors } from './support/actors.ts';
 import { makeCase } from './support/case-maker.ts';
+import { tellFindingChanged } from './support/contracts.ts';
 import { tellEnded } from './support/delegation.ts';
 import { tellErased, tellExported, tellHold } from './support/erasure.ts';
 import { first, tellChange } from './support/people.ts';
@@ -209,12 +210,25 @@ function writeExamples(): void {
 }
 
 function addRareKinds(story: Story): void {
+  const contract = story.log.payload(
+    '{"deed":"effect-contract/v1","server":"git","version":"1","effects":[]}',
+    'application/vnd.deed.contract+json',
+    true,
+  );
+  story.record({
+    step: 'effects',
+    predicate: 'effects-declared',
+    place: { series: 'tools' },
+    subject: { name: 'server:git', sha256: contract.sha256 },
+    body: { server: 'git', contract },
+  });
   tellEnded(story, 'worker', story.own);
   const hold = newId('hold', start);
   tellHold(story, 'placed', hold);
   tellHold(story, 'released', hold);
   tellErased(story, [story.records.get('write')?.sha256 ?? ''], { body: { copies: [tellExported(story)] } });
   tellConfirmed(story, { call: 'toolu_1', told: ['toolu_1', 'written'], beganMs: 0, body: {} });
+  tellFindingChanged(story);
   story.record({
     step: 'gap',
     predicate: 'observe-gap',

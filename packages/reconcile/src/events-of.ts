@@ -15,8 +15,7 @@ export function eventsOf(db: Database): Belongings {
     forget(tx, names, statement) {
       for (const name of names) {
         tx.run(
-          `UPDATE event SET repository = NULL, ref = NULL, old = NULL, new = NULL, reason = NULL,
-           explained = coalesce(explained, ?) WHERE name = ?`,
+          'UPDATE event SET event = NULL, explained = coalesce(explained, ?) WHERE name = ?',
           ...[statement, name],
         );
         const row = tx.get<{ batch: string; task: string | null }>(

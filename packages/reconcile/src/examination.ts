@@ -10,10 +10,23 @@ function forms() {
       derived: ['task', 'statement'],
       free: [],
     }),
+    contracts: new DerivedTable({
+      name: 'contract',
+      key: 'server',
+      derived: ['statement', 'payload'],
+      free: [],
+    }),
+    reconciliations: new DerivedTable({
+      name: 'reconciliation',
+      key: 'task',
+      derived: ['pending', 'statement'],
+      free: [],
+    }),
+    words: new DerivedTable({ name: 'finding_word', key: 'sha256', derived: ['statement'], free: [] }),
     findings: new DerivedTable({
       name: 'finding',
       key: 'id',
-      derived: ['task', 'type', 'severity', 'why', 'todo', 'statement'],
+      derived: ['task', 'type', 'severity', 'why', 'todo', 'statement', 'state', 'until', 'statements'],
       free: ['subject'],
     }),
   };
@@ -38,6 +51,7 @@ export const reconcileExamination: RoomExamination = {
         if (predicate === 'confirmed' || predicate === 'finding') {
           for (const { event } of body.events) explained.set(event, digest);
         }
+        if (predicate === 'reconciled') for (const { event } of body.ambient ?? []) explained.set(event, digest);
       },
       end() {
         for (const table of Object.values(tables)) table.compare(ground);
@@ -52,10 +66,22 @@ function apply(tables: ReturnType<typeof forms>, { statement }: LoggedStatement)
   const { predicate, digest, position } = statement;
   const task = 'task' in position ? position.task : null;
   if (predicate === 'events-ingested') tables.batches.set(digest, { source: statement.body.source });
-  else if (predicate === 'confirmed') tables.confirmations.set(statement.body.outcome, { task, statement: digest });
+  else if (predicate === 'reconciled' && task !== null)
+    tables.reconciliations.set(task, { pending: statement.body.pending, statement: digest });
+  else if (predicate === 'effects-declared') {
+    const { server, contract } = statement.body;
+    tables.contracts.set(server, { statement: digest, payload: contract.sha256 });
+  } else if (predicate === 'finding-changed') {
+    const { finding, state, until, word } = statement.body;
+    tables.findings.change(finding, { state, until });
+    if (word) tables.words.set(statement.subject.sha256, { statement: digest });
+  } else if (predicate === 'confirmed') tables.confirmations.set(statement.body.outcome, { task, statement: digest });
   else if (predicate === 'finding') {
-    const { finding, type, severity, why, todo } = statement.body;
-    tables.findings.set(finding, { task, type, severity, why, todo, statement: digest });
+    const { finding, type, severity, why, todo, statements } = statement.body;
+    tables.findings.set(finding, {
+      ...{ task, type, severity, why, todo, statement: digest, state: 'open', until: null },
+      statements: JSON.stringify(statements),
+    });
   }
 }
 

@@ -1,6 +1,13 @@
+export type { Connector, Reading, SourceCheck, SourceRecord } from './connector.ts';
+export { type AnyConnector, connectors } from './connectors.ts';
+export { Contracts, type Declared } from './contracts.ts';
 export * from './errors.ts';
 export { reconcileExamination } from './examination.ts';
+export { type Finding, Findings } from './findings.ts';
 export { type Ingested, ingest } from './ingest.ts';
-export { type Finding, Reconcile, type Reconciled, type ReconcileOptions } from './reconcile.ts';
+export { shippedMapping, shippedMappings } from './mapped/shipped.ts';
+export { type Tried, tryMapping } from './mapped/try-mapping.ts';
+export { stampStatements, unstampStatements } from './postgres/stamp.ts';
+export { Reconcile, type Reconciled, type ReconcileOptions } from './reconcile.ts';
 export { reconcileMigrations } from './schema.ts';
-export { addSource, listSources, type Source } from './sources.ts';
+export { addSource, checkSource, listSources, type NewSource, type Source } from './sources.ts';

@@ -5,6 +5,7 @@ import {
   batchRoot,
   blindCredential,
   blindSize,
+  parseStrictJson,
   randomBytes,
   sha256,
   toHex,
@@ -12,25 +13,21 @@ import {
 } from '@deed/evidence';
 import type { Ledger } from '@deed/ledger';
 import type { Database } from '@deed/store';
-import {
-  type ForgeBatch,
-  type ForgeEvent,
-  type ForgePosition,
-  readForgeLog,
-  startOfForgeLog,
-} from './git/forge-log.ts';
-import type { Source } from './sources.ts';
+import type { Reading, SourceRecord } from './connector.ts';
+import type { AnyConnector, Place } from './connectors.ts';
+import { connectorOf, isWatched, type Source } from './sources.ts';
 
 /** What one statement lists of what is wrong with a record, and how long each may be. */
 const maxProblems = 50;
 const maxProblemLength = 400;
-
-const reader = { name: 'git-forge', version: '1' } as const;
+/** Records of one batch, and so of one statement. */
+const maxRecords = 10_000;
 
 export interface IngestOptions {
   readonly db: Database;
   readonly ledger: Ledger;
   readonly authority: Authority;
+  readonly connectors: readonly AnyConnector[];
 }
 
 export interface Ingested {
@@ -40,39 +37,40 @@ export interface Ingested {
   readonly problems: readonly string[];
 }
 
-/** An event with the name of its object and its blinded credential. */
-interface Named {
-  readonly event: ForgeEvent;
-  readonly name: string;
+/** How a credential is named in a batch, and what opens the name. */
+interface Blinded {
   readonly credential: string;
+  readonly blind: string;
   readonly task: string | null;
 }
 
-/** Reads what a source recorded since the last time, and anchors it as one batch (docs/formats/events.md). */
-export async function ingest({ db, ledger, authority }: IngestOptions, source: Source): Promise<Ingested> {
-  const from: ForgePosition = source.position ?? startOfForgeLog;
-  const read = await readForgeLog(source.config.dir, from);
-  const batch = { ...read, problems: statable(read.problems) };
-  const fresh = batch.events.filter(
-    ({ sourceEventId }) =>
-      !db.get('SELECT 1 FROM event WHERE source = ? AND source_event = ?', source.id, sourceEventId),
-  );
-  const result = { source: source.id, events: fresh.length, watermark: batch.watermark, problems: batch.problems };
-  const isNews = fresh.length > 0 || batch.watermark !== source.watermark || batch.problems.length > 0;
-  if (!isNews || batch.watermark === null) return result;
-  const blinds = new Map<
-    string,
-    { readonly credential: string; readonly blind: string; readonly task: string | null }
-  >();
-  const named = fresh.map((event): Named => {
-    const id = event.credential ?? '';
-    const known = blinds.get(id) ?? blinded(authority, id);
-    blinds.set(id, known);
-    const { sha256: name } = authority.vault.putApart(known.task ?? deploymentTask, event.raw, 'application/json');
-    return { event, name, credential: known.credential, task: known.task };
-  });
-  await anchor(ledger, source, batch, named, blinds);
-  return result;
+/** A record with the name of its object and its blinded credential. */
+interface Named extends SourceRecord {
+  readonly name: string;
+  readonly under: Blinded;
+}
+
+/**
+ * Reads what a source recorded since the last time, and anchors it as one batch a reading (docs/formats/events.md).
+ * @throws ReconcileError unreachable, source
+ */
+export async function ingest(options: IngestOptions, source: Source): Promise<Ingested> {
+  const connector = connectorOf(options.connectors, source.kind);
+  let events = 0;
+  let { watermark } = source;
+  let position = source.position;
+  const problems: string[] = [];
+  for (let more = true; more; ) {
+    if (position === null) position = (await connector.start(source.config)).to;
+    const reading = await connector.read(source.config, position, maxRecords);
+    const at = { ...source, position, watermark };
+    const anchored = await anchor(options, connector, at, reading);
+    events += anchored.events;
+    problems.push(...anchored.problems);
+    ({ to: position, watermark } = reading);
+    more = reading.more && watermark !== null;
+  }
+  return { source: source.id, events, watermark, problems: statable(problems) };
 }
 
 /** As many and as long as a statement may list. */
@@ -82,22 +80,38 @@ function statable(problems: readonly string[]): readonly string[] {
   return left > 0 ? [...short, `and ${left} more`] : short;
 }
 
-/** A minted credential is blinded as task-opened names it; any other anew in each batch. */
-function blinded(authority: Authority, id: string) {
-  const minted = authority.credentials.get(id);
-  if (minted) return { credential: minted.blinded, blind: toHex(minted.blind), task: minted.task };
-  const blind = randomBytes(blindSize);
-  return { credential: blindCredential(blind, id), blind: toHex(blind), task: null };
-}
-
+/** @returns how many events were new, and what was wrong */
 async function anchor(
-  ledger: Ledger,
+  { db, ledger, authority }: IngestOptions,
+  connector: AnyConnector,
   source: Source,
-  batch: ForgeBatch,
-  named: readonly Named[],
-  blinds: ReadonlyMap<string, { readonly credential: string; readonly blind: string }>,
-): Promise<void> {
-  const groups = [...Map.groupBy(named, ({ credential }) => credential)].map(([credential, events]) => ({
+  reading: Reading<Place>,
+): Promise<{ readonly events: number; readonly problems: readonly string[] }> {
+  const blinds = new Map<string, Blinded>();
+  const seen = new Set<string>();
+  const named: Named[] = [];
+  const unread: string[] = [];
+  for (const { raw, event } of reading.records) {
+    const id = event.credential?.uid ?? '';
+    const under = blinds.get(id) ?? blinded(authority, id);
+    blinds.set(id, under);
+    if (under.task === null && !isWatched(source.watch, event)) continue;
+    if (seen.has(event.id) || db.get('SELECT 1 FROM event WHERE source = ? AND source_event = ?', source.id, event.id))
+      continue;
+    seen.add(event.id);
+    if (under.task !== null && connector.rule && !isStrict(raw)) {
+      unread.push(
+        `event ${event.id} is of a task’s credential and no JSON that is read in one way only: it is passed over`,
+      );
+      continue;
+    }
+    const { sha256: name } = authority.vault.putApart(under.task ?? deploymentTask, raw, 'application/octet-stream');
+    named.push({ raw, event, name, under });
+  }
+  const problems = statable([...reading.problems, ...unread]);
+  const isNews = named.length > 0 || reading.watermark !== source.watermark || problems.length > 0;
+  if (!isNews || reading.watermark === null) return { events: 0, problems };
+  const groups = [...Map.groupBy(named, ({ under }) => under.credential)].map(([credential, events]) => ({
     credential,
     events: events.map(({ name }) => name),
   }));
@@ -107,54 +121,62 @@ async function anchor(
     return events ? [{ credential, id, blind, events }] : [];
   });
   const tree: BatchJson = { v: 1, leaves, disclosed };
+  const root = batchRoot(leaves);
+  const rule = connector.rule?.(source.config);
+  const mapping = rule && authority.vault.put(deploymentTask, rule, 'application/vnd.deed.mapping+json');
   const recorded = ledger.record({
     predicate: 'events-ingested',
     place: { series: `source:${source.id}` },
-    subject: { name: `source:${source.id}`, sha256: batchRoot(leaves) },
+    subject: { name: `source:${source.id}`, sha256: root },
     observed: 'gateway-observed',
     separation: { agent: 'none', tool: 'none' },
     body: {
       source: source.id,
-      reader,
-      batch: { root: batchRoot(leaves), credentials: leaves.length, events: named.length },
-      position: { from: digestOf(batch.from), to: digestOf(batch.to) },
-      watermark: batch.watermark,
-      coverage: batch.coverage,
-      problems: batch.problems,
+      reader: { name: connector.kind, version: connector.version, ...(mapping ? { mapping } : {}) },
+      batch: { root, credentials: leaves.length, events: named.length },
+      position: { from: digestOf(source.position), to: digestOf(reading.to) },
+      watermark: reading.watermark,
+      coverage: [...reading.coverage],
+      problems: [...problems],
     },
     apply: (tx, { digest }) => {
       tx.run(
         'UPDATE source SET position = ?, watermark = ? WHERE id = ?',
-        JSON.stringify(batch.to),
-        batch.watermark,
-        source.id,
+        ...[JSON.stringify(reading.to), reading.watermark, source.id],
       );
       tx.run('INSERT INTO batch (digest, source, tree) VALUES (?, ?, ?)', digest, source.id, JSON.stringify(tree));
-      for (const { event, name, credential, task } of named) {
+      for (const { event, name, under } of named) {
         tx.run(
-          `INSERT INTO event (source, source_event, name, batch, credential, task, kind, time, repository, ref, old, new, reason)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-          source.id,
-          event.sourceEventId,
-          name,
-          digest,
-          credential,
-          task,
-          event.kind,
-          event.time,
-          event.repository,
-          event.ref ?? null,
-          event.old ?? null,
-          event.new ?? null,
-          event.reason ?? null,
+          `INSERT INTO event (source, source_event, name, batch, credential, task, time, event)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+          ...[source.id, event.id, name, digest, under.credential, under.task, event.time, JSON.stringify(event)],
         );
       }
     },
   });
   await recorded.durable;
+  return { events: named.length, problems };
+}
+
+/** What a task's case will hold is read again by others: there must be one way of reading it. */
+function isStrict(raw: Uint8Array): boolean {
+  try {
+    parseStrictJson(raw);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A minted credential is blinded as task-opened names it; any other anew in each batch. */
+function blinded(authority: Authority, id: string): Blinded {
+  const minted = authority.credentials.get(id);
+  if (minted) return { credential: minted.blinded, blind: toHex(minted.blind), task: minted.task };
+  const blind = randomBytes(blindSize);
+  return { credential: blindCredential(blind, id), blind: toHex(blind), task: null };
 }
 
 /** A position as the statement names it: its digest, since paths and sizes are nobody's business. */
-function digestOf(position: ForgePosition): string {
+function digestOf(position: Place | null): string {
   return toHex(sha256(utf8(JSON.stringify(position))));
 }

@@ -2,9 +2,16 @@ import type { Authority } from '@deed/authority';
 import { newId, parseStatement, type StatementWith } from '@deed/evidence';
 import type { Ledger, Recorded } from '@deed/ledger';
 import type { Database } from '@deed/store';
+import { type AnyConnector, connectors } from './connectors.ts';
+import { Contracts, reachOf } from './contracts.ts';
+import { ReconcileError } from './errors.ts';
 import { eventsOf } from './events-of.ts';
+import { type Finding, Findings } from './findings.ts';
 import { type Ingested, ingest } from './ingest.ts';
-import { type Confirmation, foreign, matchTask, type NewFinding, type OpenEvent, refOf, rules } from './match.ts';
+import type { Answer, Confirmation, NewFinding } from './match/claim.ts';
+import { match, rules } from './match/match.ts';
+import { foreign } from './match/tell.ts';
+import { eventsNamed, openEvents } from './open-events.ts';
 import { listSources } from './sources.ts';
 import { readTask } from './task-record.ts';
 
@@ -15,18 +22,11 @@ export interface ReconcileOptions {
   readonly now: () => number;
 }
 
-export interface Finding {
-  readonly finding: string;
-  readonly task: string | null;
-  readonly type: string;
-  readonly severity: string;
-  readonly why: string;
-  readonly todo: string;
-}
-
-export interface Reconciled {
+/** What is known of one task now. */
+interface Judged {
   readonly task: string;
-  readonly ingested: readonly Ingested[];
+  /** False: what was said of it before still says all. */
+  readonly isNew: boolean;
   /** Actions confirmed by this run. */
   readonly confirmed: readonly string[];
   readonly pending: number;
@@ -34,109 +34,175 @@ export interface Reconciled {
   readonly findings: readonly Finding[];
 }
 
+export interface Reconciled extends Judged {
+  readonly ingested: readonly Ingested[];
+}
+
+export interface Swept {
+  readonly ingested: readonly Ingested[];
+  /** The tasks of which something new was said. */
+  readonly tasks: readonly Judged[];
+}
+
 /** Characters of the explanation of a finding (docs/formats/predicates.md). */
 const maxWhy = 2000;
+/** Events that one finding cites. */
+const maxEvents = 1000;
+const maxAmbient = 10_000;
+/** Tasks, the newest first, among which a sweep looks for those that were never judged. */
+const maxTasks = 1000;
 
 const header = { observed: 'downstream-confirmed', separation: { agent: 'none', tool: 'none' } } as const;
 
 /** Reads every source, and says what its records confirm of a task, what they do not explain, and how far they reach. */
 export class Reconcile {
-  private readonly options: ReconcileOptions;
+  private readonly options: ReconcileOptions & { readonly connectors: readonly AnyConnector[] };
+  readonly contracts: Contracts;
+  readonly findings: Findings;
+  /** Sources that were not reached at the newest run, and why. */
+  private readonly unreached = new Map<string, string>();
   private running: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReconcileOptions) {
-    this.options = options;
+    this.options = { ...options, connectors };
+    this.contracts = new Contracts(options);
+    this.findings = new Findings(options);
     options.authority.erasures.register(eventsOf(options.db));
   }
 
   /** One run at a time: a run reads what the one before it wrote. @throws ReconcileError unknown-task, erased */
   run(task: string): Promise<Reconciled> {
+    return this.alone(async () => {
+      const { ledger } = this.options;
+      if (!ledger.series(task).at(0)) throw new ReconcileError('unknown-task', `there is no task ${task}`);
+      const ingested = await this.ingestAll();
+      return { ...(await this.judge(task, 'say')), ingested };
+    });
+  }
+
+  /**
+   * Reads every source, and judges each task that may have something new: events that nothing explains, actions that were pending, and tasks
+   * that ended and were never judged. Where nothing is new nothing is said.
+   */
+  sweep(): Promise<Swept> {
+    return this.alone(async () => {
+      const ingested = await this.ingestAll();
+      const tasks: Judged[] = [];
+      for (const task of this.restless()) {
+        try {
+          const judged = await this.judge(task, 'if-new');
+          if (judged.isNew) tasks.push(judged);
+        } catch (cause) {
+          // What was erased is not judged again.
+          if (!(cause instanceof ReconcileError && cause.code === 'erased')) throw cause;
+        }
+      }
+      return { ingested, tasks };
+    });
+  }
+
+  private alone<T>(work: () => Promise<T>): Promise<T> {
     const { custody } = this.options.authority;
-    const next = this.running.then(() => custody.shared(() => this.once(task)));
+    const next = this.running.then(() => custody.shared(work));
     this.running = next.catch(() => undefined);
     return next;
   }
 
-  findings(task?: string): Finding[] {
-    const { db } = this.options;
-    const columns = 'id AS finding, task, type, severity, why, todo';
-    if (task === undefined) return [...db.all<Finding>(`SELECT ${columns} FROM finding ORDER BY id`)];
-    return [...db.all<Finding>(`SELECT ${columns} FROM finding WHERE task = ? ORDER BY id`, task)];
+  /** The tasks of which a sweep may have something to say. */
+  private restless(): readonly string[] {
+    const { db, authority } = this.options;
+    const open = db.all<{ task: string }>(
+      'SELECT DISTINCT task FROM event WHERE task IS NOT NULL AND explained IS NULL',
+    );
+    const pending = db.all<{ task: string }>('SELECT task FROM reconciliation WHERE pending > 0');
+    const known = new Set(db.all<{ task: string }>('SELECT task FROM reconciliation').map(({ task }) => task));
+    const ended = authority.tasks
+      .list(maxTasks)
+      .filter(({ id }) => !known.has(id) && !authority.tasks.isOpen(id) && authority.credentials.ofTask(id).length > 0);
+    return [...new Set([...open, ...pending].map(({ task }) => task).concat(ended.map(({ id }) => id)))];
   }
 
-  private async once(task: string): Promise<Reconciled> {
+  private async judge(task: string, mode: 'say' | 'if-new'): Promise<Judged> {
     const { db, ledger, authority } = this.options;
-    const record = readTask(ledger, authority, task);
-    const ingested: Ingested[] = [];
-    for (const source of listSources(db)) ingested.push(await ingest(this.options, source));
-    const before = new Set(
-      db
-        .all<{ outcome: string }>('SELECT outcome FROM confirmation WHERE task = ?', task)
-        .map(({ outcome }) => outcome),
-    );
     const sources = listSources(db);
-    const watermark = sources.reduce<string | null>(
-      (least, source) =>
-        least === null || source.watermark === null || source.watermark < least ? source.watermark : least,
-      sources[0]?.watermark ?? null,
-    );
-    // A claim does not say which source would have its record: only what all of them cover can be contradicted.
-    const since = sources.reduce<string | null>(
-      (newest, source) => (source.since !== null && (newest === null || source.since > newest) ? source.since : newest),
-      null,
-    );
-    const matched = matchTask(record, this.openEvents(task), before, { watermark, since });
+    const record = readTask(ledger, authority, task, { sources, contracts: this.contracts });
+
+    const { judged } = record;
+    const answer = match({
+      task: { opened: record.opened.digest, closed: record.closed },
+      claims: record.claims.filter(({ statement }) => !judged.has(statement)),
+      judged: record.claims.flatMap((claim) => {
+        const events = judged.get(claim.statement);
+        return events ? [{ claim, events: eventsNamed(db, events) }] : [];
+      }),
+      events: openEvents(db, task),
+      reach: sources.map(({ id, watermark, since, skewMs }) => ({ source: id, watermark, since, skewMs })),
+      ...reachOf(this.contracts.list(), record.allow),
+    });
     const written: Recorded[] = [];
-    for (const confirmation of matched.confirmed) written.push(this.confirm(task, confirmation));
-    for (const finding of matched.findings) this.find(task, finding, written);
-    for (const event of this.openEvents(null)) this.find(null, foreign(event), written);
+    for (const confirmation of answer.confirmed) {
+      const recorded = this.confirm(task, confirmation);
+      written.push(recorded, ...this.findings.supersede(task, confirmation.claim.statement, recorded.digest));
+    }
+    for (const finding of answer.findings) this.find(task, finding, written);
+    const strangers = Map.groupBy(openEvents(db, null), ({ ref, event }) =>
+      JSON.stringify([ref.source, event.credential, event.operation, event.resource?.uid]),
+    );
+    for (const group of strangers.values()) this.find(null, foreign(group.slice(0, maxEvents)), written);
     await Promise.all(written.map(({ durable }) => durable));
-    const findings = this.findings(task);
-    await this.conclude(task, record.opened.digest, before.size + matched.confirmed.length, matched.pending).durable;
+    const findings = this.findings.list(task);
+    const before = db.get<{ pending: number }>('SELECT pending FROM reconciliation WHERE task = ?', task);
+    const isNew =
+      before?.pending !== answer.pending ||
+      answer.confirmed.length + answer.findings.length + answer.ambient.length > 0;
+    const confirmed = db.all('SELECT 1 FROM confirmation WHERE task = ?', task).length;
+    if (isNew || mode === 'say') await this.conclude(task, record.opened.digest, confirmed, answer).durable;
     return {
-      task,
-      ingested,
-      confirmed: matched.confirmed.map(({ claim }) => claim.action),
-      pending: matched.pending,
+      ...{ task, isNew },
+      confirmed: answer.confirmed.map(({ claim }) => claim.action),
+      pending: answer.pending,
       findings,
     };
   }
 
-  private openEvents(task: string | null): readonly OpenEvent[] {
-    const { db } = this.options;
-    if (task === null)
-      return db.all<OpenEvent>('SELECT * FROM event WHERE task IS NULL AND explained IS NULL ORDER BY rowid');
-    // What was ambiguous may be explained better now: by an outcome that was settled since.
-    return db.all<OpenEvent>(
-      `SELECT * FROM event WHERE task = ? AND (explained IS NULL OR explained IN
-       (SELECT statement FROM finding WHERE task = ? AND type = 'ambiguous')) ORDER BY rowid`,
-      task,
-      task,
-    );
+  /** A source that cannot be reached keeps none of the others from being read. */
+  private async ingestAll(): Promise<readonly Ingested[]> {
+    const ingested: Ingested[] = [];
+    for (const source of listSources(this.options.db)) {
+      try {
+        ingested.push(await ingest(this.options, source));
+        this.unreached.delete(source.id);
+      } catch (cause) {
+        if (!(cause instanceof ReconcileError && cause.code === 'unreachable')) throw cause;
+        this.unreached.set(source.id, `not reached at this run: ${cause.message}`.slice(0, 400));
+        const { id, watermark } = source;
+        ingested.push({ source: id, events: 0, watermark, problems: [cause.message] });
+      }
+    }
+    return ingested;
   }
 
-  private confirm(task: string, { claim, events }: Confirmation): Recorded {
-    const { ledger } = this.options;
+  private confirm(task: string, { claim, events, how, key }: Confirmation): Recorded {
+    const { ledger, db } = this.options;
+    const used = new Set(events.map(({ ref }) => ref.source));
+    const skewMs = Math.max(0, ...listSources(db).flatMap((each) => (used.has(each.id) ? [each.skewMs] : [])));
     return ledger.record({
       ...header,
       predicate: 'confirmed',
       place: { task, chain: 'after' },
-      subject: { name: `action:${claim.action}`, sha256: claim.outcome.digest },
+      subject: { name: `action:${claim.action}`, sha256: claim.statement },
       body: {
         action: claim.action,
-        outcome: claim.outcome.digest,
-        events: events.map(refOf),
-        how: 'exact',
-        key: ['repository', 'ref', 'old', 'new'],
+        outcome: claim.statement,
+        events: events.map(({ ref }) => ref),
+        how,
+        key: [...key],
+        ...(claim.contract === null ? {} : { contract: claim.contract, skewMs }),
       },
       apply: (tx, { digest }) => {
-        tx.run(
-          'INSERT INTO confirmation (outcome, task, statement) VALUES (?, ?, ?)',
-          claim.outcome.digest,
-          task,
-          digest,
-        );
-        for (const { name } of events) tx.run('UPDATE event SET explained = ? WHERE name = ?', digest, name);
+        const row = [claim.statement, task, digest];
+        tx.run('INSERT INTO confirmation (outcome, task, statement) VALUES (?, ?, ?)', ...row);
+        for (const { ref } of events) tx.run('UPDATE event SET explained = ? WHERE name = ?', digest, ref.event);
       },
     });
   }
@@ -147,52 +213,67 @@ export class Reconcile {
     const finding = newId('finding', now());
     const { type, severity, todo, subject, statements, credential } = found;
     const why = shortened(found.why);
+    const events = found.events.slice(0, maxEvents).map(({ ref }) => ref);
     written.push(
       ledger.record({
         ...header,
         predicate: 'finding',
         place: task === null ? { series: 'deployment' } : { task, chain: 'after' },
-        subject: { name: `finding:${finding}`, sha256: found.events[0]?.name ?? statements[0] ?? '0'.repeat(64) },
-        body: { finding, type, severity, why, todo, statements, events: found.events.map(refOf), credential },
+        subject: { name: `finding:${finding}`, sha256: events[0]?.event ?? statements[0] ?? '0'.repeat(64) },
+        body: { finding, type, severity, why, todo, statements: [...statements], events, credential },
         apply: (tx, { digest }) => {
           tx.run(
-            'INSERT INTO finding (id, task, type, severity, why, todo, subject, statement) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-            finding,
-            task,
-            type,
-            severity,
-            why,
-            todo,
-            subject,
-            digest,
+            `INSERT INTO finding (id, task, type, severity, why, todo, subject, statement, statements)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+            ...[finding, task, type, severity, why, todo, subject, digest, JSON.stringify(statements)],
           );
-          for (const { name } of found.events) tx.run('UPDATE event SET explained = ? WHERE name = ?', digest, name);
+          for (const { event } of events) tx.run('UPDATE event SET explained = ? WHERE name = ?', digest, event);
         },
       }),
     );
   }
 
   /** Says what was looked at and how far it reaches: also, and above all, when nothing was found. */
-  private conclude(task: string, opened: string, confirmed: number, pending: number): Recorded {
+  private conclude(
+    task: string,
+    opened: string,
+    confirmed: number,
+    { pending, ambient }: Pick<Answer, 'pending' | 'ambient'>,
+  ): Recorded {
     const { db, ledger } = this.options;
     const sources = listSources(db).map(({ id, watermark }) => {
       const entry = ledger.series(`source:${id}`).at(-1);
       const head = entry && (parseStatement(entry.envelope.payload) as StatementWith<'events-ingested'>);
+      const unreached = this.unreached.get(id);
+      const problems = head?.body.problems ?? ['nothing was ever read'];
       return {
         source: id,
         head: head?.digest ?? null,
         watermark: watermark ?? '1970-01-01T00:00:00.000Z',
         coverage: head?.body.coverage ?? [],
-        problems: head?.body.problems ?? ['nothing was ever read'],
+        problems: unreached === undefined ? problems : [...problems, unreached],
       };
     });
-    const findings = this.findings(task).map(({ finding, type }) => ({ finding, type }));
+    const findings = this.findings.list(task).map(({ finding, type }) => ({ finding, type }));
+    const beside = ambient.slice(0, maxAmbient).map(({ ref }) => ref);
     return ledger.record({
       ...header,
       predicate: 'reconciled',
       place: { task, chain: 'after' },
       subject: { name: `task:${task}`, sha256: opened },
-      body: { rules, sources, confirmed, pending, findings },
+      body: {
+        ...{ rules, sources, confirmed, pending, findings },
+        ...(beside.length > 0 ? { ambient: beside } : {}),
+      },
+      apply: (tx, { digest }) => {
+        tx.run(
+          'INSERT OR REPLACE INTO reconciliation (task, pending, statement) VALUES (?, ?, ?)',
+          task,
+          pending,
+          digest,
+        );
+        for (const { event } of beside) tx.run('UPDATE event SET explained = ? WHERE name = ?', digest, event);
+      },
     });
   }
 }

@@ -106,7 +106,7 @@ describe('reconciliation with a real forge', () => {
       .find((statement) => statement.predicate === 'reconciled');
     const head = here.statements('source:forge').at(-1)?.digest;
     expect(reconciled?.body).toMatchObject({
-      rules: 'git-exact/1',
+      rules: 'deed-match/2',
       confirmed: 0,
       findings: [],
       sources: [{ source: 'forge', head }],

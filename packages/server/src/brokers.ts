@@ -4,6 +4,7 @@ import {
   type CredentialBroker,
   gitForgeBroker,
   githubAppBroker,
+  httpKeysBroker,
   postgresBroker,
   type StaticSecrets,
   staticBroker,
@@ -77,8 +78,17 @@ const githubApp = z.strictObject({
   permissions: z.record(z.string().regex(/^[a-z_]{1,64}$/), z.enum(['read', 'write', 'admin'])),
 });
 
+const httpKeys = z.strictObject({
+  kind: z.literal('http-keys'),
+  name: brokerName,
+  adminUrl: url,
+  /** File of mode 0600 with the bearer token of the service's administration. */
+  adminTokenFile: file,
+  probeUrl: url.optional(),
+});
+
 /** Brokers whose credentials tools are given, as config.json names them. No secrets. */
-export const broker = z.discriminatedUnion('kind', [postgres, staticSecret, awsSts, githubApp]);
+export const broker = z.discriminatedUnion('kind', [postgres, staticSecret, awsSts, githubApp, httpKeys]);
 export type BrokerConfig = z.infer<typeof broker>;
 
 /** What the brokers of a deployment stand on. */
@@ -94,6 +104,7 @@ export function toolBrokerOf(config: BrokerConfig, { origin, secrets, tools }: B
   const now = () => systemClock.now();
   if (config.kind === 'aws-sts') return awsStsBroker({ ...config, servers, now });
   if (config.kind === 'github-app') return githubAppBroker({ ...config, servers, now });
+  if (config.kind === 'http-keys') return httpKeysBroker({ ...config, servers });
   return postgresBroker({ ...config, origin, servers });
 }
 

@@ -64,6 +64,7 @@ export {
   type WitnessKeyKind,
   witnessedLogs,
 } from '@deed/ledger';
+export { shippedMapping, shippedMappings, stampStatements, tryMapping } from '@deed/reconcile';
 export { audit } from './audit.ts';
 export { type BackupReport, backup } from './backup/backup.ts';
 export { restore, verifyBackup } from './backup/restore.ts';

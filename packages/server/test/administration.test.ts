@@ -1,5 +1,6 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeHold, encodePeopleWord, newId, type PredicateName, toBase64 } from '@deed/evidence';
+import { encodeFindingWord, encodeHold, encodePeopleWord, newId, type PredicateName, toBase64 } from '@deed/evidence';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { tellsItself } from '../src/http/administration.ts';
 import { adminApi } from '../src/http/api.ts';
@@ -110,6 +111,20 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
     async () => ['/v1/sources', { id: 'forge', kind: 'git-forge', config: { dir: world.base } }],
     'administered',
   ],
+  '/v1/sources/:id/check': [
+    async () => {
+      await world.post('/v1/sources', { id: 'looked-at', kind: 'git-forge', config: { dir: world.base } });
+      return ['/v1/sources/looked-at/check', {}];
+    },
+    null,
+  ],
+  '/v1/contracts': [
+    async () => [
+      '/v1/contracts',
+      { contract: '{"deed":"effect-contract/v1","server":"bank","version":"1","effects":[]}' },
+    ],
+    'administered',
+  ],
   '/v1/grants/waive': [async () => ['/v1/grants/waive', { days: 1 }], 'administered'],
   '/v1/retention': [async () => ['/v1/retention', { dryRun: false, acceptClock: true }], 'administered'],
   '/v1/people/invite': [async () => ['/v1/people/invite', { label: 'Grace', roles: ['approver'] }], 'administered'],
@@ -150,6 +165,7 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
     null,
   ],
   '/v1/tasks/:id/reconcile': [async () => [`/v1/tasks/${await closedTask()}/reconcile`, {}], 'reconciled'],
+  '/v1/reconcile': [async () => ['/v1/reconcile', {}], null],
   '/v1/tasks/:id/case': [async () => [`/v1/tasks/${await closedTask()}/case`, {}], 'case-exported'],
   '/v1/tasks/:id/erasure': [async () => [`/v1/tasks/${await closedTask()}/erasure`, {}], null],
   '/v1/tasks/:id/erase': [async () => [`/v1/tasks/${await closedTask()}/erase`, { reason: 'asked for' }], 'erased'],
@@ -167,6 +183,25 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
       return ['/v1/holds', { word: await (await signer()).word('deed-hold-v1', bytes) }];
     },
     'hold',
+  ],
+  '/v1/findings': [
+    async () => {
+      const path = join(world.base, 'stranger.jsonl');
+      writeFileSync(path, '');
+      const mapping = readFileSync(new URL('../../../examples/payments/mapping.json', import.meta.url), 'utf8');
+      await world.post('/v1/sources', { id: 'stranger', kind: 'mapped', config: { path, mapping, live: true } });
+      const record = { id: 'ev_1', time: new Date().toISOString(), key: 'side-door', action: 'refund.created' };
+      writeFileSync(path, `${JSON.stringify(record)}\n`);
+      await world.post(`/v1/tasks/${await closedTask()}/reconcile`);
+      const { findings } = (await world.api('GET', '/v1/findings')).body;
+      const fields = { finding: findings[0].finding, state: 'explained', until: null, reason: 'our bank' } as const;
+      const bytes = encodeFindingWord({
+        ...fields,
+        ...{ origin: world.made.origin, person: world.made.person, time: new Date().toISOString() },
+      });
+      return ['/v1/findings', { word: await (await signer()).word('deed-finding-v1', bytes) }];
+    },
+    'finding-changed',
   ],
   '/v1/people/offer': [
     async () => {

@@ -196,9 +196,11 @@ test('a row that no entry gives is named, and so is one that is gone', () => {
     ["UPDATE intents SET status = 'error'", 'table intents'],
     ["UPDATE pin SET definition = 'x'", 'table pin'],
     ['DELETE FROM payload', 'objects/'],
-    ["INSERT INTO finding VALUES ('f', NULL, 'a', 'b', 'c', 'd', 'e', 'f')", 'table finding'],
+    ["INSERT INTO finding VALUES ('f', NULL, 'a', 'b', 'c', 'd', 'e', 'f', 'open', NULL, '[]')", 'table finding'],
     ["INSERT INTO confirmation VALUES ('o', 't', 's')", 'table confirmation'],
     ["INSERT INTO batch VALUES ('d', 's', '{}')", 'table batch'],
+    ["INSERT INTO reconciliation VALUES ('t', 0, 's')", 'table reconciliation'],
+    ["INSERT INTO contract VALUES ('s', 'd', 'p')", 'table contract'],
     ["INSERT INTO approvals VALUES ('d', 't', 'a', 'r', 'p', 'h', 'A0', 'e', NULL)", 'table approvals'],
     [
       "INSERT INTO credentials (id, task, broker, blind, blinded, state, minted_ms) VALUES ('i', 't', 'b', x'00', 'n', 'live', 1)",

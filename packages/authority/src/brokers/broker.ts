@@ -1,6 +1,6 @@
 import type { Allow } from '@deed/evidence';
 
-export const brokerKinds = ['git-forge', 'postgres', 'static', 'aws-sts', 'github-app'] as const;
+export const brokerKinds = ['git-forge', 'postgres', 'static', 'aws-sts', 'github-app', 'http-keys'] as const;
 export type BrokerKind = (typeof brokerKinds)[number];
 
 /** The parts of a credential by name, for instance `user` and `password`. */

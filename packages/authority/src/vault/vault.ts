@@ -44,7 +44,7 @@ export interface Vault {
 }
 
 /** The bytes of an object; undefined where it is not kept, erased, or changed at rest. */
-export function contentOf(vault: Vault, { sha256 }: PayloadRef): Uint8Array | undefined {
+export function contentOf(vault: Vault, { sha256 }: Pick<PayloadRef, 'sha256'>): Uint8Array | undefined {
   try {
     return openPayload(vault.get(sha256), sha256).bytes;
   } catch {

@@ -3,7 +3,8 @@ import { ServerError } from '@deed/server';
 import { Command, Option } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
-import { bold, green, print, red, table } from '../output.ts';
+import { bold, print, table } from '../output.ts';
+import { type CheckView, printChecks } from './checks.ts';
 
 export interface BrokerView {
   readonly name: string;
@@ -16,12 +17,6 @@ export interface BrokerView {
   readonly since: string | null;
 }
 
-interface CheckView {
-  readonly what: string;
-  readonly ok: boolean;
-  readonly detail: string;
-}
-
 export function brokerCommand(): Command {
   return new Command('broker')
     .description('who makes the credential that a tool is given for one task')
@@ -30,7 +25,8 @@ export function brokerCommand(): Command {
         .description('add a broker, or change one')
         .addCommand(postgres())
         .addCommand(awsSts())
-        .addCommand(githubApp()),
+        .addCommand(githubApp())
+        .addCommand(httpKeys()),
     )
     .addCommand(list())
     .addCommand(check())
@@ -133,6 +129,26 @@ function githubApp(): Command {
     );
 }
 
+interface KeysFlags extends CommonOptions {
+  readonly adminUrl: string;
+  readonly adminTokenFile: string;
+  readonly probeUrl?: string;
+}
+
+function httpKeys(): Command {
+  return command('http-keys', 'an API key of a service for each task')
+    .argument('<name>', 'what registrations and the log call it')
+    .requiredOption('--admin-url <url>', 'where keys are put and deleted: <url>/<id>')
+    .requiredOption('--admin-token-file <file>', 'file of mode 0600 with the token of that administration')
+    .option('--probe-url <url>', 'where a key can be tried without doing anything')
+    .action((name: string, { adminUrl, adminTokenFile, probeUrl, ...flags }: KeysFlags) =>
+      add(flags, {
+        ...{ kind: 'http-keys', name, adminUrl, adminTokenFile: resolve(adminTokenFile) },
+        ...(probeUrl === undefined ? {} : { probeUrl }),
+      }),
+    );
+}
+
 async function add(flags: CommonOptions, config: object): Promise<void> {
   const view = await new Client(flags.data).post<BrokerView>('/v1/brokers', config);
   print(
@@ -170,12 +186,7 @@ function check(): Command {
     .argument('<name>', 'its name')
     .action(async (name: string, flags: CommonOptions) => {
       const { checks } = await new Client(flags.data).post<{ checks: CheckView[] }>(`/v1/brokers/${name}/check`);
-      print(checks, flags.json, () =>
-        checks.length === 0
-          ? 'Nothing to check.'
-          : checks.map(({ what, ok, detail }) => `${ok ? green('ok  ') : red('FAIL')} ${what}: ${detail}`).join('\n'),
-      );
-      process.exitCode = checks.every(({ ok }) => ok) ? 0 : 1;
+      printChecks(checks, flags.json);
     });
 }
 

@@ -1,19 +1,21 @@
 import { createPublicKey } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { caseBundle, EvidenceError, verify } from '@deed/evidence';
+import { type CaseGraph, caseBundle, caseGraph, EvidenceError, verify } from '@deed/evidence';
 import { makeReadingCopy } from '@deed/reading-copy';
 import { Command } from 'commander';
 import { Client } from '../client.ts';
 import { type CommonOptions, command } from '../options.ts';
-import { bold, print } from '../output.ts';
+import { bold, counted, print } from '../output.ts';
+import { visible } from '../visible.ts';
 
 export function caseCommand(): Command {
   return new Command('case')
     .description('export the evidence about a task')
     .addCommand(exportCommand())
     .addCommand(pageCommand())
-    .addCommand(bundleCommand());
+    .addCommand(bundleCommand())
+    .addCommand(graphCommand());
 }
 
 function exportCommand(): Command {
@@ -51,6 +53,33 @@ function pageCommand(): Command {
         () => `Wrote ${bold(page)} (${sizeBytes} bytes). For a verdict: deed verify ${file} --trust TRUST`,
       );
     });
+}
+
+function graphCommand(): Command {
+  return new Command('graph')
+    .description('who ordered, delegated, called, approved and caused what in a case, across systems; offline')
+    .argument('<case>', 'a .deed file')
+    .option('--trust <file>', 'the trust file, for the verdict that stands beside it')
+    .option('--json', 'print nodes and edges as JSON', false)
+    .action((file: string, flags: { trust?: string; json: boolean }) => {
+      const trust = flags.trust === undefined ? {} : { trust: readFileSync(flags.trust, 'utf8') };
+      const graph = caseGraph(readFileSync(file), trust);
+      print(graph, flags.json, () => graphText(graph));
+    });
+}
+
+/** One line an edge, in the order of the log. */
+function graphText({ verdict, nodes, edges }: CaseGraph): string {
+  const named = new Map(nodes.map(({ id, kind, label, detail }) => [id, `${kind} ${label}${endOf(detail)}`]));
+  return [
+    ...edges.map(({ from, kind, to }) => visible(`${named.get(from)}  ${kind}  ${named.get(to)}`)),
+    `${counted(nodes.length, 'node')}, ${counted(edges.length, 'edge')}; the case is ${verdict}.`,
+  ].join('\n');
+}
+
+function endOf({ end, recorded, state }: Readonly<Record<string, string>>): string {
+  const said = recorded ?? end ?? state;
+  return said === undefined ? '' : ` (${said})`;
 }
 
 function pageFile(file: string, wanted: string | true): string {

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { type Operation, operation, placeholderOf, ServerError, toolKinds } from '@deed/server';
 import { Command, Option } from 'commander';
 import { Client } from '../client.ts';
@@ -30,7 +30,8 @@ export function toolCommand(): Command {
     .addCommand(list())
     .addCommand(renew())
     .addCommand(remove())
-    .addCommand(accept());
+    .addCommand(accept())
+    .addCommand(effects());
 }
 
 interface AddFlags extends CommonOptions {
@@ -196,5 +197,42 @@ function accept(): Command {
         tool,
       });
       print({ server, tool, definition }, flags.json, () => `Pinned ${server}/${tool} at ${definition.slice(0, 16)}…`);
+    });
+}
+
+interface ContractView {
+  readonly server: string;
+  readonly statement: string;
+  readonly contract: {
+    readonly version: string;
+    readonly effects: readonly { readonly operations: readonly string[] }[];
+  };
+}
+
+function effects(): Command {
+  return command('effects', "say what a server's tools are to leave in other systems' records, or list what was said")
+    .argument('[file]', 'a contract')
+    .action(async (file: string | undefined, flags: CommonOptions) => {
+      const client = new Client(flags.data);
+      if (file !== undefined) {
+        const contract = readFileSync(file, 'utf8');
+        const declared = await client.post<{ server: string; statement: string }>('/v1/contracts', { contract });
+        print(
+          declared,
+          flags.json,
+          () => `The contract of ${bold(declared.server)} is in force: ${declared.statement}`,
+        );
+        return;
+      }
+      const { contracts } = await client.get<{ contracts: ContractView[] }>('/v1/contracts');
+      const operationsOf = ({ contract }: ContractView) => contract.effects.flatMap(({ operations }) => operations);
+      print(contracts, flags.json, () =>
+        contracts.length === 0
+          ? 'No contract was declared.'
+          : table(
+              ['server', 'version', 'expects'],
+              contracts.map((each) => [each.server, each.contract.version, operationsOf(each).join(' ') || '-']),
+            ),
+      );
     });
 }

@@ -20,6 +20,8 @@ import {
   verdictOrder,
 } from './report.ts';
 
+const maxRecords = 50;
+
 /** Puts together what the verifier says: the verdict, its reasons, and the four answers for each action. */
 export function answer(exam: Examination, checks: readonly CheckResult[]): Report {
   const verdict = verdictOf(exam);
@@ -33,7 +35,7 @@ export function answer(exam: Examination, checks: readonly CheckResult[]): Repor
     task: isCase ? taskOf(exam) : null,
     hops: isCase ? hopsOf(exam) : [],
     actions: isCase ? actionsOf(exam) : [],
-    findings: isCase ? exam.all('finding').map(({ statement: { body } }) => pickFinding(body)) : [],
+    findings: isCase ? exam.all('finding').map(({ statement: { body } }) => pickFinding(exam, body)) : [],
     reconciled: isCase ? exam.all('reconciled').map(({ statement }) => coverageOf(statement)) : [],
     erasures: isCase ? erasuresOf(exam) : [],
     checkpoint: headOf(exam),
@@ -49,8 +51,9 @@ export function verdictOf({ reasons }: Examination): Verdict {
   return verdictOrder.find((verdict) => reasons.some((reason) => reason.verdict === verdict)) ?? 'VERIFIED';
 }
 
-function pickFinding({ finding, type, severity, why, todo }: StatementWith<'finding'>['body']) {
-  return { finding, type, severity, why, todo };
+function pickFinding(exam: Examination, { finding, type, severity, why, todo }: StatementWith<'finding'>['body']) {
+  const { state, until } = exam.findingStates.get(finding) ?? { state: 'open', until: null };
+  return { finding, type, severity, why, todo, state, until };
 }
 
 function coverageOf({ time, body }: StatementWith<'reconciled'>): string {
@@ -186,6 +189,7 @@ function intentReport(exam: Examination, intent: Logged<StatementWith<'intent'>>
     prompt: exam.confirmedPrompts.has(digest) ? 'confirmed' : (body.prompt?.link ?? null),
     trace: body.trace ?? null,
     result: resultOf(exam, outcome?.statement, refusal?.statement),
+    records: recordsOf(exam, outcome?.statement.digest ?? ''),
     layers: layersOf(exam, intent, outcome),
   };
 }
@@ -205,6 +209,7 @@ function refusalReport(exam: Examination, refusal: Logged<StatementWith<'refusal
     prompt: null,
     trace: null,
     result: `refused: ${body.reason} (${body.detail})`,
+    records: [],
     layers: layersOf(exam, refusal, undefined),
   };
 }
@@ -257,6 +262,12 @@ function resourceOf(exam: Examination, ref: PayloadRef | null, tool: string): st
     (update) => `${update.ref} ${update.old.slice(0, 8)}..${update.new.slice(0, 8)}`,
   );
   return `${tool} ${operands.repository} ${updates.join(', ')}`;
+}
+
+/** In lines, as many as a report may hold. */
+function recordsOf(exam: Examination, outcome: string): readonly string[] {
+  const lines = exam.corroborated.has(outcome) ? (exam.touched.get(outcome) ?? []).map(({ text }) => text) : [];
+  return lines.length > maxRecords ? [...lines.slice(0, maxRecords), `and ${lines.length - maxRecords} more`] : lines;
 }
 
 function resultOf(exam: Examination, outcome?: StatementWith<'outcome'>, refusal?: StatementWith<'refusal'>): string {

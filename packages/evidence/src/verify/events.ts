@@ -1,14 +1,13 @@
-import { gitRefsOf, parseEffects } from '../action-record.ts';
 import { batchRoot, eventsRoot } from '../case/batch-tree.ts';
 import { type BatchJson, parseBatchJson } from '../case/case-json.ts';
 import { members } from '../case/members.ts';
 import { blindCredential } from '../credential.ts';
 import { fromHex } from '../encoding.ts';
-import { EvidenceError } from '../errors.ts';
-import { readPushRecord } from '../forge-record.ts';
 import { openPayload } from '../payload.ts';
 import type { EventRef } from '../predicates.ts';
 import type { StatementWith } from '../statement.ts';
+import { checkConfirmed } from './corroboration.ts';
+import { isErased, taskCredentials } from './event-credentials.ts';
 import { type Examination, type Logged, label, need } from './examination.ts';
 
 type Batch = Logged<StatementWith<'events-ingested'>>;
@@ -30,6 +29,8 @@ export function checkEvents(exam: Examination): string | null {
     exam.attempt(label(confirmed), () => checkConfirmed(exam, confirmed));
   }
   for (const finding of exam.all('finding')) for (const ref of finding.statement.body.events) explained.add(key(ref));
+  for (const { statement } of exam.all('reconciled'))
+    for (const ref of statement.body.ambient ?? []) explained.add(key(ref));
   checkBeginnings(exam);
   checkReconciled(exam);
   for (const [event, where] of disclosed) {
@@ -95,62 +96,6 @@ function checkDisclosed(
     if (object) openPayload(object, event);
     else if (!isErased(exam, event)) exam.incomplete(`event ${event} of a disclosed sub-tree is not here`);
   }
-}
-
-/** Erased by a statement of the task, and named so by the export. */
-function isErased(exam: Examination, event: string): boolean {
-  const { left = [] } = exam.exported?.statement.body ?? {};
-  return exam.erased.has(event) && left.some(({ payload, how }) => payload === event && how === 'erased');
-}
-
-function taskCredentials(exam: Examination) {
-  return exam.all('task-opened').flatMap(({ statement }) => statement.body.credentials);
-}
-
-/** Matches again: repository, ref, old and new of the record are those of an effect that the outcome claims. */
-function checkConfirmed(exam: Examination, confirmed: Logged<StatementWith<'confirmed'>>): void {
-  const { body } = confirmed.statement;
-  const outcome = exam.find(body.outcome, 'outcome');
-  if (!outcome) throw new EvidenceError('case', 'confirms an outcome that is not here');
-  need(outcome.statement.body.action === body.action && outcome.index < confirmed.index, 'confirms another action');
-  const gone = body.events.find(({ event }) => isErased(exam, event));
-  if (gone) {
-    exam.faded.set(body.outcome, gone.event);
-    return;
-  }
-  const effectBytes = exam.payload(outcome.statement.body.effects);
-  if (!effectBytes) {
-    exam.faded.set(body.outcome, outcome.statement.body.effects?.sha256 ?? '');
-    return;
-  }
-  const unmatched = gitRefsOf(parseEffects(effectBytes)).filter(({ status }) => status === 'ok');
-  for (const ref of body.events) {
-    const { raw, credential } = eventOf(exam, ref);
-    const push = readPushRecord(raw);
-    need(push?.user === credential, `event ${ref.event} is of another credential than it stands under`);
-    const at = unmatched.findIndex(
-      (effect) =>
-        push?.repository === effect.repository &&
-        push.ref === effect.ref &&
-        push.old === effect.old &&
-        push.new === effect.new,
-    );
-    need(at >= 0, `event ${ref.event} is not what the outcome says happened`);
-    unmatched.splice(at, 1);
-  }
-  need(unmatched.length === 0, 'effects of the outcome remain without a record');
-  exam.corroborated.add(body.outcome);
-}
-
-/** The raw event, which must stand in the sub-tree of a credential of the task, and the id of that credential. */
-function eventOf(exam: Examination, ref: EventRef): { readonly raw: Uint8Array; readonly credential: string } {
-  const batch = exam.batches.get(ref.batch);
-  const object = exam.members.get(members.event(ref.batch, ref.event));
-  if (!batch || !object) throw new EvidenceError('case', `event ${ref.event} is not here`);
-  const own = new Set(taskCredentials(exam).map(({ blinded }) => blinded));
-  const entry = batch.disclosed.find(({ credential, events }) => own.has(credential) && events.includes(ref.event));
-  if (!entry) throw new EvidenceError('case', `event ${ref.event} is not under a credential of the task`);
-  return { raw: openPayload(object, ref.event).bytes, credential: entry.id };
 }
 
 /** The batches of a source begin with its first, or with one from before the task opened: none is left out at the beginning. */

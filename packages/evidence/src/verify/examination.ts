@@ -21,6 +21,14 @@ export interface Stamp {
   readonly discounted: string | null;
 }
 
+/** What a system recorded of an action. */
+export interface Touched {
+  readonly source: string;
+  readonly resource: string;
+  /** In a line. */
+  readonly text: string;
+}
+
 /** A statement at its place in the log. */
 export interface Logged<S extends Statement = Statement> {
   readonly index: number;
@@ -77,8 +85,12 @@ export class Examination {
   readonly erased: Map<string, Logged<StatementWith<'erased'>>> = new Map();
   /** What confirmed an outcome was erased since: the outcome's digest, and the name of an event. */
   readonly faded = new Map<string, string>();
+  /** What was last said of a finding, by its id. */
+  readonly findingStates = new Map<string, { readonly state: string; readonly until: string | null }>();
   /** Outcomes whose effects the touched system's own record confirmed. */
   readonly corroborated = new Set<string>();
+  /** What the systems recorded of an outcome, by its digest. */
+  readonly touched = new Map<string, readonly Touched[]>();
   /** Intents of which the next turn says which call of the model's they were, and that call. */
   readonly confirmedPrompts = new Map<string, string>();
   /** Events of the task's credentials that no reconciliation has looked at yet. */

@@ -55,6 +55,8 @@ export interface ActionReport {
   /** Where its caller says that it stands in a trace (W3C): a claim. */
   readonly trace: { readonly traceId: string; readonly spanId: string } | null;
   readonly result: string;
+  /** What the touched systems recorded of it, where that confirms it: rows before and after, refs. */
+  readonly records: readonly string[];
   readonly layers: Readonly<Record<LayerName, Layer>>;
 }
 
@@ -87,6 +89,10 @@ export interface FindingReport {
   readonly severity: string;
   readonly why: string;
   readonly todo: string;
+  /** `open`, `explained`, `accepted`, `resolved`, `superseded`: what was last said of it. */
+  readonly state: string;
+  /** Until when its risk is accepted. */
+  readonly until: string | null;
 }
 
 export interface Report {

@@ -50,6 +50,13 @@ function subjectOf(statement: Statement): Subject {
       return { name: `policy:${body.version}`, sha256: body.bundle };
     case 'tool-pinned':
       return { name: `tool:${body.server}/${body.tool}`, sha256: body.definition };
+    case 'finding-changed':
+      return {
+        name: `finding:${body.finding}`,
+        sha256: body.word ? signedDigest(body.word) : (body.cites ?? undefined),
+      };
+    case 'effects-declared':
+      return { name: `server:${body.server}`, sha256: body.contract.sha256 };
     case 'grant-decision':
       return { name: `grant:${body.grant}`, sha256: digestOf(body) };
     case 'task-opened':

@@ -10,6 +10,7 @@ import { checkEnrolments } from './enrolments.ts';
 import { checkErasures } from './erasures.ts';
 import { checkEvents } from './events.ts';
 import { Examination } from './examination.ts';
+import { checkFindings } from './findings.ts';
 import { checkKeys } from './keys.ts';
 import { checkManifest } from './manifest.ts';
 import { checkPayloads } from './payloads.ts';
@@ -39,6 +40,7 @@ const checks: readonly (readonly [name: string, check: Check])[] = [
   ['actions', checkActions],
   ['closing', checkClosing],
   ['events', checkEvents],
+  ['findings', checkFindings],
   ['timestamps', checkTimestamps],
   ['trust', checkTrust],
 ];
@@ -50,11 +52,22 @@ const checks: readonly (readonly [name: string, check: Check])[] = [
  * @returns the verdict with every reason; it does not throw on bad cases
  * @throws EvidenceError trust, if the trust file itself cannot be read
  */
-export function verify(
+export function verify(file: Uint8Array, options: CaseOptions = {}): Report {
+  return examineCase(file, options).report;
+}
+
+export interface CaseOptions {
+  readonly trust?: Trust | string | undefined;
+  readonly nowMs?: number;
+}
+
+/** The same, and the case as it lies on the verifier's table. @throws EvidenceError trust */
+export function examineCase(
   file: Uint8Array,
-  options: { readonly trust?: Trust | string | undefined; readonly nowMs?: number } = {},
-): Report {
+  options: CaseOptions,
+): { readonly exam: Examination; readonly report: Report } {
   const trust = typeof options.trust === 'string' ? parseTrust(options.trust) : options.trust;
   const exam = new Examination({ trust, nowMs: options.nowMs ?? Date.now() });
-  return answer(exam, runChecks(exam, [['container', (on) => checkContainer(on, file)], ...checks]));
+  const done = runChecks(exam, [['container', (on) => checkContainer(on, file)], ...checks]);
+  return { exam, report: answer(exam, done) };
 }

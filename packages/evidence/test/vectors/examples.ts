@@ -13,7 +13,7 @@ import { approvals } from '../verify/forged/approvals.ts';
 import { authority } from '../verify/forged/authority.ts';
 import { closing } from '../verify/forged/closing.ts';
 import { enrolments } from '../verify/forged/enrolments.ts';
-import { events } from '../verify/forged/events.ts';
+import { contracts, events, findings } from '../verify/forged/events.ts';
 import { keys } from '../verify/forged/keys.ts';
 import { payloads } from '../verify/forged/payloads.ts';
 import { people } from '../verify/forged/people.ts';
@@ -38,6 +38,23 @@ import { unanchoredExamples } from './unanchored.ts';
 
 /** What the same rule refuses for the same reason as its neighbour in the table: the tests have it, the vectors do without. */
 const alike: readonly string[] = [
+  'a comparison of what lies outside the time of the action',
+  'a record whose mapping is not named',
+  'a word that says another state',
+  'a word that was used twice',
+  'one more record than the contract expects',
+  'a record of another operation',
+  'a record with another id than the action’s',
+  'a record that is none by its mapping',
+  'a record whose mapping is none',
+  'a confirmation by no contract that is here',
+  'a confirmation by a contract that is none',
+  'a comparison that is called an id',
+  'a confirmation of another outcome',
+  'a word about another finding',
+  'a word for another reason',
+  'a finding that the server explained',
+  'a record of what was refused',
   'a passkey that is synced and may not be',
   'a passkey’s answer from no site at all',
   'two approvals, of which one is for another record',
@@ -216,6 +233,8 @@ export function* examples(): Generator<Example> {
     actions,
     closing,
     events,
+    contracts,
+    findings,
   ])
     yield* bent('FORGED', 'A case that has', leaving(table, alike));
   yield* bent('FORGED', 'A case that has', leaving(delegations, alike));

@@ -11,7 +11,7 @@ import { approvals } from './forged/approvals.ts';
 import { authority } from './forged/authority.ts';
 import { closing } from './forged/closing.ts';
 import { enrolments } from './forged/enrolments.ts';
-import { events } from './forged/events.ts';
+import { contracts, events, findings } from './forged/events.ts';
 import { keys } from './forged/keys.ts';
 import { payloads } from './forged/payloads.ts';
 import { people } from './forged/people.ts';
@@ -33,6 +33,8 @@ const forged = {
   actions,
   closing,
   events,
+  contracts,
+  findings,
 };
 
 describe('a case is FORGED when it has', () => {

@@ -7,6 +7,7 @@ import type { LayerName } from '../../src/verify/report.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { after, all, at, put, skip } from '../support/bends.ts';
 import { examine, makeCase, pack, trustText } from '../support/case-maker.ts';
+import { contracted, findingChanged } from '../support/contracts.ts';
 import { spiffe } from '../support/props.ts';
 import type { Bend, Story } from '../support/story.ts';
 import { byWorkload } from '../support/workload.ts';
@@ -76,6 +77,29 @@ describe('an honest case', () => {
   it('tells the finding, and how far reconciliation looked', () => {
     expect(report.findings).toMatchObject([{ type: 'hidden_side_effect', severity: 'high' }]);
     expect(report.reconciled).toEqual([expect.stringMatching(/1 confirmed, 1 findings; looked at forge up to/)]);
+  });
+
+  it('matches again what a contract expects, with an id and without, and tells what became of a finding', () => {
+    proves('invariant-9');
+    const compared = { effects: [{ tools: ['*'], sources: ['files'], operations: ['written'] }] };
+    const bends = [
+      contracted(),
+      contracted({ contract: compared, confirmed: () => ({ how: 'compared' }) }),
+      findingChanged({}),
+      findingChanged({
+        word: { state: 'accepted', until: '2027-01-01T00:00:00.000Z' },
+        body: { state: 'accepted', until: '2027-01-01T00:00:00.000Z' },
+      }),
+    ];
+    const reports = bends.map((bend) => examine(makeCase(bend).file));
+    expect(reports.map(({ verdict, reasons }) => [verdict, reasons])).toEqual(bends.map(() => ['VERIFIED', []]));
+    const corroborated = reports.map(
+      ({ actions }) => actions.filter(({ layers }) => layers.corroboration.state === 'present').length,
+    );
+    expect(corroborated).toEqual([1, 1, 1, 1]);
+    expect(reports[0]?.actions[0]?.records).toEqual(['files: written docs/index.md']);
+    expect(reports[2]?.actions[0]?.records).toEqual([expect.stringMatching(/^forge: push site refs\/heads\/main/)]);
+    expect(reports.slice(2).map(({ findings }) => findings[0]?.state)).toEqual(['explained', 'accepted']);
   });
 
   it('says what the verdict does not: a second chain, a local witness, gaps, a missing log', () => {

@@ -56,6 +56,7 @@ function body(action: ActionReport, statements: readonly HeldStatement[], held: 
         : []),
       ...(action.prompt ? [['Which prompt', promptWords[action.prompt]] as const] : []),
       ['What result', action.result],
+      ...(action.records.length > 0 ? [['What was recorded', action.records.join('\n')] as const] : []),
     ]),
     layers(action),
     ...(payloads.length > 0 ? [el('h4', {}, 'Exact bytes')] : []),

@@ -44,11 +44,15 @@ function lines(texts: readonly string[]): HTMLElement {
 
 export function findingsSection({ findings, reconciled, task }: Report): HTMLElement | null {
   if (!task) return null;
-  const cards = findings.map(({ type, severity, why, todo }) =>
+  const cards = findings.map(({ type, severity, why, todo, state, until }) =>
     el(
       'article',
       { class: 'card' },
-      el('h3', {}, `${type} (${severity})`),
+      el(
+        'h3',
+        {},
+        `${type} (${severity})${state === 'open' ? '' : `, ${state}${until === null ? '' : ` until ${until}`}`}`,
+      ),
       el('p', {}, why),
       el('p', { class: 'dim' }, `To do: ${todo}`),
     ),

@@ -22,6 +22,8 @@ export function tell(statement: Statement): string {
       return `version ${body.version}, by ${body.person}`;
     case 'tool-pinned':
       return `${body.server}/${body.tool}, ${body.how}`;
+    case 'effects-declared':
+      return `what ${body.server} is to leave in other systems’ records`;
     case 'grant-decision':
       return `${body.verdict} ${body.grade}, ceiling ${body.ceiling}: ${body.reason}`;
     case 'task-opened':
@@ -50,6 +52,8 @@ export function tell(statement: Statement): string {
       return `${body.batch.events} events of ${body.source}`;
     case 'finding':
       return `${body.type} (${body.severity}): ${body.why}`;
+    case 'finding-changed':
+      return `${body.finding} is ${body.state}: ${body.reason}`;
     case 'confirmed':
       return `${body.action}, by ${body.events.length} records of another system`;
     case 'reconciled':

@@ -1,7 +1,7 @@
 import type { Agent, Hold } from '@deed/authority';
-import { fromBase64, fromUtf8, openPayload, toBase64 } from '@deed/evidence';
+import { fromBase64, fromUtf8, openPayload, toBase64, utf8 } from '@deed/evidence';
 import type { ToolCredential } from '@deed/gateway';
-import { addSource, listSources } from '@deed/reconcile';
+import { addSource, checkSource, listSources } from '@deed/reconcile';
 import { Hono } from 'hono';
 import { type ForgeConfig, forgeBrokerOf } from '../brokers.ts';
 import { exportCase } from '../case-export.ts';
@@ -176,6 +176,7 @@ export function adminApi(
     const { assertion } = await body(c.req.raw, shapes.token);
     return c.json(await authority.tokens.issue(c.req.param('id'), assertion), 201);
   });
+  app.post('/v1/reconcile', async (c) => c.json(await reconcile.sweep()));
   app.post('/v1/tasks/:id/reconcile', async (c) => c.json(await reconcile.run(c.req.param('id'))));
   app.post('/v1/tasks/:id/case', async (c) => {
     const options = {
@@ -195,7 +196,7 @@ export function adminApi(
     const file = await receiptOf(ledger, c.req.param('id'), witnessMs);
     return c.body(new Uint8Array(file), 200, { 'content-type': 'application/vnd.deed.receipt+json' });
   });
-  app.get('/v1/findings', (c) => c.json({ findings: reconcile.findings(c.req.query('task')) }));
+  app.get('/v1/findings', (c) => c.json({ findings: reconcile.findings.list(c.req.query('task')) }));
 
   app.get('/v1/approvals', async (c) => {
     const seconds = Math.min(Number(c.req.query('wait') ?? 0) || 0, longestWaitSeconds);
@@ -219,6 +220,23 @@ export function adminApi(
     await addSource(db, source);
     if (forge) addForge(deployment, forge);
     return c.json(source, 201);
+  });
+
+  app.post('/v1/findings', async (c) =>
+    c.json(await reconcile.findings.say((await body(c.req.raw, shapes.hold)).word)),
+  );
+
+  app.post('/v1/sources/:id/check', async (c) => c.json({ checks: await checkSource(db, c.req.param('id')) }));
+
+  app.get('/v1/contracts', (c) =>
+    c.json({
+      contracts: reconcile.contracts.list().map(({ server, statement, contract }) => ({ server, statement, contract })),
+    }),
+  );
+  app.post('/v1/contracts', async (c) => {
+    const { contract } = await body(c.req.raw, shapes.declareContract);
+    const { server, statement } = await reconcile.contracts.declare(utf8(contract));
+    return c.json({ server, statement }, 201);
   });
 
   app.get('/v1/grants', (c) => c.json({ grants: authority.grants.list() }));

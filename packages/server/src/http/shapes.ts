@@ -57,10 +57,13 @@ export const answer = z.strictObject({
 });
 export const addSource = z.strictObject({
   id: text,
-  kind: z.literal('git-forge'),
-  config: z.strictObject({ dir: text }),
+  kind: text,
+  config: z.json(),
+  watch: z.strictObject({ expected: z.array(text).optional(), only: z.array(text).optional() }).optional(),
+  skewMs: z.number().int().min(0).optional(),
   forge: z.strictObject({ name: text, url: z.url(), adminUrl: z.url(), adminTokenFile: text }).optional(),
 });
+export const declareContract = z.strictObject({ contract: z.string().min(2) });
 export const activate = z.strictObject({ folder: text, word });
 export const setTimestamps = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),

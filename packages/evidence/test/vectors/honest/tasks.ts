@@ -4,6 +4,7 @@ import { newId } from '../../../src/ids.ts';
 import { sha256 } from '../../../src/platform.ts';
 import { actors } from '../../support/actors.ts';
 import { after, all, at, inCall, put, set, skip } from '../../support/bends.ts';
+import { contracted, findingChanged } from '../../support/contracts.ts';
 import { digestOf, start } from '../../support/props.ts';
 import { type Bend, type Story, wide } from '../../support/story.ts';
 import { withheld } from '../../verify/incomplete/cases.ts';
@@ -51,6 +52,14 @@ export const tasks: HonestCases = {
   'a task with no limit on what arguments its calls have': {
     bend: all(parts('write'), { allow: [{ ...wide, tools: ['write_file'] }] }),
   },
+  'a write that the log of a file server confirms, as its contract expects': { bend: contracted() },
+  'a write that such a log confirms by content and time': {
+    bend: contracted({
+      contract: { effects: [{ tools: ['*'], sources: ['files'], operations: ['written'] }] },
+      confirmed: () => ({ how: 'compared' }),
+    }),
+  },
+  'a finding that an operator explained': { bend: findingChanged({}) },
   'a task that only wrote': { bend: { parts: ['write'] } },
   'a task that wished one thing, and was denied it': { bend: { parts: ['denied'] } },
   'a push that nobody has reconciled yet': { bend: { parts: ['push'] } },

@@ -1,0 +1,15 @@
+import type { z } from 'zod';
+import type { Connector } from './connector.ts';
+import { gitForgeConnector } from './git/forge-connector.ts';
+import { mappedConnector } from './mapped/mapped-connector.ts';
+import { postgresConnector } from './postgres/postgres-connector.ts';
+
+/** A connector, whatever its configuration and position are made of: both are plain data that it alone reads. */
+export type AnyConnector = Connector<Configuration, Place>;
+export type Configuration = z.core.util.JSONType;
+export type Place = z.core.util.JSONType;
+
+/** The kinds of sources that can be read. */
+export const connectors: readonly AnyConnector[] = [gitForgeConnector, mappedConnector, postgresConnector].map(
+  (each) => each as unknown as AnyConnector,
+);

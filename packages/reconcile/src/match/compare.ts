@@ -1,0 +1,65 @@
+import { type Comparable, type Pair, type SourceEvent, valueIn } from '@deed/evidence';
+import type { Expectation, Reach } from './claim.ts';
+
+/** A text for equality of several values at once; null where one is absent. */
+export function keyOf(event: SourceEvent, names: readonly string[]): string | null {
+  const values: Comparable[] = [];
+  for (const name of names) {
+    const value = valueIn(event, name);
+    if (value === undefined || value === null) return null;
+    values.push(value);
+  }
+  return textOf(values);
+}
+
+/** Numbers and their texts are equal: systems write ids either way. */
+export function textOf(values: readonly Comparable[]): string {
+  let text = '';
+  for (const value of values) {
+    const part = String(value);
+    text += `${part.length}:${part}`;
+  }
+  return text;
+}
+
+export function pairsText(pairs: readonly Pair[]): string {
+  return pairs.map(({ name, value }) => `${name} ${value}`).join(', ');
+}
+
+/** When an action began and ended, in milliseconds; read once. */
+const times = new WeakMap<object, { readonly begunMs: number; readonly endedMs: number }>();
+
+function timesOf(claim: { readonly begun: string; readonly ended: string | null }) {
+  const known = times.get(claim);
+  if (known) return known;
+  const begunMs = Date.parse(claim.begun);
+  const made = { begunMs, endedMs: claim.ended === null ? begunMs : Date.parse(claim.ended) };
+  times.set(claim, made);
+  return made;
+}
+
+/** Between which moments, by the source's clock, the events of an action may lie. */
+export function windowOf(
+  claim: { readonly begun: string; readonly ended: string | null },
+  { window }: Expectation,
+  skewMs: number,
+): { readonly from: number; readonly to: number } {
+  const { begunMs, endedMs } = timesOf(claim);
+  return { from: begunMs - window.beforeMs - skewMs, to: endedMs + window.afterMs + skewMs };
+}
+
+/** How far an action's sources reach: past it, not yet, or not back to it. */
+export function standing(
+  claim: { readonly begun: string; readonly ended: string | null },
+  expectation: Expectation,
+  reach: ReadonlyMap<string, Reach>,
+): 'passed' | 'waiting' | { readonly uncovered: string } {
+  let uncovered: string | null = null;
+  for (const source of expectation.sources) {
+    const { watermark = null, since = null, skewMs = 0 } = reach.get(source) ?? {};
+    const { from, to } = windowOf(claim, expectation, skewMs);
+    if (claim.ended === null || watermark === null || Date.parse(watermark) <= to) return 'waiting';
+    if (since !== null && from <= Date.parse(since) && (uncovered === null || since > uncovered)) uncovered = since;
+  }
+  return uncovered === null ? 'passed' : { uncovered };
+}

@@ -1,0 +1,43 @@
+import type { EventRef, SourceEvent } from '@deed/evidence';
+import type { Database } from '@deed/store';
+import type { MatchEvent } from './match/claim.ts';
+
+interface Row {
+  readonly source: string;
+  readonly name: string;
+  readonly batch: string;
+  readonly credential: string;
+  readonly event: string | null;
+}
+
+const columns = 'source, name, batch, credential, event';
+
+/**
+ * The events under a task's credentials that nothing explains yet, and those that were ambiguous: an outcome that was settled since may
+ * explain them better. Of no task: those under credentials that were never minted here.
+ */
+export function openEvents(db: Database, task: string | null): readonly MatchEvent[] {
+  const rows =
+    task === null
+      ? db.all<Row>(`SELECT ${columns} FROM event WHERE task IS NULL AND explained IS NULL ORDER BY rowid`)
+      : db.all<Row>(
+          `SELECT ${columns} FROM event WHERE task = ? AND (explained IS NULL OR explained IN
+           (SELECT statement FROM finding WHERE task = ? AND type = 'ambiguous')) ORDER BY rowid`,
+          ...[task, task],
+        );
+  return rows.flatMap(matchEvent);
+}
+
+/** These events, as far as they are not erased. */
+export function eventsNamed(db: Database, refs: readonly EventRef[]): readonly MatchEvent[] {
+  return refs.flatMap(({ event }) => {
+    const row = db.get<Row>(`SELECT ${columns} FROM event WHERE name = ?`, event);
+    return row ? matchEvent(row) : [];
+  });
+}
+
+function matchEvent({ source, name, batch, credential, event }: Row): MatchEvent[] {
+  if (event === null) return [];
+  const said = JSON.parse(event) as SourceEvent;
+  return [{ ref: { source, batch, event: name }, credential, event: said, at: Date.parse(said.time) }];
+}
