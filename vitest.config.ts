@@ -26,7 +26,6 @@ export default defineConfig({
           name: 'real',
           include: ['packages/*/test/**/*.real.test.ts', 'tests/**/*.real.test.ts'],
           testTimeout: 600_000,
-          fileParallelism: false,
         },
       },
     ],
