@@ -60,7 +60,7 @@ export function cloudtrail(): readonly Row[] | null {
         const answer = match({
           task: { opened: 'opened', closed: { digest: 'closed', time: made.closed } },
           ...{ claims: made.claims, judged: [], events: made.events },
-          reach: [{ source, watermark: '2100-01-01T00:00:00.000Z', since: null, skewMs: conditions.skewMs }],
+          reach: [{ source, watermark: '2100-01-01T00:00:00.000Z', since: null, skewMs: conditions.skewMs, gaps: [] }],
           ...{ possible: new Map(), ambient: new Map() },
         });
         return tally(

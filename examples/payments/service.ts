@@ -8,6 +8,8 @@ import { join } from 'node:path';
 /** What the service wrote down of one request. */
 export interface PaymentRecord {
   readonly id: string;
+  /** Rises by one with each record: one that is missing shows. */
+  readonly seq: number;
   readonly time: string;
   readonly request: string;
   readonly idempotency: string | null;
@@ -26,8 +28,10 @@ export interface Payments {
   readonly log: string;
   /** Bearer token of its administration: `PUT` and `DELETE` below `/admin/keys/`. */
   readonly adminToken: string;
-  /** Sees each record before it is written, for tests: it may be left out (null), changed, or doubled. */
+  /** Sees each record before it is numbered and written, for tests: it may be left out, changed, or doubled. */
   tamper: (record: PaymentRecord) => readonly PaymentRecord[];
+  /** While true records are numbered and lost, as on a disk that is full, for tests. */
+  isLosing: boolean;
   stop(): Promise<void>;
 }
 
@@ -48,6 +52,7 @@ export async function startPayments(dir: string, now: () => number = Date.now): 
   const done = new Map<string, string>();
   const adminToken = randomBytes(24).toString('base64url');
   let count = 0;
+  let written = 0;
 
   const server = createServer(async (request, response) => {
     const told = await answer(request).catch(() => ({ status: 400, body: { error: 'bad request' }, request: '' }));
@@ -96,9 +101,13 @@ export async function startPayments(dir: string, now: () => number = Date.now): 
     return { status: 200, body: { id } };
   }
 
-  function write(fields: Omit<PaymentRecord, 'id' | 'time'>): void {
-    const record = { id: `ev_${randomBytes(9).toString('base64url')}`, time: new Date(now()).toISOString(), ...fields };
-    for (const each of payments.tamper(record)) appendFileSync(log, `${JSON.stringify(each)}\n`);
+  function write(fields: Omit<PaymentRecord, 'id' | 'seq' | 'time'>): void {
+    const id = `ev_${randomBytes(9).toString('base64url')}`;
+    const record = { id, seq: 0, time: new Date(now()).toISOString(), ...fields };
+    for (const each of payments.tamper(record)) {
+      const line = `${JSON.stringify({ ...each, seq: ++written })}\n`;
+      if (!payments.isLosing) appendFileSync(log, line);
+    }
   }
 
   server.listen(0, '127.0.0.1');
@@ -108,6 +117,7 @@ export async function startPayments(dir: string, now: () => number = Date.now): 
     log,
     adminToken,
     tamper: (record) => [record],
+    isLosing: false,
     async stop() {
       server.closeAllConnections();
       server.close();

@@ -25,6 +25,7 @@ export {
 export { differences, type ExpectedEffect, isSame, type Pair, valueIn } from './events/expected.ts';
 export {
   compileMapping,
+  compileSequence,
   type Mapping,
   mappingForm,
   parseMapping,

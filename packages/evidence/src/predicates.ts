@@ -423,6 +423,12 @@ export const predicates = {
     watermark: timestamp,
     coverage: z.array(name),
     problems: z.array(name),
+    /** Stretches of the source's time of which records are missing. Absent: none is known. */
+    gaps: z
+      .array(z.strictObject({ from: timestamp, to: timestamp }))
+      .min(1)
+      .max(50)
+      .optional(),
   }),
   finding: z.strictObject({
     finding: id('finding'),

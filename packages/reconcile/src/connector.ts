@@ -9,6 +9,14 @@ export interface SourceRecord {
   readonly event: SourceEvent;
 }
 
+/** A stretch of the source's own time of which records are missing. */
+export interface Gap {
+  readonly from: string;
+  readonly to: string;
+  /** How that is known, in words. */
+  readonly why: string;
+}
+
 /** What one reading brought. */
 export interface Reading<Position> {
   readonly records: readonly SourceRecord[];
@@ -20,6 +28,8 @@ export interface Reading<Position> {
   readonly coverage: readonly string[];
   /** What keeps this reading from being the whole truth, in words: a gap, a changed past, a line that is no record. */
   readonly problems: readonly string[];
+  /** Where records are missing although the watermark is past it: what is not found there is no proof that it did not happen. */
+  readonly gaps?: readonly Gap[];
   /** True while the source holds more than was read: a reading is bounded (`limit` records, and about 16 MiB). */
   readonly more: boolean;
 }

@@ -22,6 +22,7 @@ function forms() {
       derived: ['pending', 'statement'],
       free: [],
     }),
+    gaps: new DerivedTable({ name: 'gap', key: 'id', derived: ['source', 'since', 'until'], free: [] }),
     words: new DerivedTable({ name: 'finding_word', key: 'sha256', derived: ['statement'], free: [] }),
     findings: new DerivedTable({
       name: 'finding',
@@ -65,8 +66,12 @@ export const reconcileExamination: RoomExamination = {
 function apply(tables: ReturnType<typeof forms>, { statement }: LoggedStatement): void {
   const { predicate, digest, position } = statement;
   const task = 'task' in position ? position.task : null;
-  if (predicate === 'events-ingested') tables.batches.set(digest, { source: statement.body.source });
-  else if (predicate === 'reconciled' && task !== null)
+  if (predicate === 'events-ingested') {
+    const { source, gaps = [] } = statement.body;
+    tables.batches.set(digest, { source });
+    for (const [n, { from, to }] of gaps.entries())
+      tables.gaps.set(`${digest}:${n}`, { source, since: from, until: to });
+  } else if (predicate === 'reconciled' && task !== null)
     tables.reconciliations.set(task, { pending: statement.body.pending, statement: digest });
   else if (predicate === 'effects-declared') {
     const { server, contract } = statement.body;

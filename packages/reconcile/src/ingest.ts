@@ -13,7 +13,7 @@ import {
 } from '@deed/evidence';
 import type { Ledger } from '@deed/ledger';
 import type { Database } from '@deed/store';
-import type { Reading, SourceRecord } from './connector.ts';
+import type { Gap, Reading, SourceRecord } from './connector.ts';
 import type { AnyConnector, Place } from './connectors.ts';
 import { connectorOf, isWatched, type Source } from './sources.ts';
 
@@ -22,6 +22,8 @@ const maxProblems = 50;
 const maxProblemLength = 400;
 /** Records of one batch, and so of one statement. */
 const maxRecords = 10_000;
+/** Gaps of one statement. */
+const maxGaps = 50;
 
 export interface IngestOptions {
   readonly db: Database;
@@ -80,6 +82,22 @@ function statable(problems: readonly string[]): readonly string[] {
   return left > 0 ? [...short, `and ${left} more`] : short;
 }
 
+/** As many as a statement may list; the last of more reaches as far as all that are left. */
+function statableGaps(gaps: readonly Gap[]): { readonly from: string; readonly to: string }[] {
+  const spans = gaps.map(({ from, to }) => ({ from, to }));
+  const left = spans.slice(maxGaps - 1);
+  if (left.length < 2) return spans;
+  const all = {
+    from: left.map(({ from }) => from).sort()[0] ?? '',
+    to:
+      left
+        .map(({ to }) => to)
+        .sort()
+        .at(-1) ?? '',
+  };
+  return [...spans.slice(0, maxGaps - 1), all];
+}
+
 /** @returns how many events were new, and what was wrong */
 async function anchor(
   { db, ledger, authority }: IngestOptions,
@@ -108,7 +126,8 @@ async function anchor(
     const { sha256: name } = authority.vault.putApart(under.task ?? deploymentTask, raw, 'application/octet-stream');
     named.push({ raw, event, name, under });
   }
-  const problems = statable([...reading.problems, ...unread]);
+  const gaps = statableGaps(reading.gaps ?? []);
+  const problems = statable([...(reading.gaps ?? []).map(({ why }) => why), ...reading.problems, ...unread]);
   const isNews = named.length > 0 || reading.watermark !== source.watermark || problems.length > 0;
   if (!isNews || reading.watermark === null) return { events: 0, problems };
   const groups = [...Map.groupBy(named, ({ under }) => under.credential)].map(([credential, events]) => ({
@@ -138,6 +157,7 @@ async function anchor(
       watermark: reading.watermark,
       coverage: [...reading.coverage],
       problems: [...problems],
+      ...(gaps.length > 0 ? { gaps } : {}),
     },
     apply: (tx, { digest }) => {
       tx.run(
@@ -145,6 +165,8 @@ async function anchor(
         ...[JSON.stringify(reading.to), reading.watermark, source.id],
       );
       tx.run('INSERT INTO batch (digest, source, tree) VALUES (?, ?, ?)', digest, source.id, JSON.stringify(tree));
+      for (const [n, { from, to }] of gaps.entries())
+        tx.run('INSERT INTO gap (id, source, since, until) VALUES (?, ?, ?, ?)', `${digest}:${n}`, source.id, from, to);
       for (const { event, name, under } of named) {
         tx.run(
           `INSERT INTO event (source, source_event, name, batch, credential, task, time, event)

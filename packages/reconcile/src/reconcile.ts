@@ -7,13 +7,14 @@ import { Contracts, reachOf } from './contracts.ts';
 import { ReconcileError } from './errors.ts';
 import { eventsOf } from './events-of.ts';
 import { type Finding, Findings } from './findings.ts';
+import { gapsSince } from './gaps.ts';
 import { type Ingested, ingest } from './ingest.ts';
 import type { Answer, Confirmation, NewFinding } from './match/claim.ts';
 import { match, rules } from './match/match.ts';
 import { foreign } from './match/tell.ts';
 import { eventsNamed, openEvents } from './open-events.ts';
-import { listSources } from './sources.ts';
-import { readTask } from './task-record.ts';
+import { listSources, type Source } from './sources.ts';
+import { readTask, type TaskRecord } from './task-record.ts';
 
 export interface ReconcileOptions {
   readonly db: Database;
@@ -49,6 +50,10 @@ const maxWhy = 2000;
 /** Events that one finding cites. */
 const maxEvents = 1000;
 const maxAmbient = 10_000;
+/** How long after the end of a task its effects may be expected. */
+const maxAfterMs = 86_400_000;
+/** Gaps of a source that one reconciled tells of, the newest. */
+const maxGapsTold = 20;
 /** Tasks, the newest first, among which a sweep looks for those that were never judged. */
 const maxTasks = 1000;
 
@@ -136,7 +141,10 @@ export class Reconcile {
         return events ? [{ claim, events: eventsNamed(db, events) }] : [];
       }),
       events: openEvents(db, task),
-      reach: sources.map(({ id, watermark, since, skewMs }) => ({ source: id, watermark, since, skewMs })),
+      reach: sources.map((source) => {
+        const { id, watermark, since, skewMs } = source;
+        return { source: id, watermark, since, skewMs, gaps: this.gapsOf(source, record) };
+      }),
       ...reachOf(this.contracts.list(), record.allow),
     });
     const written: Recorded[] = [];
@@ -156,7 +164,7 @@ export class Reconcile {
       before?.pending !== answer.pending ||
       answer.confirmed.length + answer.findings.length + answer.ambient.length > 0;
     const confirmed = db.all('SELECT 1 FROM confirmation WHERE task = ?', task).length;
-    if (isNew || mode === 'say') await this.conclude(task, record.opened.digest, confirmed, answer).durable;
+    if (isNew || mode === 'say') await this.conclude(record, confirmed, answer).durable;
     return {
       ...{ task, isNew },
       confirmed: answer.confirmed.map(({ claim }) => claim.action),
@@ -180,6 +188,13 @@ export class Reconcile {
       }
     }
     return ingested;
+  }
+
+  /** What is missing of a source's record in the time of a task. */
+  private gapsOf({ id, skewMs }: Source, { opened, closed }: TaskRecord) {
+    const until = closed === null ? null : new Date(Date.parse(closed.time) + maxAfterMs).toISOString();
+    const since = new Date(Date.parse(opened.time) - skewMs).toISOString();
+    return gapsSince(this.options.db, id, since).filter(({ from }) => until === null || from <= until);
   }
 
   private confirm(task: string, { claim, events, how, key }: Confirmation): Recorded {
@@ -235,17 +250,19 @@ export class Reconcile {
 
   /** Says what was looked at and how far it reaches: also, and above all, when nothing was found. */
   private conclude(
-    task: string,
-    opened: string,
+    record: TaskRecord,
     confirmed: number,
     { pending, ambient }: Pick<Answer, 'pending' | 'ambient'>,
   ): Recorded {
     const { db, ledger } = this.options;
-    const sources = listSources(db).map(({ id, watermark }) => {
+    const { task } = record;
+    const sources = listSources(db).map((source) => {
+      const { id, watermark } = source;
       const entry = ledger.series(`source:${id}`).at(-1);
       const head = entry && (parseStatement(entry.envelope.payload) as StatementWith<'events-ingested'>);
       const unreached = this.unreached.get(id);
-      const problems = head?.body.problems ?? ['nothing was ever read'];
+      const gaps = this.gapsOf(source, record).map(({ from, to }) => `records from ${from} to ${to} are missing`);
+      const problems = [...(head?.body.problems ?? ['nothing was ever read']), ...gaps.slice(-maxGapsTold)];
       return {
         source: id,
         head: head?.digest ?? null,
@@ -260,7 +277,7 @@ export class Reconcile {
       ...header,
       predicate: 'reconciled',
       place: { task, chain: 'after' },
-      subject: { name: `task:${task}`, sha256: opened },
+      subject: { name: `task:${task}`, sha256: record.opened.digest },
       body: {
         ...{ rules, sources, confirmed, pending, findings },
         ...(beside.length > 0 ? { ambient: beside } : {}),

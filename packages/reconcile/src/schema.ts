@@ -74,4 +74,12 @@ export const reconcileMigrations = [
       CREATE TABLE reconciliation (task TEXT PRIMARY KEY, pending INTEGER NOT NULL, statement TEXT NOT NULL) STRICT;
     `,
   },
+  {
+    id: 'reconcile/5',
+    up: `
+      -- stretches of a source's time of which records are missing, as its events-ingested say
+      CREATE TABLE gap (id TEXT PRIMARY KEY, source TEXT NOT NULL, since TEXT NOT NULL, until TEXT NOT NULL) STRICT;
+      CREATE INDEX gap_of_source ON gap (source, until);
+    `,
+  },
 ] as const;

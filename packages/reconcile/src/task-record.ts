@@ -30,6 +30,7 @@ export interface Known {
 
 /** What the receipts of one task say, ready to be matched. */
 export interface TaskRecord {
+  readonly task: string;
   readonly opened: StatementWith<'task-opened'>;
   readonly closed: StatementWith<'task-closed'> | null;
   /** What its tools may be; null: whatever is there (an implicit task). */
@@ -67,6 +68,7 @@ export function readTask(ledger: Ledger, authority: Authority, task: string, kno
     return [{ intent, record: parsed, operands: parsed.operands, outcome: outcomes.get(intent.digest) ?? null }];
   });
   return {
+    task,
     opened,
     closed: closed ?? null,
     judged: new Map([

@@ -21,6 +21,8 @@ const form = z.strictObject({
   /** A record of which this is not true is no event of this source. */
   accept: condition.optional(),
   id: expression,
+  /** A number that rises by one with each record of the log, accepted or not: one that is left out is a record that is missing. */
+  sequence: expression.optional(),
   /** The first of these that is a time. */
   time: z
     .array(z.strictObject({ of: expression, form: z.enum(timeForms) }))
@@ -128,6 +130,16 @@ export function compileMapping(mapping: Mapping): Reader {
       fields: taken<Comparable>(fields, record),
       network: mapping.network ? { ip: ip(record), agent: agent(record) } : null,
     };
+  };
+}
+
+/** The number of a record in its log; null: it has none, or the mapping knows of none. */
+export function compileSequence({ sequence }: Mapping): (record: Json) => number | null {
+  if (sequence === undefined) return () => null;
+  const take = compile(sequence);
+  return (record) => {
+    const value = Number(take(record) ?? Number.NaN);
+    return Number.isSafeInteger(value) ? value : null;
   };
 }
 

@@ -16,16 +16,19 @@ export interface FilePlace {
 
 export const startOfFile: FilePlace = { bytes: 0, head: '', tail: '' };
 
-/** The files of a log, sorted by name: the file itself, or all below a folder that have one of these endings. */
-export function filesOf(
-  path: string,
-  endings: readonly string[],
-): readonly { readonly name: string; readonly path: string }[] {
+export interface NamedFile {
+  /** Below the folder; empty if the log is one file. */
+  readonly name: string;
+  readonly path: string;
+}
+
+/** The files of a log, sorted by name: the file itself, or all below a folder whose names end so. */
+export function filesOf(path: string, endings: RegExp): readonly NamedFile[] {
   try {
     if (!statSync(path).isDirectory()) return [{ name: '', path }];
     const entries = readdirSync(path, { recursive: true, withFileTypes: true });
     return entries
-      .filter((entry) => entry.isFile() && endings.some((ending) => entry.name.endsWith(ending)))
+      .filter((entry) => entry.isFile() && endings.test(entry.name))
       .map((entry) => join(entry.parentPath, entry.name))
       .map((file) => ({ name: relative(path, file).split(sep).join('/'), path: file }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -83,5 +86,52 @@ export class LogFile {
 
   private digest(from: number, length: number): string {
     return createHash('sha256').update(this.read(from, length)).digest('hex');
+  }
+}
+
+/** A file, and from where it is read on. */
+export interface PlacedFile {
+  readonly file: NamedFile;
+  readonly place: FilePlace | undefined;
+  /** Why something of it may never have been read; null: nothing was lost. */
+  readonly lost: string | null;
+}
+
+/**
+ * Finds again what was read before, also under another name: logs are rotated. A file that is neither where it was nor anywhere else, or
+ * whose past is another, may have held more than was read; what stands there now is read from its beginning.
+ * @throws ReconcileError unreachable
+ */
+export function placesOf(
+  files: readonly NamedFile[],
+  known: Readonly<Record<string, FilePlace>>,
+): readonly PlacedFile[] {
+  const left = new Map(Object.entries(known).filter(([, place]) => place.bytes > 0));
+  const placed = new Map<string, FilePlace>();
+  const take = (file: NamedFile, name: string, place: FilePlace) => {
+    if (placed.has(file.name) || !continues(file.path, place)) return;
+    placed.set(file.name, place);
+    left.delete(name);
+  };
+  for (const file of files) {
+    const place = left.get(file.name);
+    if (place) take(file, file.name, place);
+  }
+  for (const [name, place] of left) for (const file of files) if (left.has(name)) take(file, name, place);
+  return files.map((file) => {
+    const before = left.get(file.name);
+    const lost = before
+      ? `${file.name || 'the file'} shrank or its past was changed: the bytes before ${before.bytes} are not those read before`
+      : null;
+    return { file, place: placed.get(file.name), lost };
+  });
+}
+
+function continues(path: string, place: FilePlace): boolean {
+  const open = new LogFile(path);
+  try {
+    return open.continues(place);
+  } finally {
+    open.close();
   }
 }

@@ -1,14 +1,23 @@
-import { compileMapping, type Mapping, parseMapping, type Reader, utf8 } from '@deed/evidence';
+import {
+  compileMapping,
+  compileSequence,
+  type Json,
+  type Mapping,
+  parseMapping,
+  type Reader,
+  utf8,
+} from '@deed/evidence';
 import { z } from 'zod';
 import type { Connector, Reading, SourceRecord } from '../connector.ts';
+import { Continuity } from './continuity.ts';
 import type { FilePlace } from './log-folder.ts';
-import { filesOf } from './log-folder.ts';
+import { filesOf, placesOf } from './log-folder.ts';
 import { maxRecordBytes, readRecords } from './raw-records.ts';
 
 /** How far a source's clock may be ahead of ours before it is said. */
 const maxAheadMs = 60_000;
 const epoch = new Date(0).toISOString();
-export const endings = ['.json', '.jsonl', '.ndjson', '.log', '.gz'];
+export const endings = /\.(json|jsonl|ndjson|log|gz)(\.[0-9]{1,9})?$/;
 
 const config = z.strictObject({
   /** A file, or a folder with files. */
@@ -32,6 +41,9 @@ interface MappedPosition {
   /** The newest time of any event. */
   readonly newest: string | null;
   readonly watermark: string | null;
+  /** The number of the newest record, where the mapping tells it, and the time of the event that was read before. */
+  readonly sequence?: number | null;
+  readonly last?: string | null;
 }
 
 /** Files of another system's log, in whatever form a mapping can read (docs/formats/source-mapping.md). */
@@ -53,35 +65,51 @@ export const mappedConnector: Connector<MappedConfig, MappedPosition> = {
 };
 
 /** Mappings that were compiled, by their text. */
-const compiled = new Map<string, { readonly mapping: Mapping; readonly reader: Reader }>();
+const compiled = new Map<string, ReturnType<typeof compiledOf>>();
 
-function compiledOf(text: string) {
+function compiledOf(text: string): {
+  readonly mapping: Mapping;
+  readonly reader: Reader;
+  readonly sequence: (record: Json) => number | null;
+} {
   const known = compiled.get(text);
   if (known) return known;
   const mapping = parseMapping(utf8(text));
-  const made = { mapping, reader: compileMapping(mapping) };
+  const made = { mapping, reader: compileMapping(mapping), sequence: compileSequence(mapping) };
   compiled.set(text, made);
   return made;
 }
 
 function read(given: MappedConfig, from: MappedPosition, limit: number): Reading<MappedPosition> {
-  const { mapping, reader } = compiledOf(given.mapping);
+  const { mapping, reader, sequence } = compiledOf(given.mapping);
   const records: SourceRecord[] = [];
   const problems: string[] = [];
-  const files: Record<string, FilePlace> = { ...from.files };
+  const files: Record<string, FilePlace> = {};
+  const continuity = new Continuity(from);
+  const nowMs = Date.now();
+  const now = new Date(nowMs).toISOString();
   let { newest } = from;
   let more = false;
-  for (const file of filesOf(given.path, endings)) {
+  const found = placesOf(filesOf(given.path, endings), from.files);
+  for (const { file, place, lost } of found) {
     if (records.length >= limit) {
       more = true;
-      break;
+      if (place) files[file.name] = place;
+      continue;
     }
-    const reading = readRecords(file, mapping.records, from.files[file.name], limit - records.length);
+    if (lost !== null) continuity.lose(from.watermark, now, lost);
+    const reading = readRecords(file, mapping.records, place, limit - records.length);
     files[file.name] = reading.place;
-    problems.push(...reading.problems);
+    for (const problem of reading.problems) continuity.miss(problem);
     for (const { raw, at } of reading.records) {
-      const event = eventOf(reader, raw);
-      if (typeof event === 'string') problems.push(`${at}: ${event}`);
+      const record = parsed(raw);
+      const event = typeof record === 'string' ? record : reader(record.json);
+      const isUnread = typeof event === 'string';
+      continuity.next(
+        isUnread || event === null ? null : event.time,
+        typeof record === 'string' ? null : sequence(record.json),
+      );
+      if (isUnread) continuity.miss(`${at}: ${event}`);
       else if (event !== null) {
         records.push({ raw, event });
         if (newest === null || event.time > newest) newest = event.time;
@@ -89,22 +117,28 @@ function read(given: MappedConfig, from: MappedPosition, limit: number): Reading
     }
     more ||= reading.more;
   }
-  const now = Date.now();
-  if (newest !== null && Date.parse(newest) > now + maxAheadMs)
+  const gaps = continuity.gaps(now);
+  if (newest !== null && Date.parse(newest) > nowMs + maxAheadMs)
     problems.push(`the newest event is of ${newest}: the clock of the source is ahead of ours`);
   const lagMs = (given.lagSeconds ?? mapping.lagSeconds) * 1000;
-  const reached = given.live && !more ? now : newest === null ? null : Math.min(Date.parse(newest), now);
+  const reached = given.live && !more ? nowMs : newest === null ? null : Math.min(Date.parse(newest), nowMs);
   const read = reached === null ? null : new Date(reached - lagMs).toISOString();
   const before = from.watermark ?? (records.length > 0 ? epoch : null);
   const watermark = more || read === null || (before !== null && read < before) ? before : read;
-  return { records, to: { files, newest, watermark }, watermark, coverage: mapping.coverage, problems, more };
+  const to = { files, newest, watermark, ...continuity.place };
+  return { records, to, watermark, coverage: mapping.coverage, problems, gaps, more };
 }
 
 /** What raw bytes say by a mapping; null: no event of this source; a text: why they are no record. */
 export function eventOf(reader: Reader, raw: Uint8Array): ReturnType<Reader> {
+  const record = parsed(raw);
+  return typeof record === 'string' ? record : reader(record.json);
+}
+
+function parsed(raw: Uint8Array): { readonly json: Json } | string {
   if (raw.length > maxRecordBytes) return `a record of more than ${maxRecordBytes} bytes`;
   try {
-    return reader(JSON.parse(decoder.decode(raw)));
+    return { json: JSON.parse(decoder.decode(raw)) as Json };
   } catch (cause) {
     return `it is no JSON: ${(cause as Error).message.slice(0, 200)}`;
   }

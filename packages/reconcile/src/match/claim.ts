@@ -45,6 +45,8 @@ export interface Reach {
   readonly since: string | null;
   /** By how much its clock may differ from ours, in milliseconds. */
   readonly skewMs: number;
+  /** Stretches of its own time of which records are missing, ISO 8601. */
+  readonly gaps: readonly { readonly from: string; readonly to: string }[];
 }
 
 /** What the matcher is asked about: one task, its receipts, and all events under its credentials that nothing explains yet. */

@@ -48,7 +48,7 @@ export function windowOf(
   return { from: begunMs - window.beforeMs - skewMs, to: endedMs + window.afterMs + skewMs };
 }
 
-/** How far an action's sources reach: past it, not yet, or not back to it. */
+/** How far an action's sources reach: past it, not yet, or not over all of its time; then why not. */
 export function standing(
   claim: { readonly begun: string; readonly ended: string | null },
   expectation: Expectation,
@@ -56,10 +56,12 @@ export function standing(
 ): 'passed' | 'waiting' | { readonly uncovered: string } {
   let uncovered: string | null = null;
   for (const source of expectation.sources) {
-    const { watermark = null, since = null, skewMs = 0 } = reach.get(source) ?? {};
+    const { watermark = null, since = null, skewMs = 0, gaps = [] } = reach.get(source) ?? {};
     const { from, to } = windowOf(claim, expectation, skewMs);
     if (claim.ended === null || watermark === null || Date.parse(watermark) <= to) return 'waiting';
-    if (since !== null && from <= Date.parse(since) && (uncovered === null || since > uncovered)) uncovered = since;
+    const gap = gaps.find((each) => Date.parse(each.from) <= to && from <= Date.parse(each.to));
+    if (since !== null && from <= Date.parse(since)) uncovered ??= `source ${source} is read only from ${since} on`;
+    else if (gap) uncovered ??= `records of source ${source} from ${gap.from} to ${gap.to} are missing`;
   }
   return uncovered === null ? 'passed' : { uncovered };
 }

@@ -166,10 +166,11 @@ class Run {
     const claims = [...new Set(seekers.map(({ claim }) => claim))].filter((claim) => !unsure.has(claim));
     for (const claim of claims) unsure.add(claim);
     this.board.take(events);
-    const isWaiting = seekers.some(
-      ({ claim, expectation }) => standing(claim, expectation, this.board.reach) === 'waiting',
-    );
-    if (isWaiting) for (const claim of claims) this.pendingClaims.add(claim);
+    const stands = seekers.map(({ claim, expectation }) => standing(claim, expectation, this.board.reach));
+    const uncovered = stands.find((each) => typeof each === 'object')?.uncovered;
+    if (stands.includes('waiting')) for (const claim of claims) this.pendingClaims.add(claim);
+    else if (uncovered !== undefined)
+      for (const claim of claims) this.findings.push(tell.notCovered(claim, [], uncovered));
     else if (claims.length > 0) this.findings.push(tell.fewer(claims, events));
   }
 }

@@ -96,12 +96,12 @@ export function fewer(claims: readonly Claim[], events: readonly MatchEvent[]): 
   };
 }
 
-export function notCovered(claim: Claim, events: readonly MatchEvent[], since: string): NewFinding {
+export function notCovered(claim: Claim, events: readonly MatchEvent[], uncovered: string): NewFinding {
   return {
     type: 'missing_coverage',
     severity: 'low',
     subject: `uncovered:${claim.statement}`,
-    why: `action ${claim.action} began at ${claim.begun}, and its source is read only from ${since} on: it can neither confirm nor contradict it`,
+    why: `action ${claim.action} began at ${claim.begun}, and ${uncovered}: it can be neither confirmed nor contradicted`,
     todo: 'Look it up in the system by hand, or accept that this action has no corroboration.',
     statements: [claim.statement],
     events,

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -68,9 +68,9 @@ describe('files of another system’s log', () => {
     const parts = [line(), 'no json\n', '\n', line({ time: null }), '{"id":"\xff"}\n'];
     writeFileSync(join(dir, 'a.jsonl'), Buffer.from(parts.join(''), 'latin1'));
     appendFileSync(join(dir, 'a.jsonl'), line({ id: 'last' }));
-    const { records, problems } = await mappedConnector.read(given(), nowhere, 10);
+    const { records, gaps } = await mappedConnector.read(given(), nowhere, 10);
     expect(records).toHaveLength(2);
-    expect(problems.map((each) => each.replace(/^a.jsonl at byte \d+: /, ''))).toEqual([
+    expect(gaps?.map(({ why }) => why.replace(/^a.jsonl at byte \d+: /, ''))).toEqual([
       expect.stringContaining('it is no JSON'),
       'it has no time',
       expect.stringContaining('it is no JSON'),
@@ -78,7 +78,7 @@ describe('files of another system’s log', () => {
     writeFileSync(join(dir, 'b.json.gz'), 'not packed');
     writeFileSync(join(dir, 'c.json'), '{"Records":7}');
     const whole = await mappedConnector.read(given({ mapping: listed }), nowhere, 10);
-    expect(whole.problems.filter((each) => !each.startsWith('a.'))).toEqual([
+    expect(whole.gaps?.map(({ why }) => why).filter((each) => !each.startsWith('a.'))).toEqual([
       expect.stringContaining('b.json.gz: it cannot be unpacked'),
       'c.json: there is no list at /Records',
     ]);
@@ -92,17 +92,68 @@ describe('files of another system’s log', () => {
     expect(readRecords({ name: 'a', path }, 'lines', first.place, 10).records).toHaveLength(1);
   });
 
-  it('are not read where their past was changed or cut', async () => {
+  it('of which the past was changed or cut cover nothing since they were read last', async () => {
     const path = join(dir, 'a.jsonl');
     writeFileSync(path, line() + line());
-    const { to } = await mappedConnector.read(given(), nowhere, 10);
+    const first = await mappedConnector.read(given(), nowhere, 10);
     const bytes = readFileSync(path);
     bytes[10] = 0x41;
     writeFileSync(path, Buffer.concat([bytes, Buffer.from(line())]));
-    const changed = await mappedConnector.read(given(), to, 10);
-    expect(changed).toMatchObject({ records: [], problems: [expect.stringContaining('its past was changed')] });
+    const begun = new Date().toISOString();
+    const changed = await mappedConnector.read(given(), first.to, 10);
+    expect(changed.gaps).toEqual([
+      { from: first.watermark, to: expect.any(String), why: expect.stringContaining('its past was changed') },
+    ]);
+    expect(changed.gaps?.[0]?.to && changed.gaps[0].to >= begun).toBe(true);
+    expect(await mappedConnector.read(given(), changed.to, 10)).toMatchObject({ records: [], gaps: [] });
     truncateSync(path, 5);
-    expect((await mappedConnector.read(given(), to, 10)).problems).toHaveLength(1);
+    expect((await mappedConnector.read(given(), first.to, 10)).gaps).toHaveLength(1);
+  });
+
+  it('are found again under another name when they were rotated, and nothing is read twice or left out', async () => {
+    writeFileSync(join(dir, 'a.log'), line({ id: 'one' }));
+    const first = await mappedConnector.read(given(), nowhere, 10);
+    appendFileSync(join(dir, 'a.log'), line({ id: 'two' }));
+    renameSync(join(dir, 'a.log'), join(dir, 'a.log.1'));
+    writeFileSync(join(dir, 'a.log'), line({ id: 'three' }));
+    const second = await mappedConnector.read(given(), first.to, 10);
+    expect(second).toMatchObject({ problems: [], gaps: [] });
+    expect(second.records.map(({ event }) => event.id).sort()).toEqual(['three', 'two']);
+    renameSync(join(dir, 'a.log.1'), join(dir, 'a.log.2'));
+    renameSync(join(dir, 'a.log'), join(dir, 'a.log.1'));
+    writeFileSync(join(dir, 'a.log'), line({ id: 'four' }));
+    const third = await mappedConnector.read(given(), second.to, 10);
+    expect(third).toMatchObject({ gaps: [], records: [{ event: { id: 'four' } }] });
+  });
+
+  it('of which a number is missing, or a line cannot be read, have a gap between the events beside it', async () => {
+    const at = (minute: number, over: object) => line({ time: `2026-11-22T12:0${minute}:00.000Z`, ...over });
+    const lines = [
+      at(0, { seq: 1 }),
+      at(1, { seq: 2 }),
+      at(3, { seq: 5 }),
+      'torn\n',
+      at(4, { seq: 6 }),
+      at(2, { seq: 2 }),
+    ];
+    writeFileSync(join(dir, 'a.jsonl'), lines.join(''));
+    const reading = await mappedConnector.read(given(), nowhere, 10);
+    expect(reading.gaps).toEqual([
+      {
+        ...{ from: '2026-11-22T12:01:00.000Z', to: '2026-11-22T12:03:00.000Z' },
+        why: '2 records are missing before number 5',
+      },
+      {
+        ...{ from: '2026-11-22T12:03:00.000Z', to: '2026-11-22T12:04:00.000Z' },
+        why: expect.stringContaining('it is no JSON'),
+      },
+    ]);
+    appendFileSync(join(dir, 'a.jsonl'), at(6, { seq: 9 }));
+    const later = await mappedConnector.read(given(), reading.to, 10);
+    expect(later.gaps).toMatchObject([{ from: '2026-11-22T12:02:00.000Z', to: '2026-11-22T12:06:00.000Z' }]);
+    appendFileSync(join(dir, 'a.jsonl'), 'torn\n');
+    const end = await mappedConnector.read(given(), later.to, 10);
+    expect(end.gaps).toMatchObject([{ from: '2026-11-22T12:06:00.000Z' }]);
   });
 
   it('say how far they reach: to the newest event, or to now where silence means that nothing happened', async () => {

@@ -181,6 +181,22 @@ describe('what is not known yet', () => {
 });
 
 describe('what no receipt explains', () => {
+  it('is neither a phantom nor short of records where records of its time are missing', () => {
+    const gaps = [{ from: '2026-11-22T12:10:00.200Z', to: '2026-11-22T12:10:00.900Z' }];
+    const [one, two] = [claim([expectation()]), claim([expectation()])];
+    const told = match(question({ claims: [one], reach: [{ ...whole, gaps }] }));
+    expect(types(told)).toEqual(['missing_coverage']);
+    expect(told.findings[0]?.why).toContain('from 2026-11-22T12:10:00.200Z to 2026-11-22T12:10:00.900Z are missing');
+    const short = match(question({ claims: [one, two], events: [event()], reach: [{ ...whole, gaps }] }));
+    expect(types(short)).toEqual(['missing_coverage', 'missing_coverage']);
+    const found = match(question({ claims: [one], events: [event()], reach: [{ ...whole, gaps }] }));
+    expect(found.confirmed).toHaveLength(1);
+    const elsewhen = [{ from: '2026-11-22T12:20:00.000Z', to: '2026-11-22T12:21:00.000Z' }];
+    expect(types(match(question({ claims: [one], reach: [{ ...whole, gaps: elsewhen }] })))).toEqual([
+      'phantom_action',
+    ]);
+  });
+
   it('calls an action that failed and yet happened a mismatch', () => {
     const failed = claim([keyed('r-1')], { says: 'failed' });
     expect(match(question({ claims: [failed] })).findings).toEqual([]);

@@ -62,7 +62,7 @@ export function claim(expected: readonly Expectation[], over: Partial<Claim> = {
   };
 }
 
-export const whole: Reach = { source: 'pay', watermark, since: null, skewMs: 0 };
+export const whole: Reach = { source: 'pay', watermark, since: null, skewMs: 0, gaps: [] };
 
 export function question(over: Partial<Question> = {}): Question {
   return {
