@@ -58,7 +58,11 @@ export function cloudtrail(): readonly Row[] | null {
         const made = inject(`s${round}-${task}`, events, conditions, random);
         const source = `s${round}-${task}`;
         const answer = match({
-          task: { opened: 'opened', closed: { digest: 'closed', time: made.closed } },
+          task: {
+            opened: 'opened',
+            begun: '2000-01-01T00:00:00.000Z',
+            closed: { digest: 'closed', time: made.closed },
+          },
           ...{ claims: made.claims, judged: [], events: made.events },
           reach: [{ source, watermark: '2100-01-01T00:00:00.000Z', since: null, skewMs: conditions.skewMs, gaps: [] }],
           ...{ possible: new Map(), ambient: new Map() },

@@ -67,7 +67,7 @@ export function inject(
     const shifted = Math.round(at + skew);
     const name = `${source}-${++serial}`;
     const said = { ...event, id: name, time: new Date(shifted).toISOString() };
-    return { ref: { source, batch: 'b', event: name }, credential: 'c', event: said, at: shifted };
+    return { ref: { source, batch: 'b', event: name }, credential: 'c', event: said, at: shifted, readAt: null };
   };
   for (const one of real) {
     const at = Date.parse(one.time);

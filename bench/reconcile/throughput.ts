@@ -99,7 +99,7 @@ function work(count: number): Shares {
     );
     const t4 = performance.now();
     match({
-      task: { opened: 'o', closed: { digest: 'c', time: made.closed } },
+      task: { opened: 'o', begun: '2000-01-01T00:00:00.000Z', closed: { digest: 'c', time: made.closed } },
       ...{ claims: made.claims, judged: [], events: proven },
       reach: [{ source: 's', watermark: '2100-01-01T00:00:00.000Z', since: null, skewMs: 2_000, gaps: [] }],
       ...{ possible: new Map(), ambient: new Map() },

@@ -105,6 +105,7 @@ async function anchor(
   source: Source,
   reading: Reading<Place>,
 ): Promise<{ readonly events: number; readonly problems: readonly string[] }> {
+  const readAt = new Date().toISOString();
   const blinds = new Map<string, Blinded>();
   const seen = new Set<string>();
   const named: Named[] = [];
@@ -169,9 +170,19 @@ async function anchor(
         tx.run('INSERT INTO gap (id, source, since, until) VALUES (?, ?, ?, ?)', `${digest}:${n}`, source.id, from, to);
       for (const { event, name, under } of named) {
         tx.run(
-          `INSERT INTO event (source, source_event, name, batch, credential, task, time, event)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-          ...[source.id, event.id, name, digest, under.credential, under.task, event.time, JSON.stringify(event)],
+          `INSERT INTO event (source, source_event, name, batch, credential, task, time, event, read_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          ...[
+            source.id,
+            event.id,
+            name,
+            digest,
+            under.credential,
+            under.task,
+            event.time,
+            JSON.stringify(event),
+            readAt,
+          ],
         );
       }
     },

@@ -8,9 +8,10 @@ interface Row {
   readonly batch: string;
   readonly credential: string;
   readonly event: string | null;
+  readonly read_at: string | null;
 }
 
-const columns = 'source, name, batch, credential, event';
+const columns = 'source, name, batch, credential, event, read_at';
 
 /**
  * The events under a task's credentials that nothing explains yet, and those that were ambiguous: an outcome that was settled since may
@@ -36,8 +37,16 @@ export function eventsNamed(db: Database, refs: readonly EventRef[]): readonly M
   });
 }
 
-function matchEvent({ source, name, batch, credential, event }: Row): MatchEvent[] {
+function matchEvent({ source, name, batch, credential, event, read_at: readAt }: Row): MatchEvent[] {
   if (event === null) return [];
   const said = JSON.parse(event) as SourceEvent;
-  return [{ ref: { source, batch, event: name }, credential, event: said, at: Date.parse(said.time) }];
+  return [
+    {
+      ref: { source, batch, event: name },
+      credential,
+      event: said,
+      at: Date.parse(said.time),
+      readAt: readAt === null ? null : Date.parse(readAt),
+    },
+  ];
 }

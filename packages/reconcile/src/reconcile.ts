@@ -134,7 +134,7 @@ export class Reconcile {
 
     const { judged } = record;
     const answer = match({
-      task: { opened: record.opened.digest, closed: record.closed },
+      task: { opened: record.opened.digest, begun: record.opened.time, closed: record.closed },
       claims: record.claims.filter(({ statement }) => !judged.has(statement)),
       judged: record.claims.flatMap((claim) => {
         const events = judged.get(claim.statement);

@@ -80,6 +80,8 @@ export const reconcileMigrations = [
       -- stretches of a source's time of which records are missing, as its events-ingested say
       CREATE TABLE gap (id TEXT PRIMARY KEY, source TEXT NOT NULL, since TEXT NOT NULL, until TEXT NOT NULL) STRICT;
       CREATE INDEX gap_of_source ON gap (source, until);
+      -- when it was read, by our clock: nothing that is dated later is dated well
+      ALTER TABLE event ADD COLUMN read_at TEXT;
     `,
   },
 ] as const;

@@ -8,6 +8,8 @@ export interface MatchEvent {
   readonly event: SourceEvent;
   /** Its time, in milliseconds of Unix time. */
   readonly at: number;
+  /** When it was read, by our clock, likewise; null: that was not noted. */
+  readonly readAt: number | null;
 }
 
 /** One kind of effect that an action is to have had, by its contract, as it is matched. */
@@ -47,12 +49,16 @@ export interface Reach {
   readonly skewMs: number;
   /** Stretches of its own time of which records are missing, ISO 8601. */
   readonly gaps: readonly { readonly from: string; readonly to: string }[];
+  /** Why nothing of it can be placed in time, in words. */
+  readonly adrift?: string;
 }
 
 /** What the matcher is asked about: one task, its receipts, and all events under its credentials that nothing explains yet. */
 export interface Question {
   readonly task: {
     readonly opened: string;
+    /** When it was opened: no credential of it is older. */
+    readonly begun: string;
     readonly closed: { readonly digest: string; readonly time: string } | null;
   };
   readonly claims: readonly Claim[];

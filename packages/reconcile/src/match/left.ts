@@ -8,18 +8,21 @@ export function judgeLeft(
   question: Question,
   board: Board,
   pending: ReadonlySet<Claim>,
+  wrong: ReadonlySet<MatchEvent>,
 ): { readonly findings: readonly NewFinding[]; readonly ambient: readonly MatchEvent[] } {
   const findings: NewFinding[] = [];
   const ambient: MatchEvent[] = [];
   const looks: MatchEvent[] = [];
   const refused: MatchEvent[] = [];
+  const adrift: MatchEvent[] = [];
   for (const each of board.left()) {
     const { event, ref, at } = each;
     const closed = question.task.closed;
     const skewMs = board.reach.get(ref.source)?.skewMs ?? 0;
     const isLate = closed !== null && at > Date.parse(closed.time) + skewMs;
     const possible = question.possible.get(ref.source);
-    if (event.status === 'failure') refused.push(each);
+    if (wrong.has(each)) adrift.push(each);
+    else if (event.status === 'failure') refused.push(each);
     else if (isLate) findings.push(tell.afterClose(each, closed));
     else if (question.ambient.get(ref.source)?.has(event.operation)) ambient.push(each);
     else if (mayBe(each, pending, board)) continue;
@@ -36,6 +39,8 @@ export function judgeLeft(
   );
   for (const group of alike.values()) findings.push(tell.looked(group, question.task.opened));
   for (const group of Map.groupBy(refused, refusalOf).values()) findings.push(tell.refused(group, question.task));
+  for (const group of Map.groupBy(adrift, ({ ref }) => ref.source).values())
+    findings.push(tell.adrift(group, question.task));
   return { findings, ambient };
 }
 

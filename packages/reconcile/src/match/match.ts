@@ -1,3 +1,4 @@
+import { misdated, reachBeside } from './adrift.ts';
 import { findAlike, type Seeker } from './alike.ts';
 import { Board } from './board.ts';
 import type { Answer, Claim, Confirmation, MatchEvent, NewFinding, Question } from './claim.ts';
@@ -26,6 +27,7 @@ class Run {
   readonly claims: readonly Claim[];
   private readonly question: Question;
   private readonly board: Board;
+  private readonly wrong: ReadonlySet<MatchEvent>;
   private readonly confirmed: Confirmation[] = [];
   private readonly findings: NewFinding[] = [];
   /** What was found by id of actions of which more is to be found by content. */
@@ -35,7 +37,8 @@ class Run {
   constructor(question: Question) {
     this.question = question;
     this.claims = [...question.claims].sort((a, b) => compare(a.begun, b.begun) || compare(a.statement, b.statement));
-    this.board = new Board(question.events, question.reach);
+    this.wrong = misdated(question);
+    this.board = new Board(question.events, reachBeside(question.reach, this.wrong));
     for (const { claim, events } of question.judged)
       for (const expectation of claim.expected)
         this.board.remember(
@@ -84,7 +87,7 @@ class Run {
   }
 
   conclude(): Answer {
-    const { findings, ambient } = judgeLeft(this.question, this.board, this.pendingClaims);
+    const { findings, ambient } = judgeLeft(this.question, this.board, this.pendingClaims, this.wrong);
     return {
       confirmed: this.confirmed,
       findings: [...this.findings, ...findings],

@@ -202,6 +202,22 @@ export function looked(group: readonly MatchEvent[], opened: string): NewFinding
   };
 }
 
+/** Records whose dates cannot be true. */
+export function adrift(group: readonly MatchEvent[], { opened, begun }: Question['task']): NewFinding {
+  const times = group.map(({ event }) => event.time).sort();
+  const [first] = group as readonly [MatchEvent, ...MatchEvent[]];
+  return {
+    type: 'ambiguous',
+    severity: 'medium',
+    subject: `adrift:${first.ref.event}`,
+    why: `source ${first.ref.source} has ${group.length} ${group.length === 1 ? 'record' : 'records'} with the credential of this task dated from ${times[0]} to ${times.at(-1)}: the task began at ${begun}, and they cannot have happened then. Its clock is off, and what they belong to cannot be told by time`,
+    todo: 'Set the clock of the system right, or say by how much it may be off. Compare these records with the actions of the task by hand.',
+    statements: [opened],
+    events: group,
+    credential: first.credential,
+  };
+}
+
 /** What the system refused; nothing changed there. The source says why in `fields.reason`, where it does. */
 export function refused(group: readonly MatchEvent[], task: Question['task']): NewFinding {
   const [first, last] = [group[0] as MatchEvent, group.at(-1) as MatchEvent];

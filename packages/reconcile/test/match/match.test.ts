@@ -4,7 +4,7 @@ import { proves } from '../../../../tests/promises.ts';
 import type { MatchEvent, Reach } from '../../src/match/claim.ts';
 import { match } from '../../src/match/match.ts';
 import { foreign } from '../../src/match/tell.ts';
-import { claim, event, expectation, keyed, placed, question, types, whole } from './question.ts';
+import { begunAt, claim, event, expectation, keyed, placed, question, types, whole } from './question.ts';
 
 const runs = process.env.SLOW ? 5000 : 300;
 const early: Reach = { ...whole, watermark: '2026-11-22T12:10:02.000Z' };
@@ -181,6 +181,25 @@ describe('what is not known yet', () => {
 });
 
 describe('what no receipt explains', () => {
+  it('is not accused by a clock that cannot be right, whether it is ahead or behind', () => {
+    const hours = (many: number) =>
+      event({ time: new Date(Date.parse('2026-11-22T12:10:00.500Z') + many * 3_600_000).toISOString() });
+    const readAt = Date.parse('2026-11-22T12:40:00.000Z');
+    const ahead = { ...hours(2), readAt };
+    for (const wrong of [ahead, hours(-2)]) {
+      const told = match(question({ claims: [claim([expectation()])], events: [wrong] }));
+      expect(types(told)).toEqual(['missing_coverage', 'ambiguous']);
+      expect(told.findings[0]?.why).toContain('the clock of source pay is off by more than 0 ms');
+      expect(told.findings[1]).toMatchObject({ severity: 'medium', events: [wrong] });
+    }
+    const keyed2 = { ...ahead, event: { ...ahead.event, correlation: { request: 'r-1' } } };
+    expect(match(question({ claims: [claim([keyed('r-1')])], events: [keyed2] }))).toMatchObject({
+      ...{ confirmed: [{ how: 'exact' }], findings: [] },
+    });
+    const late = event({ time: '2026-11-22T12:35:00.000Z' });
+    expect(types(match(question({ events: [{ ...late, readAt }] })))).toEqual(['use_after_close']);
+  });
+
   it('is neither a phantom nor short of records where records of its time are missing', () => {
     const gaps = [{ from: '2026-11-22T12:10:00.200Z', to: '2026-11-22T12:10:00.900Z' }];
     const [one, two] = [claim([expectation()]), claim([expectation()])];
@@ -219,7 +238,7 @@ describe('what no receipt explains', () => {
     ]);
     const skewed = { ...whole, skewMs: 2_000 };
     expect(types(match(question({ events: [late], reach: [skewed] })))).toEqual(['hidden_side_effect']);
-    const open = { opened: 'a'.repeat(64), closed: null };
+    const open = { opened: 'a'.repeat(64), begun: begunAt, closed: null };
     expect(types(match(question({ events: [late], task: open })))).toEqual(['hidden_side_effect']);
   });
 

@@ -1,6 +1,7 @@
 import type { SourceEvent } from '@deed/evidence';
 import type { Answer, Claim, Expectation, MatchEvent, Question, Reach } from '../../src/match/claim.ts';
 
+export const begunAt = '2026-11-22T12:00:00.000Z';
 export const closedAt = '2026-11-22T12:30:00.000Z';
 export const watermark = '2026-11-22T13:00:00.000Z';
 let serial = 0;
@@ -23,7 +24,7 @@ export function event(over: Partial<SourceEvent> = {}): MatchEvent {
     ...over,
   };
   const ref = { source: 'pay', batch: 'b'.repeat(64), event: serial.toString(16).padStart(64, '0') };
-  return { ref, credential: 'c'.repeat(64), event: said, at: Date.parse(said.time) };
+  return { ref, credential: 'c'.repeat(64), event: said, at: Date.parse(said.time), readAt: null };
 }
 
 export function expectation(over: Partial<Expectation> = {}): Expectation {
@@ -66,7 +67,7 @@ export const whole: Reach = { source: 'pay', watermark, since: null, skewMs: 0, 
 
 export function question(over: Partial<Question> = {}): Question {
   return {
-    task: { opened: 'a'.repeat(64), closed: { digest: 'd'.repeat(64), time: closedAt } },
+    task: { opened: 'a'.repeat(64), begun: begunAt, closed: { digest: 'd'.repeat(64), time: closedAt } },
     ...{ claims: [], judged: [] },
     events: [],
     reach: [whole],
