@@ -1,9 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { cloudtrail, type Row } from './cloudtrail.ts';
+import { lab, labText } from './lab/lab.ts';
 import { throughput, throughputText } from './throughput.ts';
 
 const page = resolve(import.meta.dirname, '../../docs/reconcile-quality.md');
+const usage = 'npm run bench:reconcile -- cloudtrail | lab [--tell] | speed [--write]';
 
 function tableOf(rows: readonly Row[]): string {
   const names = Object.keys(rows[0]?.cells ?? {});
@@ -14,41 +16,34 @@ function tableOf(rows: readonly Row[]): string {
   ].join('\n');
 }
 
-const rows = cloudtrail();
-if (rows === null) console.log('SKIPPED: the captured CloudTrail records are not on this machine');
-const quality = rows === null ? null : tableOf(rows);
-if (quality !== null) console.log(quality);
-const speed = throughputText(await throughput());
-console.log(`\n${speed}`);
-if (process.argv.includes('--write') && quality !== null) {
-  writeFileSync(
-    page,
-    `# How good reconciliation is
+/** What each part measures, ready for its place on the page; null: what it needs is not on this machine. */
+const parts: Readonly<Record<string, () => Promise<string | null>>> = {
+  async cloudtrail() {
+    const rows = cloudtrail();
+    return rows && tableOf(rows);
+  },
+  async lab() {
+    const result = await lab();
+    return `${tableOf(result.rows)}\n\n${labText(result)}`;
+  },
+  speed: async () => throughputText(await throughput()),
+};
 
-Written by \`npm run bench:reconcile -- --write\`. Figures are of one run; speeds are of the machine that it ran on.
-
-## Defects in real records
-
-Captured AWS CloudTrail events of one account (one hour, some hundred credentials; the second half of the time, since rules were looked at with the first), cut into tasks of 60 events
-of one credential. Each event becomes an action with a receipt; of those that succeeded 14 % are made into a defect: an effect without a receipt, a receipt
-without an effect, other parameters, an effect twice, one after the close, one under a credential that was never issued. The labels come from the injector and never from the matcher; an effect
-without a receipt whose like a receipt had done at that time is a repetition by the definition. Of events that nothing tells apart the one that is named stands for the one that was injected. "keys" is the share of
-receipts that know the service's own id of the request; "skew" by how much the clock of the source was off, unknown to the matcher but for its bound. In brackets: where 95 % of resampled
-sets of tasks lie.
-
-${quality}
-
-With ids nothing is missed and nobody is accused wrongly. Without any, whatever is unreceipted still shows, but some of it under another name, and some actions that look alike are left
-\`ambiguous\`: the cure is an id that the service returns, or the idempotency key that Deed sends. The defects are as this page makes them; a clever adversary is not in the figures.
-
-## Speed
-
-Made-up events in the form of CloudTrail (1.2 KB), parsed, hashed, normalised by the shipped mapping and matched against receipts of which half know an id, on two threads with tasks of their own; nothing is
-stored.
-
-${speed}
-
-The ledger, objects and rows of each event are not in it: ingesting through the server is far slower ([known-gaps.md](known-gaps.md), G-062).
-`,
-  );
+const name = process.argv[2] ?? '';
+const part = parts[name];
+if (!part) {
+  console.error(usage);
+  process.exit(2);
+}
+const text = await part();
+if (text === null) console.log('SKIPPED: the captured CloudTrail records are not on this machine');
+else {
+  console.log(text);
+  if (process.argv.includes('--write')) {
+    const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+    const before = readFileSync(page, 'utf8');
+    const [from, to] = [before.indexOf(begin) + begin.length, before.indexOf(end)];
+    if (to < from) throw new Error(`the page has no place for ${name}`);
+    writeFileSync(page, `${before.slice(0, from)}\n${text}\n${before.slice(to)}`);
+  }
 }

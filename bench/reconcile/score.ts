@@ -1,7 +1,9 @@
 import type { Answer, NewFinding } from '../../packages/reconcile/src/match/claim.ts';
 import { defects, type Injected, isEqual, randomOf } from './injector.ts';
 
-const types = [...new Set(Object.values(defects))];
+const types: readonly string[] = [...new Set(Object.values(defects))];
+/** Of these defects no effect is left without a receipt. */
+const ofReceipts = new Set(['phantom_action', 'result_mismatch', 'missing_coverage']);
 
 /** What came of one task: for each type how often it was right, wrong and missed. */
 export interface Tally {
@@ -18,50 +20,63 @@ export interface Tally {
 
 function emptyTally(): Tally {
   return {
-    perType: new Map(types.map((type) => [type, { right: 0, wrong: 0, missed: 0 }])),
+    perType: new Map([...types, 'missing_coverage'].map((type) => [type, { right: 0, wrong: 0, missed: 0 }])),
     ...{ receipts: 0, falselyAccused: 0, accused: 0, unreceipted: 0, unreceiptedSeen: 0, confirmed: 0, ambiguous: 0 },
   };
 }
 
+type LabelsOf = ReadonlyMap<string, { readonly type: string }>;
+
+/** Holds what was said of items against what is the matter with them. */
+export function scoreOf(
+  labels: LabelsOf,
+  said: readonly { readonly item: string; readonly type: string }[],
+  counts: { readonly receipts: number; readonly confirmed: number; readonly ambiguous: number },
+  isSeen: (item: string) => boolean,
+): Tally {
+  const score = { ...emptyTally(), ...counts };
+  const found = new Map<string, Set<string>>();
+  for (const { item, type } of said) {
+    found.set(item, (found.get(item) ?? new Set()).add(type));
+    if (type === 'ambiguous') continue;
+    score.accused++;
+    if (!labels.has(item)) score.falselyAccused++;
+  }
+  for (const [type, counted] of score.perType) {
+    for (const [item, label] of labels) {
+      if (label.type !== type) continue;
+      if (found.get(item)?.has(type)) counted.right++;
+      else counted.missed++;
+    }
+    for (const [item, told] of found) if (told.has(type) && labels.get(item)?.type !== type) counted.wrong++;
+  }
+  for (const [item, { type }] of labels) {
+    if (ofReceipts.has(type)) continue;
+    score.unreceipted++;
+    if (isSeen(item)) score.unreceiptedSeen++;
+  }
+  return score;
+}
+
 /** Holds what was found against the labels of the injector. */
 export function tally(made: Injected, answer: Answer, foreign: readonly NewFinding[]): Tally {
-  const score = emptyTally();
-  const found = new Map<string, Set<string>>();
-  const note = (item: string, type: string) => found.set(item, (found.get(item) ?? new Set()).add(type));
+  const said: { item: string; type: string }[] = [];
+  let ambiguous = 0;
   const claims = new Set(made.claims.map(({ statement }) => statement));
   const taken = new Set<string>();
   for (const finding of [...answer.findings, ...foreign]) {
     for (const named of itemsOf(finding, claims)) {
       const item = standsFor(named, finding.type, made, taken);
       taken.add(item);
-      note(item, finding.type);
-      if (finding.type === 'ambiguous') continue;
-      score.accused++;
-      if (!made.labels.has(item)) score.falselyAccused++;
+      said.push({ item, type: finding.type });
     }
-    if (finding.type === 'ambiguous') score.ambiguous++;
-  }
-  for (const type of types) {
-    const counts = score.perType.get(type);
-    if (!counts) continue;
-    for (const [item, label] of made.labels) {
-      const said = found.get(item);
-      if (label.type === type && said?.has(type)) counts.right++;
-      else if (label.type === type) counts.missed++;
-    }
-    for (const [item, said] of found) if (said.has(type) && made.labels.get(item)?.type !== type) counts.wrong++;
+    if (finding.type === 'ambiguous') ambiguous++;
   }
   const mentioned = new Set(
     answer.findings.concat(foreign).flatMap(({ events }) => events.map(({ ref }) => ref.event)),
   );
-  for (const [item, { defect }] of made.labels) {
-    if (defect === 'phantom' || defect === 'changed') continue;
-    score.unreceipted++;
-    if (mentioned.has(item) || isOneOfEqual(item, made, mentioned)) score.unreceiptedSeen++;
-  }
-  score.receipts = made.claims.length;
-  score.confirmed = answer.confirmed.length;
-  return score;
+  const counts = { receipts: made.claims.length, confirmed: answer.confirmed.length, ambiguous };
+  return scoreOf(made.labels, said, counts, (item) => mentioned.has(item) || isOneOfEqual(item, made, mentioned));
 }
 
 /** What a finding is about: the receipts that it contradicts, else the events that it cannot explain. */

@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 export interface RunningForge {
   /** Ends in "/". */
   readonly url: string;
+  /** Bearer token of its administration. */
+  readonly admin: string;
   readonly pid: number;
   createRepository(name: string): Promise<void>;
   putCredential(id: string, secret: string, repositories: readonly string[]): Promise<void>;
@@ -36,6 +38,7 @@ export async function startForge(dir: string): Promise<RunningForge> {
   }
   return {
     url,
+    admin,
     pid: child.pid,
     createRepository: (name) => ask('POST', 'repositories', { name }),
     putCredential: (id, secret, repositories) =>

@@ -32,6 +32,8 @@ export interface Payments {
   tamper: (record: PaymentRecord) => readonly PaymentRecord[];
   /** While true records are numbered and lost, as on a disk that is full, for tests. */
   isLosing: boolean;
+  /** While true it is a service that tells nobody the ids of requests and knows no idempotency keys, for tests. */
+  isSilent: boolean;
   stop(): Promise<void>;
 }
 
@@ -56,7 +58,10 @@ export async function startPayments(dir: string, now: () => number = Date.now): 
 
   const server = createServer(async (request, response) => {
     const told = await answer(request).catch(() => ({ status: 400, body: { error: 'bad request' }, request: '' }));
-    response.writeHead(told.status, { 'content-type': 'application/json', 'request-id': told.request });
+    response.writeHead(told.status, {
+      'content-type': 'application/json',
+      ...(payments.isSilent ? {} : { 'request-id': told.request }),
+    });
     response.end(typeof told.body === 'string' ? told.body : JSON.stringify(told.body));
   });
 
@@ -67,7 +72,7 @@ export async function startPayments(dir: string, now: () => number = Date.now): 
     const [id = null, secret = ''] =
       /^Bearer ([^.]+)\.(.+)$/.exec(incoming.headers.authorization ?? '')?.slice(1) ?? [];
     const key = id === null ? undefined : keys.get(id);
-    const idempotency = String(incoming.headers['idempotency-key'] ?? '') || null;
+    const idempotency = payments.isSilent ? null : String(incoming.headers['idempotency-key'] ?? '') || null;
     const path = /^\/v1\/charges\/([A-Za-z0-9_]{1,64})(\/refunds)?$/.exec(incoming.url ?? '');
     const base = { request, idempotency, key: id, charge: path?.[1] ?? null, amount: null, reason: null };
     if (incoming.url?.startsWith('/admin/keys/')) return { ...administer(incoming, text), request };
@@ -118,6 +123,7 @@ export async function startPayments(dir: string, now: () => number = Date.now): 
     adminToken,
     tamper: (record) => [record],
     isLosing: false,
+    isSilent: false,
     async stop() {
       server.closeAllConnections();
       server.close();

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { cloudtrailConnector } from './cloudtrail/cloudtrail-connector.ts';
 import type { Connector } from './connector.ts';
 import { gitForgeConnector } from './git/forge-connector.ts';
 import { mappedConnector } from './mapped/mapped-connector.ts';
@@ -10,6 +11,9 @@ export type Configuration = z.core.util.JSONType;
 export type Place = z.core.util.JSONType;
 
 /** The kinds of sources that can be read. */
-export const connectors: readonly AnyConnector[] = [gitForgeConnector, mappedConnector, postgresConnector].map(
-  (each) => each as unknown as AnyConnector,
-);
+export const connectors: readonly AnyConnector[] = [
+  cloudtrailConnector,
+  gitForgeConnector,
+  mappedConnector,
+  postgresConnector,
+].map((each) => each as unknown as AnyConnector);

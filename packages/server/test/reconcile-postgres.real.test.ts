@@ -91,6 +91,9 @@ describe.skipIf(!postgresBinaries)('a task on a database that tells what changed
     // biome-ignore lint/suspicious/noExplicitAny: what the server answers
     const result: any = await world.post(`/v1/tasks/${worker.task}/reconcile`);
     expect(result.confirmed).toHaveLength(3);
+    expect(world.of(worker.task, 'confirmed').map(({ body }) => [body.how, body.key])).toEqual(
+      Array.from({ length: 3 }, () => ['exact', ['resource.uid']]),
+    );
     const told = result.findings.map(({ type, why }: { type: string; why: string }) => `${type}: ${why}`);
     expect(told).toHaveLength(2);
     expect(told.join()).toMatch(

@@ -15,6 +15,8 @@ interface AddFlags extends CommonOptions {
   readonly adminTokenFile?: string;
   readonly mapping?: string;
   readonly path?: string;
+  readonly digests?: string;
+  readonly digestKeys?: string;
   readonly live?: boolean;
   readonly lag?: string;
   readonly postgres?: string;
@@ -46,6 +48,11 @@ function add(): Command {
     .argument('<id>', 'what statements call it')
     .option('--mapping <name>', 'a mapping that comes with Deed, or a file with one: how its records are read')
     .option('--path <path>', 'with a mapping: the file, or the folder with the files')
+    .option(
+      '--digests <dir>',
+      'with the mapping aws-cloudtrail: the folder with the digest files; only what they sign is read',
+    )
+    .option('--digest-keys <file>', 'what "aws cloudtrail list-public-keys" printed')
     .option('--live', 'the system writes there itself and at once: no record means that nothing happened')
     .option('--lag <seconds>', 'how long after it happened an event may still appear, if not as the mapping says')
     .option('--dir <dir>', 'without a mapping: the folder with the records of a git forge')
@@ -81,11 +88,16 @@ function add(): Command {
 }
 
 function kindOf(flags: AddFlags): object {
-  const { mapping, path, dir, live, lag } = flags;
+  const { mapping, path, dir, digests, digestKeys, live, lag } = flags;
   if (flags.postgres !== undefined) return { kind: 'postgres', config: postgresOf(flags.postgres, flags) };
   if (mapping !== undefined && path !== undefined) {
     const config = { path: resolve(path), mapping: Buffer.from(mappingOf(mapping)).toString('utf8') };
     const lagSeconds = lag === undefined ? {} : { lagSeconds: Number(lag) };
+    if (digests !== undefined) {
+      if (digestKeys === undefined) throw new ServerError('request', '--digests needs --digest-keys');
+      const signed = { digests: resolve(digests), keys: readFileSync(digestKeys, 'utf8') };
+      return { kind: 'cloudtrail', config: { ...config, ...signed, ...lagSeconds } };
+    }
     return { kind: 'mapped', config: { ...config, live: live === true, ...lagSeconds } };
   }
   if (dir !== undefined && mapping === undefined) return { kind: 'git-forge', config: { dir: resolve(dir) } };

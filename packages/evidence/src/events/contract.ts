@@ -66,7 +66,7 @@ export interface ActionDocument {
   /** The arguments as JSON. */
   readonly arguments: Json;
   readonly status: string | null;
-  /** The answer as JSON; null: none, or not JSON. */
+  /** The answer as JSON, of an MCP call the `result` of its message; null: none, or not JSON. */
   readonly result: Json;
   /** What the gateway itself saw happen. */
   readonly effects: Json;
@@ -83,9 +83,16 @@ export function actionDocument(of: {
   return {
     ...{ action, tool, status: of.status },
     arguments: jsonOf(utf8(text)),
-    result: jsonOf(of.result),
+    result: answerOf(jsonOf(of.result)),
     effects: jsonOf(of.effects),
   };
+}
+
+/** What a JSON-RPC message answers; anything else as it is. */
+function answerOf(answer: Json): Json {
+  if (answer === null || typeof answer !== 'object' || Array.isArray(answer)) return answer;
+  const { jsonrpc, result = null } = answer as { readonly [key: string]: Json };
+  return jsonrpc === '2.0' ? result : answer;
 }
 
 function jsonOf(bytes: Uint8Array | null): Json {

@@ -67,7 +67,8 @@ export const mappedConnector: Connector<MappedConfig, MappedPosition> = {
 /** Mappings that were compiled, by their text. */
 const compiled = new Map<string, ReturnType<typeof compiledOf>>();
 
-function compiledOf(text: string): {
+/** A mapping by its text, compiled once. @throws EvidenceError mapping */
+export function compiledOf(text: string): {
   readonly mapping: Mapping;
   readonly reader: Reader;
   readonly sequence: (record: Json) => number | null;
