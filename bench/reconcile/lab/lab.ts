@@ -107,6 +107,12 @@ async function judge(world: World, system: LabSystem, task: LabTask): Promise<Ju
     const row = database.get<{ event: string }>('SELECT event FROM event WHERE name = ?', name);
     return `event:${system.keyOf(JSON.parse(row?.event ?? '') as SourceEvent)}`;
   };
+  const recorded = database.all<{ event: string }>('SELECT event FROM event WHERE task = ?', id);
+  const twins = new Twins(
+    system,
+    task.labels,
+    recorded.map(({ event }) => JSON.parse(event) as SourceEvent),
+  );
   const said: { item: string; type: string }[] = [];
   let ambiguous = 0;
   const foreign = world.of('deployment', 'finding').filter(({ body }) => body.type === 'unknown_credential');
@@ -119,12 +125,11 @@ async function judge(world: World, system: LabSystem, task: LabTask): Promise<Ju
     const own = foreign.some(({ body: { finding } }) => finding === body.finding)
       ? items.filter((item) => task.labels.has(item))
       : items;
-    for (const item of own) said.push({ item, type: body.type });
+    for (const item of own) said.push({ item: isOfReceipt ? item : twins.standsFor(item, body.type), type: body.type });
     if (body.type === 'ambiguous') ambiguous++;
   }
-  const seen = new Set(
-    [...world.of(id, 'finding'), ...foreign].flatMap(({ body }) => body.events.map(({ event }) => keyOf(event))),
-  );
+  const events = [...world.of(id, 'finding'), ...foreign].flatMap(({ body }) => body.events);
+  const seen = new Set([...events.map(({ event }) => keyOf(event)), ...said.map(({ item }) => item)]);
   if (process.argv.includes('--tell')) tellWrong(system.name, task, said, world);
   const counts = { receipts: task.actions.length, confirmed: confirmed.length, ambiguous };
   return { tally: scoreOf(task.labels, said, counts, (item) => seen.has(item)), ms };
@@ -181,6 +186,28 @@ async function wrongClock(world: World, system: LabSystem): Promise<LabResult['c
   }
   system.setClock(0);
   return counted;
+}
+
+/** Of records that nothing tells apart it is arbitrary which is named as the one too many: it stands for the one that was injected. */
+class Twins {
+  private readonly content = new Map<string, string>();
+  private readonly taken = new Set<string>();
+  private readonly labels: LabTask['labels'];
+
+  constructor(system: LabSystem, labels: LabTask['labels'], recorded: readonly SourceEvent[]) {
+    this.labels = labels;
+    for (const event of recorded) this.content.set(`event:${system.keyOf(event)}`, system.contentOf(event));
+  }
+
+  standsFor(item: string, type: string): string {
+    const same = [...this.labels].find(
+      ([other, label]) =>
+        label.type === type && !this.taken.has(other) && this.content.get(other) === this.content.get(item),
+    );
+    const found = this.labels.has(item) || !this.content.has(item) ? item : (same?.[0] ?? item);
+    this.taken.add(found);
+    return found;
+  }
 }
 
 /** The rest of what the lab says, in words. */

@@ -50,7 +50,8 @@ export async function ordersLab(world: World, random: () => number): Promise<Lab
   await world.post('/v1/sources', { id: 'shop', kind: 'postgres', config });
   await world.post('/v1/contracts', { contract: JSON.stringify(contract) });
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
-  const items = ['tea', 'milk', 'bread', 'salt', 'rice', 'oil', 'corn', 'figs'];
+  const items = Array.from({ length: 60 }, (_, i) => `item ${i}`);
+  const prices = Array.from({ length: 20 }, (_, i) => 50 * (i + 1));
   const newest = async () => `event:public.orders/id=${(await cluster.sql('SELECT max(id) AS id FROM orders'))[0]?.id}`;
 
   async function begin(): Promise<LabTask> {
@@ -71,7 +72,7 @@ export async function ordersLab(world: World, random: () => number): Promise<Lab
       labels,
       actions,
       async work(defect, keyed) {
-        const [item, cents] = [one(items), one([100, 200, 450, 900])];
+        const [item, cents] = [one(items), one(prices)];
         const { secret } = world.serving.deployment.authority.credentials.secret(worker.task, 'orders') ?? {};
         if (defect === 'hidden') return insertAs(defect, item, cents, secret?.user, secret?.password);
         if (defect === 'foreign') return insertAs(defect, item, cents);
@@ -102,6 +103,7 @@ export async function ordersLab(world: World, random: () => number): Promise<Lab
     setClock: () => {},
     settle: async () => {},
     keyOf: ({ resource }) => resource?.uid ?? '',
+    contentOf: ({ fields }) => `${fields['after.item']} ${fields['after.cents']}`,
     stop: () => cluster.stop(),
   };
 }

@@ -41,8 +41,8 @@ export async function paymentsLab(world: World, random: () => number): Promise<L
     body: JSON.stringify({ sha256: '043a718774c572bd8a25adbeb1bfcd5c0256ae11cecf9f9c3f925d0e52beaf89' }),
   });
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
-  const charges = Array.from({ length: 12 }, (_, i) => `ch_${i}`);
-  const amounts = ['5.00', '10.00', '20.00', '40.00', '80.00'];
+  const charges = Array.from({ length: 60 }, (_, i) => `ch_${i}`);
+  const amounts = Array.from({ length: 20 }, (_, i) => `${5 * (i + 1)}.00`);
 
   async function begin(): Promise<LabTask> {
     const worker = await world.worker([{ server: 'payments' }]);
@@ -124,6 +124,7 @@ export async function paymentsLab(world: World, random: () => number): Promise<L
     },
     settle: async () => {},
     keyOf: ({ id }) => id,
+    contentOf: ({ resource, fields }) => `${resource?.uid} ${fields.amount}`,
     stop: () => payments.stop(),
   };
 }

@@ -122,6 +122,7 @@ export async function pushesLab(world: World): Promise<LabSystem> {
     // Each request moves the forge's watermark on.
     settle: async () => void (await fetch(`${forge.url}lab1.git/info/refs?service=git-upload-pack`)),
     keyOf: ({ fields, credential }) => (typeof fields.new === 'string' ? fields.new : `refused ${credential?.uid}`),
+    contentOf: ({ fields }) => String(fields.new),
     stop: () => forge.stop(),
   };
 }

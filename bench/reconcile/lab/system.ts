@@ -43,6 +43,8 @@ export interface LabSystem {
   settle(): Promise<void>;
   /** A name of a recorded event by which labels know it. */
   keyOf(event: Pick<SourceEvent, 'id' | 'resource' | 'fields' | 'credential'>): string;
+  /** What two records have in common that did the same. */
+  contentOf(event: Pick<SourceEvent, 'resource' | 'fields'>): string;
   stop(): Promise<void>;
 }
 

@@ -60,6 +60,8 @@ export interface Connector<Config, Position> {
   rule?(config: Config): Uint8Array;
   /** Looks whether all is there that the source needs, where that can be looked at. @throws ReconcileError unreachable, source */
   check?(config: Config): Promise<readonly SourceCheck[]>;
+  /** Its records are sent, and can be lost on the way: that one is not there proves nothing. */
+  readonly isLossy?: boolean;
   /** By how much the source's clock may differ from ours where nothing else is configured, in milliseconds. */
   readonly skewMs: number;
 }

@@ -4,6 +4,7 @@ import type { Connector } from './connector.ts';
 import { gitForgeConnector } from './git/forge-connector.ts';
 import { mappedConnector } from './mapped/mapped-connector.ts';
 import { postgresConnector } from './postgres/postgres-connector.ts';
+import { webhookConnector } from './webhook/webhook-connector.ts';
 
 /** A connector, whatever its configuration and position are made of: both are plain data that it alone reads. */
 export type AnyConnector = Connector<Configuration, Place>;
@@ -16,4 +17,5 @@ export const connectors: readonly AnyConnector[] = [
   gitForgeConnector,
   mappedConnector,
   postgresConnector,
+  webhookConnector,
 ].map((each) => each as unknown as AnyConnector);

@@ -11,3 +11,4 @@ export { stampStatements, unstampStatements } from './postgres/stamp.ts';
 export { Reconcile, type Reconciled, type ReconcileOptions } from './reconcile.ts';
 export { reconcileMigrations } from './schema.ts';
 export { addSource, checkSource, listSources, type NewSource, type Source } from './sources.ts';
+export { type Received, receiveDelivery } from './webhook/inbox.ts';

@@ -13,7 +13,7 @@ import type { Answer, Confirmation, NewFinding } from './match/claim.ts';
 import { match, rules } from './match/match.ts';
 import { foreign } from './match/tell.ts';
 import { eventsNamed, openEvents } from './open-events.ts';
-import { listSources, type Source } from './sources.ts';
+import { connectorOf, listSources, type Source } from './sources.ts';
 import { readTask, type TaskRecord } from './task-record.ts';
 
 export interface ReconcileOptions {
@@ -41,6 +41,8 @@ export interface Reconciled extends Judged {
 
 export interface Swept {
   readonly ingested: readonly Ingested[];
+  /** New findings of no task: what was done under credentials that were never issued here. */
+  readonly foreign: readonly Finding[];
   /** The tasks of which something new was said. */
   readonly tasks: readonly Judged[];
 }
@@ -81,6 +83,7 @@ export class Reconcile {
       const { ledger } = this.options;
       if (!ledger.series(task).at(0)) throw new ReconcileError('unknown-task', `there is no task ${task}`);
       const ingested = await this.ingestAll();
+      await this.tellStrangers();
       return { ...(await this.judge(task, 'say')), ingested };
     });
   }
@@ -92,6 +95,7 @@ export class Reconcile {
   sweep(): Promise<Swept> {
     return this.alone(async () => {
       const ingested = await this.ingestAll();
+      const foreign = await this.tellStrangers();
       const tasks: Judged[] = [];
       for (const task of this.restless()) {
         try {
@@ -102,7 +106,7 @@ export class Reconcile {
           if (!(cause instanceof ReconcileError && cause.code === 'erased')) throw cause;
         }
       }
-      return { ingested, tasks };
+      return { ingested, foreign, tasks };
     });
   }
 
@@ -143,7 +147,8 @@ export class Reconcile {
       events: openEvents(db, task),
       reach: sources.map((source) => {
         const { id, watermark, since, skewMs } = source;
-        return { source: id, watermark, since, skewMs, gaps: this.gapsOf(source, record) };
+        const { isLossy = false } = connectorOf(this.options.connectors, source.kind);
+        return { source: id, watermark, since, skewMs, isLossy, gaps: this.gapsOf(source, record) };
       }),
       ...reachOf(this.contracts.list(), record.allow),
     });
@@ -153,10 +158,6 @@ export class Reconcile {
       written.push(recorded, ...this.findings.supersede(task, confirmation.claim.statement, recorded.digest));
     }
     for (const finding of answer.findings) this.find(task, finding, written);
-    const strangers = Map.groupBy(openEvents(db, null), ({ ref, event }) =>
-      JSON.stringify([ref.source, event.credential, event.operation, event.resource?.uid]),
-    );
-    for (const group of strangers.values()) this.find(null, foreign(group.slice(0, maxEvents)), written);
     await Promise.all(written.map(({ durable }) => durable));
     const findings = this.findings.list(task);
     const before = db.get<{ pending: number }>('SELECT pending FROM reconciliation WHERE task = ?', task);
@@ -197,6 +198,20 @@ export class Reconcile {
     return gapsSince(this.options.db, id, since).filter(({ from }) => until === null || from <= until);
   }
 
+  /** Says what was done under credentials that were never issued here. @returns the new findings */
+  private async tellStrangers(): Promise<readonly Finding[]> {
+    const { db } = this.options;
+    const strangers = Map.groupBy(openEvents(db, null), ({ ref, event }) =>
+      JSON.stringify([ref.source, event.credential, event.operation, event.resource?.uid]),
+    );
+    const written: Recorded[] = [];
+    const found = [...strangers.values()].flatMap(
+      (group) => this.find(null, foreign(group.slice(0, maxEvents)), written) ?? [],
+    );
+    await Promise.all(written.map(({ durable }) => durable));
+    return this.findings.list().filter(({ finding }) => found.includes(finding));
+  }
+
   private confirm(task: string, { claim, events, how, key }: Confirmation): Recorded {
     const { ledger, db } = this.options;
     const used = new Set(events.map(({ ref }) => ref.source));
@@ -222,9 +237,10 @@ export class Reconcile {
     });
   }
 
-  private find(task: string | null, found: NewFinding, written: Recorded[]): void {
+  /** @returns its id; null: it was found before */
+  private find(task: string | null, found: NewFinding, written: Recorded[]): string | null {
     const { db, ledger, now } = this.options;
-    if (db.get('SELECT 1 FROM finding WHERE subject = ?', found.subject)) return;
+    if (db.get('SELECT 1 FROM finding WHERE subject = ?', found.subject)) return null;
     const finding = newId('finding', now());
     const { type, severity, todo, subject, statements, credential } = found;
     const why = shortened(found.why);
@@ -246,6 +262,7 @@ export class Reconcile {
         },
       }),
     );
+    return finding;
   }
 
   /** Says what was looked at and how far it reaches: also, and above all, when nothing was found. */

@@ -35,9 +35,10 @@ export function reconcileCommand(): Command {
         print(result, flags.json, () => judgedText(result));
         return;
       }
-      const swept = await client.post<{ tasks: ReconciledView[] }>('/v1/reconcile');
+      const swept = await client.post<{ tasks: ReconciledView[]; foreign: FindingView[] }>('/v1/reconcile');
       print(swept, flags.json, () =>
         [
+          ...swept.foreign.map(findingText),
           ...swept.tasks.map((each) => `${bold(each.task)}\n${judgedText(each)}`),
           `${counted(swept.tasks.length, 'task')} with something new.`,
         ].join('\n'),

@@ -17,6 +17,8 @@ interface AddFlags extends CommonOptions {
   readonly path?: string;
   readonly digests?: string;
   readonly digestKeys?: string;
+  readonly webhook?: string;
+  readonly secretFile?: string;
   readonly live?: boolean;
   readonly lag?: string;
   readonly postgres?: string;
@@ -53,6 +55,11 @@ function add(): Command {
       'with the mapping aws-cloudtrail: the folder with the digest files; only what they sign is read',
     )
     .option('--digest-keys <file>', 'what "aws cloudtrail list-public-keys" printed')
+    .option(
+      '--webhook <sender>',
+      'the system sends: github, gitlab, stripe or standard (Standard Webhooks); --path is where deliveries wait',
+    )
+    .option('--secret-file <file>', 'file of mode 0600 with the secret of the webhook')
     .option('--live', 'the system writes there itself and at once: no record means that nothing happened')
     .option('--lag <seconds>', 'how long after it happened an event may still appear, if not as the mapping says')
     .option('--dir <dir>', 'without a mapping: the folder with the records of a git forge')
@@ -82,17 +89,25 @@ function add(): Command {
         ...(flags.skew === undefined ? {} : { skewMs: Math.round(Number(flags.skew) * 1000) }),
         ...(forge ? { forge } : {}),
       });
+      const inbox = flags.webhook ? ` Deliveries go to /v1/inbox/${id} of this server.` : '';
       const more = forge ? ' From now on each task that names a repository gets a credential there.' : '';
-      print(source, flags.json, () => `Added ${bold(id)}.${more}`);
+      print(source, flags.json, () => `Added ${bold(id)}.${more}${inbox}`);
     });
 }
 
 function kindOf(flags: AddFlags): object {
-  const { mapping, path, dir, digests, digestKeys, live, lag } = flags;
+  const { mapping, path, dir, digests, digestKeys, webhook, secretFile, live, lag } = flags;
   if (flags.postgres !== undefined) return { kind: 'postgres', config: postgresOf(flags.postgres, flags) };
   if (mapping !== undefined && path !== undefined) {
     const config = { path: resolve(path), mapping: Buffer.from(mappingOf(mapping)).toString('utf8') };
     const lagSeconds = lag === undefined ? {} : { lagSeconds: Number(lag) };
+    if (webhook !== undefined) {
+      if (secretFile === undefined) throw new ServerError('request', '--webhook needs --secret-file');
+      return {
+        kind: 'webhook',
+        config: { ...config, sender: webhook, secretFile: resolve(secretFile), ...lagSeconds },
+      };
+    }
     if (digests !== undefined) {
       if (digestKeys === undefined) throw new ServerError('request', '--digests needs --digest-keys');
       const signed = { digests: resolve(digests), keys: readFileSync(digestKeys, 'utf8') };

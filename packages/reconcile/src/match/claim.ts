@@ -49,6 +49,8 @@ export interface Reach {
   readonly skewMs: number;
   /** Stretches of its own time of which records are missing, ISO 8601. */
   readonly gaps: readonly { readonly from: string; readonly to: string }[];
+  /** Records can be lost on the way here: that one is not there proves nothing. */
+  readonly isLossy?: boolean;
   /** Why nothing of it can be placed in time, in words. */
   readonly adrift?: string;
 }

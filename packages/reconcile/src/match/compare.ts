@@ -56,12 +56,13 @@ export function standing(
 ): 'passed' | 'waiting' | { readonly uncovered: string } {
   let uncovered: string | null = null;
   for (const source of expectation.sources) {
-    const { watermark = null, since = null, skewMs = 0, gaps = [], adrift } = reach.get(source) ?? {};
+    const { watermark = null, since = null, skewMs = 0, gaps = [], adrift, isLossy = false } = reach.get(source) ?? {};
     const { from, to } = windowOf(claim, expectation, skewMs);
     if (claim.ended === null || watermark === null || Date.parse(watermark) <= to) return 'waiting';
     const gap = gaps.find((each) => Date.parse(each.from) <= to && from <= Date.parse(each.to));
     if (since !== null && from <= Date.parse(since)) uncovered ??= `source ${source} is read only from ${since} on`;
     else if (adrift !== undefined) uncovered ??= adrift;
+    else if (isLossy) uncovered ??= `records of source ${source} are sent, and one that was lost does not show`;
     else if (gap) uncovered ??= `records of source ${source} from ${gap.from} to ${gap.to} are missing`;
   }
   return uncovered === null ? 'passed' : { uncovered };

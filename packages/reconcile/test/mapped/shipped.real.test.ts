@@ -38,4 +38,21 @@ describe.skipIf(!isHere)('real records of', () => {
     const expected = /^(rule-test|scenario|testdata): it (has no (id|time)|does not say what was done)$/;
     expect(failed.filter((each) => !expected.test(each))).toEqual([]);
   });
+
+  it('GitHub’s webhooks are all events, whatever they tell', () => {
+    const read = compileMapping(parseMapping(shippedMapping('github-webhook')));
+    const lines = readFileSync(join(folder, 'github_webhook.jsonl'), 'utf8').trim().split('\n');
+    const events = lines.map((line, i) => {
+      const body = (JSON.parse(line) as { event: Record<string, never> }).event;
+      const kind = ['pull_request', 'issue', 'release', 'deployment', 'check_run'].find((name) => name in body);
+      const headers = {
+        'x-github-delivery': `d-${i}`,
+        'x-github-event': 'commits' in body ? 'push' : (kind ?? 'other'),
+      };
+      return read({ received: '2026-11-22T12:00:00.000Z', headers, body });
+    });
+    expect(events.filter((event) => typeof event === 'object' && event !== null)).toHaveLength(405);
+    const named = events.filter((event) => typeof event === 'object' && event?.principal);
+    expect(named.length).toBeGreaterThan(300);
+  });
 });

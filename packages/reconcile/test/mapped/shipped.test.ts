@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { compileMapping, type Json, parseMapping, type SourceEvent } from '@deed/evidence';
 import { describe, expect, it } from 'vitest';
 import { shippedMapping, shippedMappings } from '../../src/mapped/shipped.ts';
@@ -55,6 +56,52 @@ const records: Readonly<Record<string, readonly [record: Json, event: Partial<So
     {
       ...{ activity: 'update', correlation: { request: 'req_1', idempotency: 'act_1' }, credential: null },
       fields: { amount: 4000, currency: 'eur', livemode: false },
+    },
+  ],
+  'stripe-webhook': [
+    {
+      ...{ received: '2026-11-22T12:00:01.000Z', headers: {} },
+      body: {
+        ...{ id: 'evt_1', object: 'event', created: 1_795_348_800, type: 'charge.refunded', livemode: false },
+        request: { id: 'req_1', idempotency_key: 'act_1' },
+        data: { object: { id: 'ch_1', object: 'charge', amount: 4000, currency: 'eur' } },
+      },
+    },
+    {
+      ...{ id: 'evt_1', time: '2026-11-22T12:00:00.000Z', correlation: { request: 'req_1', idempotency: 'act_1' } },
+      fields: { amount: 4000, currency: 'eur', livemode: false },
+    },
+  ],
+  'github-webhook': [
+    {
+      received: '2026-11-22T12:00:00.000Z',
+      headers: { 'x-github-delivery': 'd-1', 'x-github-event': 'push' },
+      body: {
+        ...{ ref: 'refs/heads/main', before: '1'.repeat(40), after: '2'.repeat(40), forced: false },
+        ...{ repository: { full_name: 'example/site' }, sender: { login: 'mona', type: 'User' } },
+        installation: { id: 7 },
+      },
+    },
+    {
+      ...{ id: 'd-1', operation: 'push', activity: 'update', credential: { kind: 'github-installation', uid: '7' } },
+      resource: { type: 'git-ref', uid: 'example/site refs/heads/main', parent: 'example/site' },
+      fields: { old: '1'.repeat(40), new: '2'.repeat(40), forced: false },
+    },
+  ],
+  'gitlab-webhook': [
+    {
+      received: '2026-11-22T12:00:00.000Z',
+      headers: { 'x-gitlab-event': 'Merge Request Hook', 'x-gitlab-event-uuid': 'u-1' },
+      body: {
+        ...{ object_kind: 'merge_request', user: { username: 'mona' } },
+        project: { path_with_namespace: 'example/site' },
+        object_attributes: { iid: 3, action: 'open', state: 'opened' },
+      },
+    },
+    {
+      ...{ id: 'u-1', operation: 'merge_request.open', activity: 'create' },
+      resource: { type: 'project', uid: 'example/site', parent: 'example/site' },
+      fields: { number: 3, state: 'opened' },
     },
   ],
   'kubernetes-audit': [
@@ -218,4 +265,17 @@ describe('the mappings that come with Deed', () => {
   it('are asked for by name', () => {
     expect(() => shippedMapping('../package')).toThrow(/there is no mapping/);
   });
+});
+
+it('each has a page that says what it covers and what not', () => {
+  const folder = new URL('../../../../docs/sources/', import.meta.url);
+  const pages = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'));
+  for (const name of shippedMappings()) {
+    const { coverage, notCovered } = parseMapping(shippedMapping(name));
+    const said = [name, ...coverage, ...notCovered];
+    expect(
+      pages.some((page) => page.startsWith('# ') && said.every((each) => page.includes(each))),
+      name,
+    ).toBe(true);
+  }
 });

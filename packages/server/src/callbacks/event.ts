@@ -45,6 +45,11 @@ export function eventOf(statement: Statement): CallbackEvent | null {
       const data = { task, finding, kind: type, severity };
       return { topic: 'finding', type: 'deed.finding', subject: finding, data };
     }
+    case 'finding-changed': {
+      const { finding, state, until, by } = statement.body;
+      const data = { task, finding, state, until, by };
+      return { topic: 'finding', type: 'deed.finding.changed', subject: finding, data };
+    }
     case 'grant-decision': {
       const { grant, verdict, agent, grade, ceiling, expires } = statement.body;
       const data = { grant, verdict, agent, grade, ceiling, expires };

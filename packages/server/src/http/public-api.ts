@@ -5,6 +5,7 @@ import { actionsApi } from './actions-api.ts';
 import { approvalsApi } from './approvals-api.ts';
 import { enrolApi } from './enrol-api.ts';
 import { publicHopsApi } from './hops-api.ts';
+import { inboxApi } from './inbox-api.ts';
 import { myTasksApi } from './my-tasks-api.ts';
 import { oauthApi } from './oauth-api.ts';
 import { oidcApi } from './oidc-api.ts';
@@ -14,9 +15,9 @@ import { problem, withProblems } from './problem.ts';
 import type { PublicDoor } from './public-door.ts';
 import { openSessions } from './session.ts';
 
-/** Of a request from the network, unless it brings the arguments or the result of an action. */
+/** Of a request from the network, unless it brings the arguments or the result of an action, or what a webhook tells. */
 const maxBodyBytes = 256 * 1024;
-const brings = /^\/v1\/(actions(\/[^/]+\/result)?|execute)$/;
+const brings = /^\/v1\/(actions(\/[^/]+\/result)?|execute|inbox\/[^/]+)$/;
 
 /** Each part says itself who may use it: nothing here knows the caller. */
 const parts: readonly ((door: PublicDoor) => Hono)[] = [
@@ -29,6 +30,7 @@ const parts: readonly ((door: PublicDoor) => Hono)[] = [
   ordersApi,
   publicHopsApi,
   actionsApi,
+  inboxApi,
 ];
 
 /** What is open to the network beside the log: nothing in it is for operators alone. */

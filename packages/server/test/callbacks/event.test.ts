@@ -31,7 +31,15 @@ describe('what callbacks tell', () => {
         ['task-opened', 'deed.task.opened'],
       ]),
     );
-    const known = new Set(['approval', 'finding', 'grant-decision', 'refusal', 'task-closed', 'task-opened']);
+    const known = new Set([
+      'approval',
+      'finding',
+      'finding-changed',
+      'grant-decision',
+      'refusal',
+      'task-closed',
+      'task-opened',
+    ]);
     expect(told.filter(([predicate]) => !known.has(predicate as string))).toEqual([]);
   });
 
