@@ -92,9 +92,11 @@ async function read(
   }
   const problems: string[] = [];
   const isAhead = BigInt(hexOf(lsn)) > BigInt(hexOf(from.lsn));
-  if (isAhead) problems.push(`missing coverage: somebody else read the slot ${slot} from ${from.lsn} to ${lsn}`);
-  else if (lsn !== from.lsn) await client.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [slot, from.lsn]);
+  if (!isAhead && lsn !== from.lsn)
+    await client.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [slot, from.lsn]);
   const reached = await now(client);
+  const why = `missing coverage: somebody else read the slot ${slot} from ${from.lsn} to ${lsn}`;
+  const gaps = isAhead ? [{ from: from.watermark ?? new Date(0).toISOString(), to: reached, why }] : [];
   const { rows } = await client.query<{ data: Buffer }>(
     `SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, $2, 'proto_version', '1', 'publication_names', $3, 'messages', 'true')`,
     [slot, limit, publication],
@@ -110,7 +112,7 @@ async function read(
     lsn: unpacked.endLsn ?? (isAhead ? lsn : from.lsn),
     watermark: more ? (unpacked.newest ?? from.watermark) : reached,
   };
-  return { records: unpacked.records, to, watermark: to.watermark, coverage, problems, more };
+  return { records: unpacked.records, to, watermark: to.watermark, coverage, problems, gaps, more };
 }
 
 function hexOf(lsn: string): string {
