@@ -13,6 +13,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 
@@ -36,6 +37,31 @@ export const postgresBinaries = (() => {
   process.stderr.write('SKIPPED: no PostgreSQL server on this machine (Debian: postgresql); its tests are left out\n');
   return null;
 })();
+
+/** Whether the server's extension pgaudit is here. Without it, said aloud. */
+export const hasPgaudit = (() => {
+  if (!postgresBinaries) return false;
+  const share = '/usr/share/postgresql';
+  const isHere =
+    existsSync(share) && readdirSync(share).some((v) => existsSync(join(share, v, 'extension/pgaudit.control')));
+  if (!isHere) process.stderr.write('SKIPPED: no pgaudit on this machine (Debian: postgresql-15-pgaudit)\n');
+  return isHere;
+})();
+
+async function untilAnswers(port: number): Promise<void> {
+  for (let left = 100; ; left--) {
+    const client = new Client({ host: '127.0.0.1', port, user: 'super', password: 'super', database: 'postgres' });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      await client.end();
+      return;
+    } catch (cause) {
+      if (left === 0) throw cause;
+      await sleep(100);
+    }
+  }
+}
 
 /** A PostgreSQL server of its own, on loopback, that asks every TCP login for its password and logs every statement. */
 export class Cluster {
@@ -83,12 +109,14 @@ export class Cluster {
       server.once('exit', (code) => reject(new Error(`postgres ended with ${code}: ${readFileSync(logFile, 'utf8')}`)));
       server.stderr.on('data', (chunk: Buffer) => {
         writeFileSync(logFile, chunk, { flag: 'a' });
-        if (readFileSync(logFile, 'utf8').includes('ready to accept connections')) resolve();
+        // With a collector of logs, what follows is said to that one.
+        if (/ready to accept connections|redirecting log output/.test(readFileSync(logFile, 'utf8'))) resolve();
       });
     });
     const end = () => server.kill('SIGINT');
     process.once('exit', end);
     await ready;
+    await untilAnswers(port);
     return new Cluster(dir, port, async () => {
       process.off('exit', end);
       const ended = once(server, 'exit');
@@ -98,7 +126,7 @@ export class Cluster {
     });
   }
 
-  /** What the server's own log says up to now. */
+  /** What the server's own log says up to now, where no collector takes it. */
   log(): string {
     return readFileSync(join(this.dir, 'log'), 'utf8');
   }

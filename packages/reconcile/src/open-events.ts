@@ -1,6 +1,7 @@
 import type { EventRef, SourceEvent } from '@deed/evidence';
 import type { Database } from '@deed/store';
 import type { MatchEvent } from './match/claim.ts';
+import type { Source } from './sources.ts';
 
 interface Row {
   readonly source: string;
@@ -49,4 +50,23 @@ function matchEvent({ source, name, batch, credential, event, read_at: readAt }:
       readAt: readAt === null ? null : Date.parse(readAt),
     },
   ];
+}
+
+/** By source that tells beside another one: which transactions of the task that one has. */
+export function transactionsBeside(
+  db: Database,
+  task: string,
+  sources: readonly Source[],
+): ReadonlyMap<string, { readonly source: string; readonly transactions: ReadonlySet<string> }> {
+  return new Map(
+    sources.flatMap(({ id, watch: { beside: source } }) => {
+      if (source === undefined) return [];
+      const rows = db.all<{ event: string }>(
+        'SELECT event FROM event WHERE task = ? AND source = ? AND event IS NOT NULL',
+        ...[task, source],
+      );
+      const found = rows.map(({ event }) => (JSON.parse(event) as SourceEvent).correlation.transaction);
+      return [[id, { source, transactions: new Set(found.filter((each) => each !== undefined)) }] as const];
+    }),
+  );
 }

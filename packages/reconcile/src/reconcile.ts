@@ -12,7 +12,7 @@ import { type Ingested, ingest } from './ingest.ts';
 import type { Answer, Confirmation, NewFinding } from './match/claim.ts';
 import { match, rules } from './match/match.ts';
 import { foreign } from './match/tell.ts';
-import { eventsNamed, openEvents } from './open-events.ts';
+import { eventsNamed, openEvents, transactionsBeside } from './open-events.ts';
 import { connectorOf, listSources, type Source } from './sources.ts';
 import { readTask, type TaskRecord } from './task-record.ts';
 
@@ -151,6 +151,7 @@ export class Reconcile {
         return { source: id, watermark, since, skewMs, isLossy, gaps: this.gapsOf(source, record) };
       }),
       ...reachOf(this.contracts.list(), record.allow),
+      beside: transactionsBeside(db, task, sources),
     });
     const written: Recorded[] = [];
     for (const confirmation of answer.confirmed) {

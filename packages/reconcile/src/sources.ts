@@ -13,6 +13,8 @@ const watch = z.strictObject({
   expected: z.array(uid).max(10_000).default([]),
   /** Only credentials and principals that begin so are looked at; without this, all. */
   only: z.array(uid).max(1000).optional(),
+  /** Another source of the same system, which has the changes themselves: what this one tells of a transaction that is there needs no explanation. */
+  beside: z.string().min(1).max(63).optional(),
 });
 export type Watch = z.infer<typeof watch>;
 

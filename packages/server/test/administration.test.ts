@@ -31,7 +31,7 @@ async function closedTask(): Promise<string> {
 }
 
 async function invited() {
-  const { code, person } = await world.post('/v1/people/invite', { label: 'Ada', roles: ['auditor'] });
+  const { code, person } = await world.post('/v1/people/invite', { label: 'Ada Lovelace', roles: ['auditor'] });
   return { code, person, key: { kind: 'es256', public: toBase64(spkiOf(newP256())) } as const };
 }
 
@@ -102,7 +102,7 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
   '/v1/callbacks/:id/test': [async () => [`/v1/callbacks/${await told()}/test`, {}], 'administered'],
   '/v1/callbacks/:id/retry': [async () => [`/v1/callbacks/${await told()}/retry`, {}], 'administered'],
   '/v1/callbacks/:id/remove': [async () => [`/v1/callbacks/${await told()}/remove`, {}], 'administered'],
-  '/v1/agents/invite': [async () => ['/v1/agents/invite', { name: 'coder' }], 'administered'],
+  '/v1/agents/invite': [async () => ['/v1/agents/invite', { name: 'coding-agent-seven' }], 'administered'],
   '/v1/agents/:id/revoke': [
     async () => [`/v1/agents/${(await world.enrol()).id}/revoke`, { reason: 'its work is done' }],
     'administered',
@@ -127,7 +127,10 @@ const routes: Readonly<Record<string, readonly [() => Promise<readonly [string, 
   ],
   '/v1/grants/waive': [async () => ['/v1/grants/waive', { days: 1 }], 'administered'],
   '/v1/retention': [async () => ['/v1/retention', { dryRun: false, acceptClock: true }], 'administered'],
-  '/v1/people/invite': [async () => ['/v1/people/invite', { label: 'Grace', roles: ['approver'] }], 'administered'],
+  '/v1/people/invite': [
+    async () => ['/v1/people/invite', { label: 'Grace Hopper', roles: ['approver'] }],
+    'administered',
+  ],
   '/v1/people/oidc': [
     async () => [
       '/v1/people/oidc',
@@ -292,5 +295,5 @@ test('an act that is refused is not stated, and none says what was asked for', a
   const before = world.statements('deployment').length;
   expect((await world.api('POST', '/v1/agents/invite', { name: 'no such name!' })).status).toBe(400);
   expect(world.statements('deployment')).toHaveLength(before);
-  expect(JSON.stringify(world.statements('deployment'))).not.toMatch(/Ada|Grace|coder/);
+  expect(JSON.stringify(world.statements('deployment'))).not.toMatch(/Ada Lovelace|Grace Hopper|coding-agent-seven/);
 });

@@ -32,6 +32,7 @@ interface AddFlags extends CommonOptions {
   readonly skew?: string;
   readonly expect?: readonly string[];
   readonly only?: readonly string[];
+  readonly beside?: string;
 }
 
 export function sourceCommand(): Command {
@@ -76,6 +77,7 @@ function add(): Command {
     .option('--ca-file <file>', 'the certificate that signs that of the server')
     .option('--skew <seconds>', 'by how much its clock may differ from ours')
     .option('--expect <uid...>', 'credentials and principals that act there rightly without Deed')
+    .option('--beside <id>', 'another source of the same system, which has the changes themselves')
     .option('--only <prefix...>', 'look only at credentials and principals that begin so')
     .action(async (id: string, flags: AddFlags) => {
       const forge = forgeOf(id, flags);
@@ -85,6 +87,7 @@ function add(): Command {
         watch: {
           ...(flags.expect ? { expected: flags.expect } : {}),
           ...(flags.only ? { only: flags.only } : {}),
+          ...(flags.beside ? { beside: flags.beside } : {}),
         },
         ...(flags.skew === undefined ? {} : { skewMs: Math.round(Number(flags.skew) * 1000) }),
         ...(forge ? { forge } : {}),

@@ -31,6 +31,7 @@ export type Expression =
   | { readonly of: Expression; readonly after: string }
   | { readonly of: Expression; readonly until: string }
   | { readonly of: Expression; readonly json: string }
+  | { readonly of: Expression; readonly csv: number }
   | { readonly of: Expression; readonly entry: { readonly at: string; readonly is: Comparable }; readonly take: string }
   | { readonly of: Expression; readonly digest: 'hex' | 'base64' }
   | { readonly of: Expression; readonly as: 'text' | 'number' | 'lower' };
@@ -55,6 +56,7 @@ export const expression: z.ZodType<Expression> = z.union([
   z.strictObject({ of: inner, after: text.min(1) }),
   z.strictObject({ of: inner, until: text.min(1) }),
   z.strictObject({ of: inner, json: pointer }),
+  z.strictObject({ of: inner, csv: z.number().int().min(0).max(255) }),
   z.strictObject({ of: inner, entry: z.strictObject({ at: pointer, is: scalar }), take: pointer }),
   z.strictObject({ of: inner, digest: z.enum(['hex', 'base64']) }),
   z.strictObject({ of: inner, as: z.enum(['text', 'number', 'lower']) }),
@@ -109,6 +111,7 @@ function taking(from: Expression): Take {
     return onText(of, (value) => (value.startsWith(from.after) ? value.slice(from.after.length) : undefined));
   if ('until' in from) return onText(of, (value) => value.split(from.until, 1)[0]);
   if ('json' in from) return inside(of, follow(from.json));
+  if ('csv' in from) return onText(of, (value) => csvField(value, from.csv));
   if ('entry' in from) return entryOf(of, compile(from.entry.at), from.entry.is, follow(from.take));
   if ('digest' in from) return digested(of, from.digest);
   return cast(of, from.as);
@@ -191,6 +194,27 @@ function inside(of: Take, within: Take): Take {
       return undefined;
     }
   };
+}
+
+/** One field of a record in the form of RFC 4180; a quoted one may hold commas, newlines and doubled quotes. */
+function csvField(record: string, wanted: number): string | undefined {
+  let at = 0;
+  for (let field = 0; ; field++) {
+    const isQuoted = record[at] === '"';
+    let end = at;
+    if (isQuoted) {
+      do end = record.indexOf('"', end + 1) + 1;
+      while (end > 0 && record[end] === '"');
+      if (end === 0) return undefined;
+    }
+    const comma = record.indexOf(',', end);
+    const stop = comma < 0 ? record.length : comma;
+    if (field === wanted) {
+      return isQuoted ? record.slice(at + 1, end - 1).replaceAll('""', '"') : record.slice(at, stop);
+    }
+    if (comma < 0) return undefined;
+    at = comma + 1;
+  }
 }
 
 function entryOf(of: Take, at: (entry: Json) => Comparable | undefined, is: Comparable, take: Take): Take {

@@ -72,6 +72,8 @@ export interface Question {
   readonly possible: ReadonlyMap<string, ReadonlySet<string>>;
   /** Operations that tools leave behind beside their calls, for instance when they sign in, by source. */
   readonly ambient: ReadonlyMap<string, ReadonlySet<string>>;
+  /** By source that only tells beside another one: that one, and the transactions of this task's credentials that it has. */
+  readonly beside?: ReadonlyMap<string, { readonly source: string; readonly transactions: ReadonlySet<string> }>;
 }
 
 /** `exact`: by ids. `compared`: by time and content, and nothing else was like it. `counted`: as many as equal actions. */

@@ -15,6 +15,7 @@ export function judgeLeft(
   const looks: MatchEvent[] = [];
   const refused: MatchEvent[] = [];
   const adrift: MatchEvent[] = [];
+  const besides = question.beside ?? new Map();
   for (const each of board.left()) {
     const { event, ref, at } = each;
     const closed = question.task.closed;
@@ -26,7 +27,12 @@ export function judgeLeft(
     else if (isLate) findings.push(tell.afterClose(each, closed));
     else if (question.ambient.get(ref.source)?.has(event.operation)) ambient.push(each);
     else if (mayBe(each, pending, board)) continue;
-    else if (possible && !possible.has(event.operation)) findings.push(tell.outOfScope(each));
+    else if (event.activity !== 'read' && besides.has(ref.source)) {
+      const stands = standingBeside(each, question, board);
+      if (stands === 'there') ambient.push(each);
+      else if (stands === 'nothing') looks.push(each);
+      else if (stands === 'gone') findings.push(tell.withoutRows(each, besides.get(ref.source)?.source ?? ''));
+    } else if (possible && !possible.has(event.operation)) findings.push(tell.outOfScope(each));
     else {
       const claim = board.repeated(each);
       if (claim) findings.push(tell.repeated(each, claim));
@@ -42,6 +48,20 @@ export function judgeLeft(
   for (const group of Map.groupBy(adrift, ({ ref }) => ref.source).values())
     findings.push(tell.adrift(group, question.task));
   return { findings, ambient };
+}
+
+/** What became of a statement, as the source of the changes has it: `waiting` until that one is read past it. */
+function standingBeside(
+  { ref, event, at }: MatchEvent,
+  { beside }: Question,
+  board: Board,
+): 'there' | 'nothing' | 'gone' | 'waiting' {
+  const { source, transactions } = beside?.get(ref.source) ?? { source: '', transactions: new Set<string>() };
+  const { transaction } = event.correlation;
+  if (transaction !== undefined && transactions.has(transaction)) return 'there';
+  if (event.fields.rows === 0) return 'nothing';
+  const { watermark = null, skewMs = 0 } = board.reach.get(source) ?? {};
+  return watermark === null || Date.parse(watermark) <= at + skewMs ? 'waiting' : 'gone';
 }
 
 /** True if an action of which not all is known may be what it belongs to. */

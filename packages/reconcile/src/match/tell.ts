@@ -202,6 +202,20 @@ export function looked(group: readonly MatchEvent[], opened: string): NewFinding
   };
 }
 
+/** A statement that the log has, and no row that it changed. */
+export function withoutRows(each: MatchEvent, source: string): NewFinding {
+  return {
+    type: 'ambiguous',
+    severity: 'medium',
+    subject: `without-rows:${each.ref.event}`,
+    why: `${eventText(each)}, with the credential of this task, and source ${source} has no row of its transaction: it was rolled back, or what it changed is not read there`,
+    todo: 'Look whether the table is among those that the source of the changes reads. If it is, nothing was changed.',
+    statements: [],
+    events: [each],
+    credential: each.credential,
+  };
+}
+
 /** Records whose dates cannot be true. */
 export function adrift(group: readonly MatchEvent[], { opened, begun }: Question['task']): NewFinding {
   const times = group.map(({ event }) => event.time).sort();

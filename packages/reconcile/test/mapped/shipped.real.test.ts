@@ -19,6 +19,7 @@ const sources: Readonly<Record<string, readonly [file: string, events: number, p
   'slack-audit': ['slack_audit', 24, 0],
   'openai-audit': ['openai_audit', 33, 0],
   'anthropic-activity': ['anthropic_activity', 38, 0],
+  'postgres-pgaudit': ['postgres_pgaudit', 42, 34],
   'aws-bedrock-invocation': ['aws_bedrock_invocation', 8, 0],
 };
 const isHere = existsSync(folder);

@@ -58,6 +58,26 @@ const records: Readonly<Record<string, readonly [record: Json, event: Partial<So
       fields: { amount: 4000, currency: 'eur', livemode: false },
     },
   ],
+  'postgres-pgaudit': [
+    {
+      ...{
+        timestamp: '2026-11-22 12:00:00.000 UTC',
+        user: 'crd_1',
+        dbname: 'shop',
+        pid: 7,
+        session_id: 'a.1',
+        line_num: 3,
+      },
+      ...{ txid: 731, error_severity: 'LOG', application_name: 'deed:task-1', remote_host: '192.0.2.1' },
+      message: 'AUDIT: SESSION,1,1,WRITE,UPDATE,TABLE,public.orders,"update orders set note = \'a, ""b""\'",<none>,2',
+    },
+    {
+      ...{ id: 'a.1:3', activity: 'update', operation: 'SQL UPDATE', status: 'success' },
+      ...{ credential: { kind: 'postgres-role', uid: 'crd_1' }, correlation: { transaction: '731', task: 'task-1' } },
+      resource: { type: 'table', uid: 'public.orders', parent: 'shop' },
+      fields: { class: 'WRITE', sql: 'update orders set note = \'a, "b"\'', parameters: '<none>', rows: 2 },
+    },
+  ],
   'stripe-webhook': [
     {
       ...{ received: '2026-11-22T12:00:01.000Z', headers: {} },

@@ -242,6 +242,27 @@ describe('what no receipt explains', () => {
     expect(types(match(question({ events: [late], task: open })))).toEqual(['hidden_side_effect']);
   });
 
+  it('needs no explanation of a statement whose rows another source of the system has', () => {
+    const said = (transaction: string | null, over: object = {}) => {
+      const made = event({
+        operation: 'SQL UPDATE',
+        ...(transaction ? { correlation: { transaction } } : {}),
+        ...over,
+      });
+      return { ...made, ref: { ...made.ref, source: 'log' } };
+    };
+    const beside = new Map([['log', { source: 'pay', transactions: new Set(['731']) }]]);
+    const told = (events: readonly MatchEvent[], reach: readonly Reach[] = [whole]) =>
+      match(question({ events, beside, reach: [...reach, { ...whole, source: 'log' }], possible: new Map() }));
+    expect(told([said('731')])).toMatchObject({ findings: [], ambient: [{}] });
+    expect(told([said('732')]).findings).toMatchObject([{ type: 'ambiguous', severity: 'medium' }]);
+    const soon = { ...whole, watermark: '2026-11-22T12:10:00.000Z' };
+    expect(told([said('732')], [soon])).toMatchObject({ findings: [], ambient: [] });
+    expect(told([said('732', { fields: { rows: 0 } })]).findings).toMatchObject([{ severity: 'low' }]);
+    const read = said(null, { activity: 'read', operation: 'SQL SELECT' });
+    expect(told([read]).findings).toMatchObject([{ type: 'hidden_side_effect', severity: 'low' }]);
+  });
+
   it('calls what no allowed tool does an excess of scope', () => {
     const made = event({ operation: 'user.created' });
     expect(match(question({ events: [made] })).findings).toMatchObject([
