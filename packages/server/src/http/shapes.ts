@@ -59,7 +59,9 @@ export const addSource = z.strictObject({
   id: text,
   kind: text,
   config: z.json(),
-  watch: z.strictObject({ expected: z.array(text).optional(), only: z.array(text).optional() }).optional(),
+  watch: z
+    .strictObject({ expected: z.array(text).optional(), only: z.array(text).optional(), beside: text.optional() })
+    .optional(),
   skewMs: z.number().int().min(0).optional(),
   forge: z.strictObject({ name: text, url: z.url(), adminUrl: z.url(), adminTokenFile: text }).optional(),
 });
