@@ -29,6 +29,7 @@ interface AddFlags extends CommonOptions {
   readonly publication?: string;
   readonly tls?: boolean;
   readonly caFile?: string;
+  readonly redact?: readonly string[];
   readonly skew?: string;
   readonly expect?: readonly string[];
   readonly only?: readonly string[];
@@ -73,6 +74,7 @@ function add(): Command {
     .option('--reader-file <file>', 'file of mode 0600: {"user": …, "password": …} of a role with REPLICATION')
     .option('--slot <name>', 'the replication slot; it is made if it is not there', 'deed')
     .option('--publication <name>', 'which tables are read', 'deed')
+    .option('--redact <column...>', 'columns whose values are never kept, each as SCHEMA.TABLE.COLUMN')
     .option('--no-tls', 'speak without TLS (default: with, except to a unix socket and to this machine)')
     .option('--ca-file <file>', 'the certificate that signs that of the server')
     .option('--skew <seconds>', 'by how much its clock may differ from ours')
@@ -125,7 +127,10 @@ function kindOf(flags: AddFlags): object {
   );
 }
 
-function postgresOf(host: string, { port, database, readerFile, slot, publication, tls, caFile }: AddFlags): object {
+function postgresOf(
+  host: string,
+  { port, database, readerFile, slot, publication, tls, caFile, redact }: AddFlags,
+): object {
   if (database === undefined || readerFile === undefined)
     throw new ServerError('request', '--postgres needs --database and --reader-file');
   const isHere = host.startsWith('/') || ['127.0.0.1', '::1', 'localhost'].includes(host);
@@ -133,6 +138,7 @@ function postgresOf(host: string, { port, database, readerFile, slot, publicatio
     ...{ host, port: Number(port), database, readerFile: resolve(readerFile), slot, publication },
     tls: tls !== false && (!isHere || caFile !== undefined),
     ...(caFile === undefined ? {} : { caFile: resolve(caFile) }),
+    ...(redact === undefined ? {} : { redact }),
   };
 }
 

@@ -10,6 +10,7 @@ import type pg from 'pg';
 import type { Connector, Reading, SourceRecord } from '../connector.ts';
 import { ReconcileError } from '../errors.ts';
 import { checkPostgres } from './check.ts';
+import { hiddenColumns, redactChange } from './redact.ts';
 import { inSession, type PostgresConfig, postgresConfig } from './session.ts';
 
 /** How far the slot was read: the end of the newest transaction that was kept, as the server writes it. */
@@ -81,7 +82,7 @@ async function now(client: pg.Client): Promise<string> {
 
 async function read(
   client: pg.Client,
-  { slot, publication }: PostgresConfig,
+  { slot, publication, redact }: PostgresConfig,
   from: PostgresPosition,
   limit: number,
 ): Promise<Reading<PostgresPosition>> {
@@ -105,6 +106,7 @@ async function read(
   const unpacked = unpack(
     rows.map(({ data }) => data),
     keys,
+    new Set(redact),
     problems,
   );
   const more = rows.length >= limit;
@@ -112,7 +114,9 @@ async function read(
     lsn: unpacked.endLsn ?? (isAhead ? lsn : from.lsn),
     watermark: more ? (unpacked.newest ?? from.watermark) : reached,
   };
-  return { records: unpacked.records, to, watermark: to.watermark, coverage, problems, gaps, more };
+  const withheld = redact.length > 0 ? [`all but the values of ${redact.join(', ')}`] : [];
+  const told = [...coverage, ...withheld];
+  return { records: unpacked.records, to, watermark: to.watermark, coverage: told, problems, gaps, more };
 }
 
 function hexOf(lsn: string): string {
@@ -133,9 +137,15 @@ async function primaryKeys(client: pg.Client): Promise<ReadonlyMap<number, reado
 }
 
 /** The transactions among the messages, as one record a changed row. A record waits for the end of its transaction: its stamps may come late. */
-function unpack(messages: readonly Buffer[], keys: ReadonlyMap<number, readonly string[]>, problems: string[]) {
+function unpack(
+  messages: readonly Buffer[],
+  keys: ReadonlyMap<number, readonly string[]>,
+  redact: ReadonlySet<string>,
+  problems: string[],
+) {
   const records: SourceRecord[] = [];
   const relations = new Map<number, string>();
+  const hidden = new Map<number, ReadonlySet<number>>();
   let begin: { readonly raw: string; readonly timeMs: number } | null = null;
   let changes: { readonly relation: number; readonly raw: string }[] = [];
   /** By what they say, the first of each: a statement makes one every time. */
@@ -149,13 +159,17 @@ function unpack(messages: readonly Buffer[], keys: ReadonlyMap<number, readonly 
       begin = { raw, timeMs: message.timeMs };
       changes = [];
       stamps = new Map();
-    } else if (message.kind === 'relation') relations.set(message.id, raw);
-    else if (message.kind === 'message' && message.prefix === stampPrefix) {
+    } else if (message.kind === 'relation') {
+      relations.set(message.id, raw);
+      hidden.set(message.id, hiddenColumns(data, redact));
+    } else if (message.kind === 'message' && message.prefix === stampPrefix) {
       const said = Buffer.from(message.content).toString('latin1');
       if (!stamps.has(said)) stamps.set(said, raw);
     } else if (message.kind === 'truncate') for (const relation of message.relations) changes.push({ relation, raw });
-    else if ('relation' in message) changes.push({ relation: message.relation, raw });
-    else if (message.kind === 'commit' && begin) {
+    else if ('relation' in message) {
+      const kept = redactChange(data, hidden.get(message.relation) ?? new Set());
+      changes.push({ relation: message.relation, raw: toBase64(kept) });
+    } else if (message.kind === 'commit' && begin) {
       for (const [n, change] of changes.entries()) {
         const relation = relations.get(change.relation) ?? '';
         const key = keys.get(change.relation) ?? [];

@@ -15,6 +15,11 @@ export const postgresConfig = z.strictObject({
   publication: z.string().min(1).max(63),
   tls: z.boolean().default(true),
   caFile: z.string().startsWith('/').optional(),
+  /** Columns whose values are never kept, each as `schema.table.column`. */
+  redact: z
+    .array(z.string().regex(/^[^.]+\.[^.]+\.[^.]+$/, 'SCHEMA.TABLE.COLUMN'))
+    .max(1000)
+    .default([]),
 });
 export type PostgresConfig = z.infer<typeof postgresConfig>;
 

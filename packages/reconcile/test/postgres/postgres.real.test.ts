@@ -144,6 +144,35 @@ describe.skipIf(!postgresBinaries)('the changed rows of a database', () => {
     expect((await checkPostgres(config)).filter(({ ok }) => !ok)).toEqual([]);
   });
 
+  it('are kept without the values of some columns: that they changed can be seen, and not what they were', async () => {
+    const hidden = postgresConnector.config.parse({
+      ...config,
+      redact: ['public.invoices.note', 'public.invoices.cents'],
+    });
+    await read();
+    await as('agent_a', "INSERT INTO invoices VALUES (60, 'acme', 7, 'secret'), (61, 'acme', 7, 'secret')");
+    await as('agent_a', "UPDATE invoices SET note = 'another secret' WHERE id = 60");
+    await as('agent_a', 'UPDATE invoices SET cents = 7, note = NULL WHERE id = 60');
+    await as('agent_a', 'DELETE FROM invoices WHERE id = 60');
+    const { records, problems, coverage, to } = await postgresConnector.read(hidden, position, 1000);
+    position = to;
+    expect(problems).toEqual([]);
+    expect(coverage.join()).toContain('all but the values of public.invoices.note, public.invoices.cents');
+    const [one, two, changed, emptied, gone] = records.map(({ event }) => event.fields);
+    for (const { raw } of records) {
+      const { change } = JSON.parse(Buffer.from(raw).toString()) as { change: string };
+      expect(Buffer.from(change, 'base64').toString('latin1')).not.toContain('secret');
+    }
+    for (const fields of [one, two]) expect(fields).toMatchObject({ 'after.customer': 'acme' });
+    expect(one?.['after.note']).toMatch(/^redacted:[0-9a-f]{16}$/);
+    expect(one?.['after.note']).not.toBe(two?.['after.note']);
+    expect(changed?.['before.cents']).toBe(changed?.['after.cents']);
+    expect(changed?.['before.note']).not.toBe(changed?.['after.note']);
+    expect(emptied).toMatchObject({ 'after.note': null, 'before.note': expect.stringMatching(/^redacted:/) });
+    expect(gone).toMatchObject({ 'before.customer': 'acme', 'before.note': null });
+    for (const { raw, event } of records) expect(readPostgresEvent(raw)).toEqual(event);
+  });
+
   it('that somebody else took out of the slot, or that were lost with it, are missing coverage', async () => {
     await as('agent_a', "INSERT INTO invoices VALUES (50, 'taken', 1, '')");
     await cluster.sql(
