@@ -2,10 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { cloudtrail, type Row } from './cloudtrail.ts';
 import { lab, labText } from './lab/lab.ts';
+import { postgresRates, postgresText } from './postgres.ts';
 import { throughput, throughputText } from './throughput.ts';
 
 const page = resolve(import.meta.dirname, '../../docs/reconcile-quality.md');
-const usage = 'npm run bench:reconcile -- cloudtrail | lab [--tell] | speed [--write]';
+const usage = 'npm run bench:reconcile -- cloudtrail | lab [--tell] | speed | postgres [--write]';
 
 function tableOf(rows: readonly Row[]): string {
   const names = Object.keys(rows[0]?.cells ?? {});
@@ -27,6 +28,10 @@ const parts: Readonly<Record<string, () => Promise<string | null>>> = {
     return `${tableOf(result.rows)}\n\n${labText(result)}`;
   },
   speed: async () => throughputText(await throughput()),
+  async postgres() {
+    const rates = await postgresRates();
+    return rates && postgresText(rates);
+  },
 };
 
 const name = process.argv[2] ?? '';
@@ -36,7 +41,8 @@ if (!part) {
   process.exit(2);
 }
 const text = await part();
-if (text === null) console.log('SKIPPED: the captured CloudTrail records are not on this machine');
+if (text === null)
+  console.log('SKIPPED: what it needs (captured CloudTrail records, a PostgreSQL server) is not on this machine');
 else {
   console.log(text);
   if (process.argv.includes('--write')) {

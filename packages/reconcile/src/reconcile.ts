@@ -52,6 +52,8 @@ const maxWhy = 2000;
 /** Events that one finding cites. */
 const maxEvents = 1000;
 const maxAmbient = 10_000;
+/** Statements that are recorded before those before them are waited for. */
+const maxAtOnce = 256;
 /** How long after the end of a task its effects may be expected. */
 const maxAfterMs = 86_400_000;
 /** Gaps of a source that one reconciled tells of, the newest. */
@@ -157,8 +159,12 @@ export class Reconcile {
     for (const confirmation of answer.confirmed) {
       const recorded = this.confirm(task, confirmation);
       written.push(recorded, ...this.findings.supersede(task, confirmation.claim.statement, recorded.digest));
+      await paced(written);
     }
-    for (const finding of answer.findings) this.find(task, finding, written);
+    for (const finding of answer.findings) {
+      this.find(task, finding, written);
+      await paced(written);
+    }
     await Promise.all(written.map(({ durable }) => durable));
     const findings = this.findings.list(task);
     const before = db.get<{ pending: number }>('SELECT pending FROM reconciliation WHERE task = ?', task);
@@ -203,12 +209,16 @@ export class Reconcile {
   private async tellStrangers(): Promise<readonly Finding[]> {
     const { db } = this.options;
     const strangers = Map.groupBy(openEvents(db, null), ({ ref, event }) =>
-      JSON.stringify([ref.source, event.credential, event.operation, event.resource?.uid]),
+      JSON.stringify([ref.source, event.credential, event.operation, event.resource?.parent ?? event.resource?.uid]),
     );
     const written: Recorded[] = [];
-    const found = [...strangers.values()].flatMap(
-      (group) => this.find(null, foreign(group.slice(0, maxEvents)), written) ?? [],
-    );
+    const found: string[] = [];
+    for (const group of strangers.values())
+      for (let from = 0; from < group.length; from += maxEvents) {
+        const finding = this.find(null, foreign(group.slice(from, from + maxEvents)), written);
+        if (finding !== null) found.push(finding);
+        await paced(written);
+      }
     await Promise.all(written.map(({ durable }) => durable));
     return this.findings.list().filter(({ finding }) => found.includes(finding));
   }
@@ -311,6 +321,11 @@ export class Reconcile {
       },
     });
   }
+}
+
+/** Lets the log keep up: it takes so many at once, and more of a task with thousands of findings. */
+async function paced(written: readonly Recorded[]): Promise<void> {
+  if (written.length % maxAtOnce === 0) await Promise.all(written.slice(-maxAtOnce).map(({ durable }) => durable));
 }
 
 /** As long as a finding may be: names of refs are as long as whoever pushed them liked. */
