@@ -16,6 +16,8 @@ export default defineConfig({
           include: ['packages/*/test/**/*.test.ts', 'tests/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: ['**/*.real.test.ts', '**/node_modules/**'],
           testTimeout: 20_000,
+          // A whole deployment begins in some of them, on a machine that may be busy.
+          hookTimeout: 60_000,
           // The files share a worker's modules, which hold no state but caches: half the time goes into loading them otherwise.
           isolate: false,
         },
@@ -26,6 +28,7 @@ export default defineConfig({
           name: 'real',
           include: ['packages/*/test/**/*.real.test.ts', 'tests/**/*.real.test.ts'],
           testTimeout: 600_000,
+          hookTimeout: 120_000,
         },
       },
     ],

@@ -35,7 +35,7 @@ export {
 export * from './errors.ts';
 export { authorityExamination } from './examination/examination.ts';
 export { type Grant, judgeTier } from './grants.ts';
-export { trustDomainOf } from './ground.ts';
+export { recordWith, trustDomainOf } from './ground.ts';
 export type { Enrolled, Enrolment } from './identity/enrol.ts';
 export { makeWorkloadProof } from './identity/proof.ts';
 export type { Revocation, Tried } from './identity/revoke.ts';

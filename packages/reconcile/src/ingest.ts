@@ -1,4 +1,4 @@
-import { type Authority, deploymentTask } from '@deed/authority';
+import { type Authority, deploymentTask, recordWith } from '@deed/authority';
 import {
   type BatchJson,
   batchLeaves,
@@ -124,7 +124,7 @@ async function anchor(
       );
       continue;
     }
-    const { sha256: name } = authority.vault.putApart(under.task ?? deploymentTask, raw, 'application/octet-stream');
+    const { sha256: name } = authority.vault.stageApart(under.task ?? deploymentTask, raw, 'application/octet-stream');
     named.push({ raw, event, name, under });
   }
   const gaps = statableGaps(reading.gaps ?? []);
@@ -144,7 +144,11 @@ async function anchor(
   const root = batchRoot(leaves);
   const rule = connector.rule?.(source.config);
   const mapping = rule && authority.vault.put(deploymentTask, rule, 'application/vnd.deed.mapping+json');
-  const recorded = ledger.record({
+  // The records wait in the vault, and become durable with the statement over them.
+  const recorded = recordWith(
+    ledger,
+    authority.vault,
+  )({
     predicate: 'events-ingested',
     place: { series: `source:${source.id}` },
     subject: { name: `source:${source.id}`, sha256: root },

@@ -27,10 +27,10 @@ export interface Vault {
   get(name: string): Uint8Array;
   has(name: string): boolean;
   /**
-   * As {@link Vault.put}, and never under a name that equal bytes have: for records of other systems, of which two may be
+   * As {@link Vault.stage}, and never under a name that equal bytes have: for records of other systems, of which two may be
    * equal. For a task that was erased it is kept as one of no task.
    */
-  putApart(task: string, bytes: Uint8Array, type: string): PayloadRef;
+  stageApart(task: string, bytes: Uint8Array, type: string): PayloadRef;
   /** Bytes by which copies of these objects in the database's files are known. */
   traces(names: readonly string[]): readonly Uint8Array[];
   /** Erases the rows of these objects, and with `wholeTask` every row of that task; the objects go with {@link eraseObjects}. */
@@ -101,9 +101,9 @@ export function openVault(objects: Objects, taskKeys: TaskKeys, db: Database | n
       if (keep && waiting) objects.put(ref.sha256, waiting);
       return ref;
     },
-    putApart(task, bytes, type) {
+    stageApart(task, bytes, type) {
       const owner = isErased(task) ? deploymentTask : task;
-      return store(owner, bytes, type, true, (name, sealed) => objects.put(name, sealed), 'random');
+      return store(owner, bytes, type, true, stageSealed, 'random');
     },
     stage(task, bytes, type, keep = true) {
       return store(task, bytes, type, keep, stageSealed);
