@@ -54,11 +54,17 @@ export function standing(
   expectation: Expectation,
   reach: ReadonlyMap<string, Reach>,
 ): 'passed' | 'waiting' | { readonly uncovered: string } {
+  if (claim.ended === null) return 'waiting';
+  const read = expectation.sources.filter((source) => reach.has(source));
+  if (read.length === 0) {
+    const wanted = expectation.sources.join(' or ');
+    return { uncovered: wanted ? `source ${wanted} is not read here` : 'no source is read that would record it' };
+  }
   let uncovered: string | null = null;
-  for (const source of expectation.sources) {
+  for (const source of read) {
     const { watermark = null, since = null, skewMs = 0, gaps = [], adrift, isLossy = false } = reach.get(source) ?? {};
     const { from, to } = windowOf(claim, expectation, skewMs);
-    if (claim.ended === null || watermark === null || Date.parse(watermark) <= to) return 'waiting';
+    if (watermark === null || Date.parse(watermark) <= to) return 'waiting';
     const gap = gaps.find((each) => Date.parse(each.from) <= to && from <= Date.parse(each.to));
     if (since !== null && from <= Date.parse(since)) uncovered ??= `source ${source} is read only from ${since} on`;
     else if (adrift !== undefined) uncovered ??= adrift;

@@ -150,7 +150,7 @@ describe('what is not known yet', () => {
       const claims = [claim([wanted])];
       expect(match(question({ claims, reach: [early] }))).toMatchObject({ pending: 1, confirmed: [], findings: [] });
       expect(match(question({ claims, reach: [{ ...whole, watermark: null }] }))).toMatchObject({ pending: 1 });
-      expect(match(question({ claims, reach: [] }))).toMatchObject({ pending: 1, findings: [] });
+      expect(types(match(question({ claims, reach: [] })))).toEqual(['missing_coverage']);
       expect(types(match(question({ claims })))).toEqual(['phantom_action']);
     }
   });
@@ -170,6 +170,19 @@ describe('what is not known yet', () => {
       { type: 'ambiguous', events: [done], statements: [unknown.statement] },
     ]);
     expect(match(question({ claims: [unknown] }))).toMatchObject({ findings: [], pending: 0 });
+  });
+
+  it('has no proof where the log that would have it is not read at all', () => {
+    proves('invariant-12');
+    const told = match(question({ claims: [claim([keyed('r')])], reach: [] }));
+    expect(told.findings).toMatchObject([
+      { type: 'missing_coverage', why: expect.stringContaining('pay is not read') },
+    ]);
+    const nowhere = match(question({ claims: [claim([expectation({ sources: [] })])] }));
+    expect(nowhere.findings).toMatchObject([
+      { type: 'missing_coverage', why: expect.stringContaining('no source is read that would record it') },
+    ]);
+    expect(match(question({ claims: [claim([keyed('r')], { ended: null })], reach: [] })).findings).toEqual([]);
   });
 
   it('contradicts nothing that began before its source was read', () => {
