@@ -173,7 +173,8 @@ class Run {
     const uncovered = stands.find((each) => typeof each === 'object')?.uncovered;
     if (stands.includes('waiting')) for (const claim of claims) this.pendingClaims.add(claim);
     else if (uncovered !== undefined)
-      for (const claim of claims) this.findings.push(tell.notCovered(claim, [], uncovered));
+      for (const [i, claim] of claims.entries())
+        this.findings.push(tell.notCovered(claim, i === 0 ? events : [], uncovered));
     else if (claims.length > 0) this.findings.push(tell.fewer(claims, events));
   }
 }
