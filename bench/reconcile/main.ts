@@ -4,9 +4,10 @@ import { cloudtrail, type Row } from './cloudtrail.ts';
 import { lab, labText } from './lab/lab.ts';
 import { postgresRates, postgresText } from './postgres.ts';
 import { throughput, throughputText } from './throughput.ts';
+import { volumeText } from './volume.ts';
 
 const page = resolve(import.meta.dirname, '../../docs/reconcile-quality.md');
-const usage = 'npm run bench:reconcile -- cloudtrail | lab [--tell] | speed | postgres [--write]';
+const usage = 'npm run bench:reconcile -- cloudtrail | lab [--tell] | speed | volume | postgres [--write]';
 
 function tableOf(rows: readonly Row[]): string {
   const names = Object.keys(rows[0]?.cells ?? {});
@@ -28,6 +29,7 @@ const parts: Readonly<Record<string, () => Promise<string | null>>> = {
     return `${tableOf(result.rows)}\n\n${labText(result)}`;
   },
   speed: async () => throughputText(await throughput()),
+  volume: async () => volumeText(),
   async postgres() {
     const rates = await postgresRates();
     return rates && postgresText(rates);

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { compileMapping, parseMapping, type SourceEvent } from '@deed/evidence';
+import { compileMapping, parseMapping, type Reader, type SourceEvent } from '@deed/evidence';
 import { shippedMapping } from '@deed/reconcile';
 import type { MatchEvent } from '../../packages/reconcile/src/match/claim.ts';
 import { match } from '../../packages/reconcile/src/match/match.ts';
 import { inject, randomOf } from './injector.ts';
 
 /** Events of one task. */
-const taskEvents = 100;
+export const taskEvents = 100;
 const perThread = 200_000;
 
 interface Shares {
@@ -20,10 +20,11 @@ interface Shares {
   readonly match: number;
 }
 
-/** Lines of a log in the form of CloudTrail, about 1.2 KB each. */
-function lines(count: number, random: () => number): readonly Buffer[] {
+/** Lines of a log in the form of CloudTrail, about 1.2 KB each, from one place in it on. */
+export function lines(count: number, random: () => number, from = 0): readonly Buffer[] {
   const names = ['GetObject', 'PutObject', 'DescribeInstances', 'RunInstances', 'ListBuckets', 'AssumeRole'];
-  return Array.from({ length: count }, (_, i) => {
+  return Array.from({ length: count }, (_, n) => {
+    const i = from + n;
     const eventName = names[Math.floor(random() * names.length)];
     return Buffer.from(
       JSON.stringify({
@@ -72,44 +73,46 @@ function lines(count: number, random: () => number): readonly Buffer[] {
   });
 }
 
-/** One thread's work: parse, hash, normalise and match. */
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Parses, hashes, normalises and matches the events of one task; what each took, in milliseconds, and what making up its receipts took. */
+export function workOn(part: readonly Buffer[], read: Reader, random: () => number) {
+  const t0 = performance.now();
+  const records = part.map((line) => JSON.parse(decoder.decode(line)));
+  const t1 = performance.now();
+  const names = part.map((line) => createHash('sha256').update(line).digest('hex'));
+  const t2 = performance.now();
+  const events = records.map(read).filter((event): event is SourceEvent => typeof event === 'object' && event !== null);
+  const t3 = performance.now();
+  // The receipts of the task are there already: making them up is not measured.
+  const made = inject('s', events, { keys: 0.5, skewMs: 2_000, rate: 0.05 }, random);
+  const proven = made.events.map(
+    (event, i): MatchEvent => ({ ...event, ref: { ...event.ref, event: names[i] ?? event.ref.event } }),
+  );
+  const t4 = performance.now();
+  match({
+    task: { opened: 'o', begun: '2000-01-01T00:00:00.000Z', closed: { digest: 'c', time: made.closed } },
+    ...{ claims: made.claims, judged: [], events: proven },
+    reach: [{ source: 's', watermark: '2100-01-01T00:00:00.000Z', since: null, skewMs: 2_000, gaps: [] }],
+    ...{ possible: new Map(), ambient: new Map() },
+  });
+  return { parse: t1 - t0, hash: t2 - t1, read: t3 - t2, prepared: t4 - t3, match: performance.now() - t4 };
+}
+
+export const cloudtrailReader = (): Reader => compileMapping(parseMapping(shippedMapping('aws-cloudtrail')));
+
+/** One thread's work. */
 function work(count: number): Shares {
   const random = randomOf(5);
   const raw = lines(count, random);
-  const read = compileMapping(parseMapping(shippedMapping('aws-cloudtrail')));
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const read = cloudtrailReader();
   const spent = { parse: 0, hash: 0, read: 0, match: 0 };
   let prepared = 0;
   const begun = performance.now();
   for (let at = 0; at < raw.length; at += taskEvents) {
-    const part = raw.slice(at, at + taskEvents);
-    const t0 = performance.now();
-    const records = part.map((line) => JSON.parse(decoder.decode(line)));
-    const t1 = performance.now();
-    const names = part.map((line) => createHash('sha256').update(line).digest('hex'));
-    const t2 = performance.now();
-    const events = records
-      .map(read)
-      .filter((event): event is SourceEvent => typeof event === 'object' && event !== null);
-    const t3 = performance.now();
-    // The receipts of the task are there already: making them up is not measured.
-    const made = inject('s', events, { keys: 0.5, skewMs: 2_000, rate: 0.05 }, random);
-    const proven = made.events.map(
-      (event, i): MatchEvent => ({ ...event, ref: { ...event.ref, event: names[i] ?? event.ref.event } }),
-    );
-    const t4 = performance.now();
-    match({
-      task: { opened: 'o', begun: '2000-01-01T00:00:00.000Z', closed: { digest: 'c', time: made.closed } },
-      ...{ claims: made.claims, judged: [], events: proven },
-      reach: [{ source: 's', watermark: '2100-01-01T00:00:00.000Z', since: null, skewMs: 2_000, gaps: [] }],
-      ...{ possible: new Map(), ambient: new Map() },
-    });
-    const t5 = performance.now();
-    spent.parse += t1 - t0;
-    spent.hash += t2 - t1;
-    spent.read += t3 - t2;
-    prepared += t4 - t3;
-    spent.match += t5 - t4;
+    const took = workOn(raw.slice(at, at + taskEvents), read, random);
+    for (const key of ['parse', 'hash', 'read', 'match'] as const) spent[key] += took[key];
+    prepared += took.prepared;
   }
   return { events: count, seconds: (performance.now() - begun - prepared) / 1000, ...spent };
 }
