@@ -6,6 +6,7 @@ import { ReconcileError } from '../errors.ts';
 import { filesOf } from '../mapped/log-folder.ts';
 import { compiledOf, eventOf } from '../mapped/mapped-connector.ts';
 import { readRecords } from '../mapped/raw-records.ts';
+import { endOf, lagSeconds, looked } from '../reading.ts';
 import {
   type Digest,
   type DigestKeys,
@@ -28,12 +29,7 @@ const config = z.strictObject({
     .max(1024 * 1024),
   /** The mapping of the records, verbatim. */
   mapping: z.string().min(1),
-  lagSeconds: z
-    .number()
-    .int()
-    .min(0)
-    .max(7 * 86_400)
-    .optional(),
+  lagSeconds,
 });
 type Config = z.infer<typeof config>;
 
@@ -58,14 +54,7 @@ export const cloudtrailConnector: Connector<Config, Place> = {
   kind: 'cloudtrail',
   version: '1',
   config,
-  async start(given) {
-    let place: Place = { chains: {}, watermark: null };
-    for (;;) {
-      const reading = read(given, place, 100_000);
-      place = reading.to;
-      if (!reading.more) return { ...reading, records: [], problems: [], gaps: [] };
-    }
-  },
+  start: async (given) => endOf<Place>((from, limit) => read(given, from, limit), { chains: {}, watermark: null }),
   read: async (given, from, limit) => read(given, from, limit),
   rule: ({ mapping }) => utf8(mapping),
   check: async (given) => check(given),
@@ -187,13 +176,6 @@ function nameOf(path: string): string {
 }
 
 function check(given: Config): readonly SourceCheck[] {
-  const looked = (what: string, look: () => string): SourceCheck => {
-    try {
-      return { what, ok: true, detail: look() };
-    } catch (cause) {
-      return { what, ok: false, detail: (cause as Error).message };
-    }
-  };
   const whole = () => {
     const { gaps = [], problems, to } = read(given, { chains: {}, watermark: null }, Number.POSITIVE_INFINITY);
     const wrong = [...gaps.map(({ why }) => why), ...problems];

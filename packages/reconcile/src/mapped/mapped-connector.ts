@@ -9,6 +9,7 @@ import {
 } from '@deed/evidence';
 import { z } from 'zod';
 import type { Connector, Reading, SourceRecord } from '../connector.ts';
+import { endOf, lagSeconds } from '../reading.ts';
 import { Continuity } from './continuity.ts';
 import type { FilePlace } from './log-folder.ts';
 import { filesOf, placesOf } from './log-folder.ts';
@@ -25,12 +26,7 @@ const config = z.strictObject({
   /** The mapping, verbatim: what it is does not change when the file that it came from does. */
   mapping: z.string().min(1),
   /** How long after it happened an event may still appear; without it, what the mapping says. */
-  lagSeconds: z
-    .number()
-    .int()
-    .min(0)
-    .max(7 * 86_400)
-    .optional(),
+  lagSeconds,
   /** True where the system writes here itself and at once: that nothing was written says then that nothing happened. */
   live: z.boolean().default(false),
 });
@@ -51,14 +47,8 @@ export const mappedConnector: Connector<MappedConfig, MappedPosition> = {
   kind: 'mapped',
   version: '1',
   config,
-  async start(given) {
-    let position: MappedPosition = { files: {}, newest: null, watermark: null };
-    for (;;) {
-      const reading = read(given, position, 100_000);
-      position = reading.to;
-      if (!reading.more) return { ...reading, records: [], problems: [] };
-    }
-  },
+  start: async (given) =>
+    endOf<MappedPosition>((from, limit) => read(given, from, limit), { files: {}, newest: null, watermark: null }),
   read: async (given, from, limit) => read(given, from, limit),
   rule: ({ mapping }) => utf8(mapping),
   skewMs: 2_000,

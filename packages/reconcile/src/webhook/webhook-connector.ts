@@ -3,6 +3,7 @@ import { utf8 } from '@deed/evidence';
 import { z } from 'zod';
 import type { Connector, Gap, Reading, SourceCheck, SourceRecord } from '../connector.ts';
 import { compiledOf, eventOf } from '../mapped/mapped-connector.ts';
+import { endOf, lagSeconds, looked } from '../reading.ts';
 import { type DeliveryPlace, readDeliveries } from './delivery-folder.ts';
 import { secretOf } from './inbox.ts';
 import { senders } from './senders.ts';
@@ -15,12 +16,7 @@ export const webhookConfig = z.strictObject({
   secretFile: z.string().startsWith('/'),
   /** The mapping of a delivery, verbatim. */
   mapping: z.string().min(1),
-  lagSeconds: z
-    .number()
-    .int()
-    .min(0)
-    .max(7 * 86_400)
-    .optional(),
+  lagSeconds,
 });
 export type WebhookConfig = z.infer<typeof webhookConfig>;
 
@@ -36,14 +32,7 @@ export const webhookConnector: Connector<WebhookConfig, Place> = {
   kind: 'webhook',
   version: '1',
   config: webhookConfig,
-  async start(given) {
-    let place: Place = { read: [], watermark: null };
-    for (;;) {
-      const reading = read(given, place, 100_000);
-      place = reading.to;
-      if (!reading.more) return { ...reading, records: [], problems: [], gaps: [] };
-    }
-  },
+  start: async (given) => endOf<Place>((from, limit) => read(given, from, limit), { read: [], watermark: null }),
   read: async (given, from, limit) => read(given, from, limit),
   rule: ({ mapping }) => utf8(mapping),
   check: async (given) => check(given),
@@ -71,13 +60,6 @@ function read({ path, mapping: text, lagSeconds }: WebhookConfig, from: Place, l
 }
 
 function check({ path, secretFile }: WebhookConfig): readonly SourceCheck[] {
-  const looked = (what: string, look: () => string): SourceCheck => {
-    try {
-      return { what, ok: true, detail: look() };
-    } catch (cause) {
-      return { what, ok: false, detail: (cause as Error).message };
-    }
-  };
   return [
     looked('the secret', () => `${secretOf(secretFile).length} characters`),
     looked('the folder of deliveries', () => {
